@@ -1,0 +1,190 @@
+//! What can go wrong when something is asked of the program, as data ([`Problem`]) and as the API says it ([`ApiError`]).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{EntryId, Version};
+use crate::field::FieldErrors;
+use crate::smtp_server::ServerOut;
+use crate::words;
+
+/// Why a request was not carried out. Unless a variant says otherwise, nothing was changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Problem {
+    /// Fields are wrong.
+    Invalid(FieldErrors),
+    /// What came could not be read at all.
+    Malformed {
+        /// What the reader said; shown, never matched on.
+        detail: String,
+    },
+    /// More bytes than are taken.
+    TooLarge {
+        /// How many are taken.
+        max: u64,
+    },
+    /// The body took too long to arrive.
+    TooSlow,
+    /// There is no such entry (any more).
+    NoSuchEntry(EntryId),
+    /// Nothing was chosen.
+    NothingChosen,
+    /// There is nothing at this address.
+    NoSuchPage,
+    /// Somebody saved in between.
+    Stale(Box<Stale>),
+    /// Too late to undo, or undone already.
+    UndoGone,
+    /// A name of what was trashed has been given to another entry since.
+    UndoNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// There can't be more entries.
+    TooManyEntries {
+        /// How many there can be.
+        max: u64,
+    },
+    /// The request came from another site.
+    CrossOrigin,
+    /// The page was asked for under a name that isn't ours.
+    WrongHost {
+        /// The name, shortened.
+        host: String,
+    },
+    /// The disk is full.
+    DiskFull,
+    /// The disk failed.
+    Disk {
+        /// What the system said.
+        detail: String,
+    },
+    /// A stored record can't be read.
+    Corrupt {
+        /// Which, and why.
+        detail: String,
+    },
+    /// Something that should not happen; the log has it under the request id.
+    Internal,
+}
+
+/// A save that started from a version that is no longer the stored one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stale {
+    /// What is stored now.
+    pub version: Version,
+    /// Its fields; `None` while the entry is incomplete.
+    pub current: Option<ServerOut>,
+}
+
+/// An error as the API and the pages say it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// The kind, for programs.
+    pub error: ErrorKind,
+    /// What happened, what was not done, and what to do.
+    pub message: String,
+    /// A sentence for each field that is wrong, by its key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// With [`ErrorKind::Stale`]: the version stored now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_version: Option<Version>,
+    /// With [`ErrorKind::Stale`]: what is stored now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Box<ServerOut>>,
+}
+
+/// The kinds of error, each with its HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "as in `Problem`")]
+pub enum ErrorKind {
+    Invalid,
+    Malformed,
+    TooLarge,
+    TooSlow,
+    NotFound,
+    Stale,
+    UndoGone,
+    UndoNameTaken,
+    TooManyEntries,
+    CrossOrigin,
+    WrongHost,
+    DiskFull,
+    Storage,
+    Internal,
+    /// The browser could not reach the program.
+    Unreachable,
+}
+
+impl ErrorKind {
+    /// The HTTP status that fits (RFC 9110 section 15).
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Invalid => 422,
+            Self::Malformed => 400,
+            Self::TooLarge => 413,
+            Self::TooSlow => 408,
+            Self::NotFound => 404,
+            Self::Stale | Self::UndoNameTaken | Self::TooManyEntries => 409,
+            Self::UndoGone => 410,
+            Self::CrossOrigin => 403,
+            Self::WrongHost => 421,
+            Self::DiskFull => 507,
+            Self::Storage | Self::Internal | Self::Unreachable => 500,
+        }
+    }
+}
+
+impl Problem {
+    /// The kind, for programs.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid(_) | Self::NothingChosen => ErrorKind::Invalid,
+            Self::Malformed { .. } => ErrorKind::Malformed,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::TooSlow => ErrorKind::TooSlow,
+            Self::NoSuchEntry(_) | Self::NoSuchPage => ErrorKind::NotFound,
+            Self::Stale(_) => ErrorKind::Stale,
+            Self::UndoGone => ErrorKind::UndoGone,
+            Self::UndoNameTaken { .. } => ErrorKind::UndoNameTaken,
+            Self::TooManyEntries { .. } => ErrorKind::TooManyEntries,
+            Self::CrossOrigin => ErrorKind::CrossOrigin,
+            Self::WrongHost { .. } => ErrorKind::WrongHost,
+            Self::DiskFull => ErrorKind::DiskFull,
+            Self::Disk { .. } | Self::Corrupt { .. } => ErrorKind::Storage,
+            Self::Internal => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        let mut error = Self {
+            error: problem.kind(),
+            message: words::problem(&problem),
+            fields: BTreeMap::new(),
+            current_version: None,
+            current: None,
+        };
+        match problem {
+            Problem::Invalid(fields) => error.fields = fields.sentences(),
+            Problem::Stale(stale) => {
+                error.current_version = Some(stale.version);
+                error.current = stale.current.map(Box::new);
+            }
+            _ => {}
+        }
+        error
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}

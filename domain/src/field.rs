@@ -1,0 +1,344 @@
+//! The fields of an entry and what can be wrong with them, as data. Their words are in [`crate::words`].
+
+use std::collections::BTreeMap;
+
+use crate::address::AddressError;
+use crate::words;
+
+/// A field of an entry or of its test, in the order in which the page shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// The entry's name.
+    Name,
+    /// SMTP server or fax server.
+    Kind,
+    /// Whether the entry is the default.
+    Default,
+    /// SMTP or SMTPS.
+    Protocol,
+    /// The host name or address of the server.
+    Host,
+    /// Its port.
+    Port,
+    /// Milliseconds to wait for each answer.
+    Timeout,
+    /// What is done with STARTTLS.
+    StartTls,
+    /// Whether a password may travel unencrypted.
+    AllowPlaintextCredentials,
+    /// The account.
+    Username,
+    /// Its password.
+    Password,
+    /// The password again.
+    PasswordConfirm,
+    /// Whether to sign in with a token of Microsoft's instead of a password.
+    AzureOauth,
+    /// The application id registered there.
+    AzureApplicationId,
+    /// The tenant it is registered in.
+    AzureTenant,
+    /// The address the entry sends from.
+    Sender,
+    /// Whether it replaces the one of a mail node.
+    OverrideSender,
+    /// Whether addresses are read strictly.
+    MimeAddressStrict,
+    /// Whether attachments that are too big become links.
+    AttachmentAsUrl,
+    /// What is too big.
+    AttachmentThreshold,
+    /// How long a link lives.
+    LinkDays,
+    /// The sender of a test.
+    TestFrom,
+    /// The recipients of a test.
+    TestTo,
+    /// The entry that becomes the default when the default is trashed.
+    NewDefault,
+}
+
+impl Field {
+    /// Every field of an entry, in the page's order.
+    pub const ENTRY: [Self; 21] = [
+        Self::Name,
+        Self::Kind,
+        Self::Default,
+        Self::Protocol,
+        Self::Host,
+        Self::Port,
+        Self::Timeout,
+        Self::StartTls,
+        Self::AllowPlaintextCredentials,
+        Self::Username,
+        Self::Password,
+        Self::PasswordConfirm,
+        Self::AzureOauth,
+        Self::AzureApplicationId,
+        Self::AzureTenant,
+        Self::Sender,
+        Self::OverrideSender,
+        Self::MimeAddressStrict,
+        Self::AttachmentAsUrl,
+        Self::AttachmentThreshold,
+        Self::LinkDays,
+    ];
+
+    /// The field's name in forms, in the JSON of an entry and in the API's errors.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Kind => "kind",
+            Self::Default => "default",
+            Self::Protocol => "protocol",
+            Self::Host => "host",
+            Self::Port => "port",
+            Self::Timeout => "timeout_ms",
+            Self::StartTls => "starttls",
+            Self::AllowPlaintextCredentials => "allow_plaintext_credentials",
+            Self::Username => "username",
+            Self::Password => "password",
+            Self::PasswordConfirm => "password_confirm",
+            Self::AzureOauth => "azure_oauth",
+            Self::AzureApplicationId => "azure_application_id",
+            Self::AzureTenant => "azure_tenant",
+            Self::Sender => "sender",
+            Self::OverrideSender => "override_sender",
+            Self::MimeAddressStrict => "mime_address_strict",
+            Self::AttachmentAsUrl => "attachment_as_url",
+            Self::AttachmentThreshold => "attachment_threshold_bytes",
+            Self::LinkDays => "link_days",
+            Self::TestFrom => "from",
+            Self::TestTo => "to",
+            Self::NewDefault => "new_default",
+        }
+    }
+
+    /// Whether the field stands in the folded section.
+    pub const fn is_advanced(self) -> bool {
+        matches!(self, Self::AzureOauth | Self::AzureApplicationId | Self::AzureTenant | Self::OverrideSender | Self::LinkDays)
+    }
+}
+
+/// What is wrong with a field. Texts of the user's are shortened and made visible by [`words::quote`] before they get in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// Nothing was entered.
+    Required,
+    /// More characters than the field takes.
+    TooLong {
+        /// Characters entered.
+        length: usize,
+        /// Characters it takes.
+        max: usize,
+    },
+    /// A control character.
+    Control {
+        /// Which one.
+        character: char,
+    },
+    /// A choice that does not exist.
+    UnknownChoice {
+        /// What came.
+        value: String,
+        /// What there is.
+        choices: &'static [&'static str],
+    },
+    /// A name has a character it can't have.
+    NameCharacter {
+        /// Which one.
+        character: char,
+    },
+    /// `.` or `..`.
+    NameOnlyDots,
+    /// Another entry has the name.
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Not a host name or address.
+    Host(HostError),
+    /// Not a number.
+    NotANumber {
+        /// What came.
+        text: String,
+    },
+    /// A number outside what is possible; both ends are possible.
+    OutOfRange {
+        /// What came.
+        text: String,
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// Digits were expected in a size.
+    SizeNumber {
+        /// What came.
+        text: String,
+    },
+    /// A unit nobody knows.
+    SizeUnit {
+        /// The unit.
+        unit: String,
+    },
+    /// More than a tebibyte.
+    SizeTooLarge,
+    /// Not a GUID.
+    NotAGuid {
+        /// What came.
+        text: String,
+    },
+    /// Not a tenant.
+    NotATenant {
+        /// What came.
+        text: String,
+    },
+    /// `common` and `consumers` take no mail.
+    SharedTenant {
+        /// Which one.
+        tenant: String,
+    },
+    /// The two passwords differ.
+    PasswordsDiffer,
+    /// A password without a username.
+    PasswordWithoutUsername,
+    /// "Remove password" and a new password at once.
+    PasswordSetAndRemoved,
+    /// A stored password is used only for the server and the account it was entered for.
+    PasswordForOtherServer,
+    /// `{"env"}` names a variable that is not set (or not one that this program reads).
+    PasswordVariable {
+        /// The name.
+        name: String,
+    },
+    /// A field that another one demands.
+    RequiredWith {
+        /// The one that demands it.
+        other: Field,
+    },
+    /// An address is wrong.
+    Address(AddressError),
+    /// An address without a domain, where one must be.
+    AddressWithoutDomain,
+    /// More recipients than a test takes.
+    TooManyRecipients {
+        /// How many came.
+        count: usize,
+        /// How many it takes.
+        max: usize,
+    },
+    /// The only default can't be switched off, only handed over.
+    LastDefault,
+    /// An incomplete, trashed or unknown entry can't be the default.
+    NotADefault,
+    /// What only means something with another protocol or setting, given together with one where it doesn't (JSON).
+    DoesNotApply {
+        /// The field that decides.
+        because_of: Field,
+    },
+}
+
+/// What is wrong with a host name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostError {
+    /// A scheme, path, port or user stands in it.
+    UrlOrPort {
+        /// The host in it, if it can be told.
+        host: String,
+    },
+    /// An at-sign: an address.
+    Address,
+    /// An empty label: two dots, or one at the start.
+    EmptyLabel,
+    /// A label of more than 63 octets.
+    LabelTooLong {
+        /// The label, shortened.
+        label: String,
+    },
+    /// A hyphen at a label's edge.
+    HyphenAtEdge {
+        /// The label.
+        label: String,
+    },
+    /// More than 253 octets.
+    TooLong,
+    /// A character no host name has.
+    Character {
+        /// Which one.
+        character: char,
+    },
+    /// Digits and dots, but no IPv4 address.
+    NotAnIpv4 {
+        /// What came.
+        text: String,
+    },
+    /// A colon or brackets, but no IPv6 address.
+    NotAnIpv6 {
+        /// What came.
+        text: String,
+    },
+    /// A name in other scripts that IDNA does not allow.
+    Idna {
+        /// What came.
+        text: String,
+    },
+}
+
+/// Everything that is wrong with what was entered, a problem a field, in the page's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldErrors(BTreeMap<Field, FieldError>);
+
+impl FieldErrors {
+    /// One problem.
+    pub fn one(field: Field, error: FieldError) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, error);
+        errors
+    }
+
+    /// Notes a problem; the first one of a field stays.
+    pub fn add(&mut self, field: Field, error: FieldError) {
+        self.0.entry(field).or_insert(error);
+    }
+
+    /// The value, or `None` after noting the problem.
+    pub fn take<T>(&mut self, field: Field, result: Result<T, FieldError>) -> Option<T> {
+        result.map_err(|error| self.add(field, error)).ok()
+    }
+
+    /// Adds the problems of `other`; those already noted stay.
+    pub fn merge(&mut self, other: Self) {
+        for (field, error) in other.0 {
+            self.add(field, error);
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The problem of a field.
+    pub fn get(&self, field: Field) -> Option<&FieldError> {
+        self.0.get(&field)
+    }
+
+    /// The problems in the page's order.
+    pub fn iter(&self) -> impl Iterator<Item = (Field, &FieldError)> {
+        self.0.iter().map(|(field, error)| (*field, error))
+    }
+
+    /// The sentences for people, by the fields' keys.
+    pub fn sentences(&self) -> BTreeMap<String, String> {
+        self.iter().map(|(field, error)| (field.key().to_owned(), words::field_error(field, error))).collect()
+    }
+
+    /// These, or `value` where there are none.
+    ///
+    /// # Errors
+    /// The problems, if there are any.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}

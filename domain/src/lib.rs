@@ -1,0 +1,16 @@
+//! Postroom's types and rules: pure, and the same code in the browser and on the server. Nothing here does I/O, waits,
+//! asks a clock or draws a random number.
+
+pub mod address;
+pub mod diagnosis;
+pub mod entry;
+pub mod error;
+pub mod field;
+pub mod host;
+pub mod idn;
+pub mod name;
+pub mod secret;
+pub mod size;
+pub mod smtp_server;
+pub mod transcript;
+pub mod words;

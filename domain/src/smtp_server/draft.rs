@@ -1,0 +1,404 @@
+//! What is typed into an entry's page, and the check that makes an [`SmtpServer`] of it or names every problem.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD, MAX_USERNAME,
+    Protocol, Sender, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
+};
+use crate::address::{Mailbox, Strictness};
+use crate::field::{Field, FieldError, FieldErrors};
+use crate::host::Host;
+use crate::name::Name;
+use crate::secret::{Secret, SecretChange};
+use crate::size::Size;
+use crate::words;
+
+/// An entry as text, as it stands in the form. It holds no password: see [`PasswordDraft`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "a member a field of the page; `Field` says what each is")]
+#[expect(clippy::struct_excessive_bools, reason = "they are the check boxes of the page")]
+pub struct ServerDraft {
+    pub name: String,
+    pub kind: String,
+    pub default: bool,
+    pub protocol: String,
+    pub host: String,
+    pub port: String,
+    pub timeout_ms: String,
+    pub starttls: String,
+    pub allow_plaintext_credentials: bool,
+    pub username: String,
+    pub azure_oauth: bool,
+    pub azure_application_id: String,
+    pub azure_tenant: String,
+    pub sender: String,
+    pub override_sender: bool,
+    pub mime_address_strict: bool,
+    pub attachment_as_url: bool,
+    pub attachment_threshold: String,
+    pub link_days: String,
+}
+
+/// The password fields as typed. Never shown again, never sent back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PasswordDraft {
+    /// "SMTP password".
+    pub password: Secret,
+    /// "Confirm SMTP password".
+    pub confirm: Secret,
+    /// "Remove password".
+    pub remove: bool,
+}
+
+/// A draft without a mistake.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The entry.
+    pub server: SmtpServer,
+    /// Whether it is to be the default.
+    pub default: bool,
+    /// What becomes of its password.
+    pub password: SecretChange,
+}
+
+impl ServerDraft {
+    /// The draft of an entry that has only a name: every other field has its default.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: "smtp".into(),
+            default: false,
+            protocol: "smtp".into(),
+            host: String::new(),
+            port: "25".into(),
+            timeout_ms: DEFAULT_TIMEOUT_MS.to_string(),
+            starttls: "disabled".into(),
+            allow_plaintext_credentials: false,
+            username: String::new(),
+            azure_oauth: false,
+            azure_application_id: String::new(),
+            azure_tenant: String::new(),
+            sender: String::new(),
+            override_sender: false,
+            mime_address_strict: true,
+            attachment_as_url: false,
+            attachment_threshold: DEFAULT_THRESHOLD.to_string(),
+            link_days: DEFAULT_LINK_DAYS.to_string(),
+        }
+    }
+
+    /// The draft that shows `server`.
+    pub fn of(server: &SmtpServer, default: bool) -> Self {
+        let mut draft = Self::new(server.name.as_str());
+        draft.kind = if server.kind == Kind::Fax { "fax" } else { "smtp" }.into();
+        draft.default = default;
+        draft.protocol = server.protocol.key().into();
+        if let Protocol::Smtp { starttls, allow_plaintext_credentials } = server.protocol {
+            draft.starttls = starttls.key().into();
+            draft.allow_plaintext_credentials = allow_plaintext_credentials;
+        }
+        draft.host = server.host.to_string();
+        draft.port = server.port.to_string();
+        draft.timeout_ms = server.timeout_ms.to_string();
+        draft.username = server.username().unwrap_or_default().into();
+        if let SignIn::AzureOauth { application_id, tenant, .. } = &server.sign_in {
+            draft.azure_oauth = true;
+            draft.azure_application_id.clone_from(application_id);
+            draft.azure_tenant = tenant.clone().unwrap_or_default();
+        }
+        if let Some(sender) = &server.sender {
+            draft.sender = sender.mailbox.to_string();
+            draft.override_sender = sender.overrides;
+        }
+        draft.mime_address_strict = server.mime_address_strict;
+        draft.attachment_as_url = server.attachments.as_url;
+        draft.attachment_threshold = server.attachments.threshold.to_string();
+        draft.link_days = server.attachments.link_days.to_string();
+        draft
+    }
+
+    /// The text of a text field or choice; empty for check boxes and passwords.
+    pub fn text(&self, field: Field) -> &str {
+        self.text_ref(field).map_or("", String::as_str)
+    }
+
+    /// Sets the text of a text field or choice.
+    pub fn set_text(&mut self, field: Field, text: String) {
+        if let Some(slot) = self.text_mut(field) {
+            *slot = text;
+        }
+    }
+
+    /// Whether a check box is ticked.
+    pub fn flag(&self, field: Field) -> bool {
+        match field {
+            Field::Default => self.default,
+            Field::AllowPlaintextCredentials => self.allow_plaintext_credentials,
+            Field::AzureOauth => self.azure_oauth,
+            Field::OverrideSender => self.override_sender,
+            Field::MimeAddressStrict => self.mime_address_strict,
+            Field::AttachmentAsUrl => self.attachment_as_url,
+            _ => false,
+        }
+    }
+
+    /// Ticks or clears a check box.
+    pub fn set_flag(&mut self, field: Field, on: bool) {
+        match field {
+            Field::Default => self.default = on,
+            Field::AllowPlaintextCredentials => self.allow_plaintext_credentials = on,
+            Field::AzureOauth => self.azure_oauth = on,
+            Field::OverrideSender => self.override_sender = on,
+            Field::MimeAddressStrict => self.mime_address_strict = on,
+            Field::AttachmentAsUrl => self.attachment_as_url = on,
+            _ => {}
+        }
+    }
+
+    /// Whether the field means anything with what else is entered. What doesn't apply is not shown, not checked and not
+    /// stored.
+    pub fn applies(&self, field: Field) -> bool {
+        let smtp = self.protocol != "smtps";
+        match field {
+            Field::StartTls => smtp,
+            Field::AllowPlaintextCredentials => smtp && self.starttls != "enabled_and_required" && !self.username.trim().is_empty(),
+            Field::Password | Field::PasswordConfirm => !self.azure_oauth,
+            Field::AzureApplicationId | Field::AzureTenant => self.azure_oauth,
+            Field::LinkDays => self.attachment_as_url,
+            _ => true,
+        }
+    }
+
+    /// Chooses a protocol; the port follows as long as it is the default of the one before.
+    pub fn choose_protocol(&mut self, protocol: &str) {
+        let default_port = |p: &str| if p == "smtps" { "465" } else { "25" };
+        if self.port.trim().is_empty() || self.port.trim() == default_port(&self.protocol) {
+            self.port = default_port(protocol).into();
+        }
+        self.protocol = protocol.into();
+    }
+
+    /// The entry this draft stands for, or every field's problem.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn check(&self, password: &PasswordDraft) -> Result<Checked, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let change = password.check(self, &mut errors);
+        match self.check_without_password(&mut errors) {
+            Some(server) => errors.or(Checked { server, default: self.default, password: change }),
+            None => Err(errors),
+        }
+    }
+
+    fn check_without_password(&self, errors: &mut FieldErrors) -> Option<SmtpServer> {
+        let name = errors.take(Field::Name, Name::parse(&self.name));
+        let kind = errors.take(Field::Kind, choice(&self.kind, Kind::CHOICES, &[Kind::Smtp, Kind::Fax]));
+        let protocol = self.check_protocol(errors);
+        let host = errors.take(Field::Host, Host::parse(&self.host));
+        let port = match (self.port.trim(), protocol) {
+            ("", Some(protocol)) => Some(protocol.default_port()),
+            _ => errors.take(Field::Port, number(&self.port, 1, u64::from(u16::MAX))).and_then(|n| u16::try_from(n).ok()),
+        };
+        let (min, max) = TIMEOUT_RANGE_MS;
+        let timeout_ms =
+            errors.take(Field::Timeout, number(&self.timeout_ms, min.into(), max.into())).and_then(|n| u32::try_from(n).ok());
+        let sign_in = self.check_sign_in(errors);
+        let sender = self.check_sender(errors);
+        let threshold = errors.take(Field::AttachmentThreshold, Size::parse(&self.attachment_threshold));
+        let (min, max) = LINK_DAYS_RANGE;
+        let link_days = if self.applies(Field::LinkDays) {
+            errors.take(Field::LinkDays, number(&self.link_days, min.into(), max.into())).and_then(|n| u16::try_from(n).ok())
+        } else {
+            // Kept as entered where it can be kept: it comes back when the switch does.
+            Some(
+                number(&self.link_days, min.into(), max.into())
+                    .ok()
+                    .and_then(|n| u16::try_from(n).ok())
+                    .unwrap_or(DEFAULT_LINK_DAYS),
+            )
+        };
+        Some(SmtpServer {
+            name: name?,
+            kind: kind?,
+            protocol: protocol?,
+            host: host?,
+            port: port?,
+            timeout_ms: timeout_ms?,
+            sign_in: sign_in?,
+            sender: sender?,
+            mime_address_strict: self.mime_address_strict,
+            attachments: Attachments { as_url: self.attachment_as_url, threshold: threshold?, link_days: link_days? },
+        })
+    }
+
+    fn check_protocol(&self, errors: &mut FieldErrors) -> Option<Protocol> {
+        if errors.take(Field::Protocol, choice(&self.protocol, Protocol::CHOICES, &[false, true]))? {
+            return Some(Protocol::Smtps);
+        }
+        let modes = [StartTls::Disabled, StartTls::Enabled, StartTls::EnabledAndRequired];
+        let starttls = errors.take(Field::StartTls, choice(&self.starttls, StartTls::CHOICES, &modes))?;
+        Some(Protocol::Smtp {
+            starttls,
+            allow_plaintext_credentials: self.allow_plaintext_credentials && self.applies(Field::AllowPlaintextCredentials),
+        })
+    }
+
+    fn check_sign_in(&self, errors: &mut FieldErrors) -> Option<SignIn> {
+        let username = self.username.trim();
+        let username = errors.take(Field::Username, bounded(username, MAX_USERNAME).map(str::to_owned));
+        if !self.azure_oauth {
+            return username.map(|username| if username.is_empty() { SignIn::None } else { SignIn::Password { username } });
+        }
+        if username.as_deref() == Some("") {
+            errors.add(Field::Username, FieldError::RequiredWith { other: Field::AzureOauth });
+        }
+        let application_id = errors.take(
+            Field::AzureApplicationId,
+            match self.azure_application_id.trim() {
+                "" => Err(FieldError::RequiredWith { other: Field::AzureOauth }),
+                text if is_guid(text) => Ok(text.to_ascii_lowercase()),
+                text => Err(FieldError::NotAGuid { text: words::quote(text) }),
+            },
+        );
+        let tenant = errors.take(Field::AzureTenant, tenant(self.azure_tenant.trim()));
+        Some(SignIn::AzureOauth { username: username?, application_id: application_id?, tenant: tenant? })
+    }
+
+    #[expect(clippy::option_option, reason = "outside: is it right; inside: is there one")]
+    fn check_sender(&self, errors: &mut FieldErrors) -> Option<Option<Sender>> {
+        if self.sender.trim().is_empty() {
+            if self.override_sender {
+                errors.add(Field::Sender, FieldError::RequiredWith { other: Field::OverrideSender });
+                return None;
+            }
+            return Some(None);
+        }
+        let mailbox = errors.take(Field::Sender, mailbox(&self.sender, self.strictness()))?;
+        Some(Some(Sender { mailbox, overrides: self.override_sender }))
+    }
+
+    /// How the draft reads addresses.
+    pub fn strictness(&self) -> Strictness {
+        if self.mime_address_strict { Strictness::Strict } else { Strictness::Lenient }
+    }
+
+    fn text_ref(&self, field: Field) -> Option<&String> {
+        Some(match field {
+            Field::Name => &self.name,
+            Field::Kind => &self.kind,
+            Field::Protocol => &self.protocol,
+            Field::Host => &self.host,
+            Field::Port => &self.port,
+            Field::Timeout => &self.timeout_ms,
+            Field::StartTls => &self.starttls,
+            Field::Username => &self.username,
+            Field::AzureApplicationId => &self.azure_application_id,
+            Field::AzureTenant => &self.azure_tenant,
+            Field::Sender => &self.sender,
+            Field::AttachmentThreshold => &self.attachment_threshold,
+            Field::LinkDays => &self.link_days,
+            _ => return None,
+        })
+    }
+
+    fn text_mut(&mut self, field: Field) -> Option<&mut String> {
+        Some(match field {
+            Field::Name => &mut self.name,
+            Field::Kind => &mut self.kind,
+            Field::Protocol => &mut self.protocol,
+            Field::Host => &mut self.host,
+            Field::Port => &mut self.port,
+            Field::Timeout => &mut self.timeout_ms,
+            Field::StartTls => &mut self.starttls,
+            Field::Username => &mut self.username,
+            Field::AzureApplicationId => &mut self.azure_application_id,
+            Field::AzureTenant => &mut self.azure_tenant,
+            Field::Sender => &mut self.sender,
+            Field::AttachmentThreshold => &mut self.attachment_threshold,
+            Field::LinkDays => &mut self.link_days,
+            _ => return None,
+        })
+    }
+}
+
+impl PasswordDraft {
+    /// What the password fields ask for, beside `draft`.
+    fn check(&self, draft: &ServerDraft, errors: &mut FieldErrors) -> SecretChange {
+        let no_username = draft.username.trim().is_empty();
+        if !draft.applies(Field::Password) || (no_username && self.password.is_empty() && self.confirm.is_empty()) {
+            // Without an account, or with a token instead, no password is kept.
+            return SecretChange::Clear;
+        }
+        if self.password.is_empty() && self.confirm.is_empty() {
+            return if self.remove { SecretChange::Clear } else { SecretChange::Keep };
+        }
+        if let Err(error) = bounded(self.password.expose(), MAX_PASSWORD) {
+            errors.add(Field::Password, error);
+        } else if self.remove {
+            errors.add(Field::Password, FieldError::PasswordSetAndRemoved);
+        } else if no_username {
+            errors.add(Field::Username, FieldError::PasswordWithoutUsername);
+        }
+        if self.password != self.confirm {
+            errors.add(Field::PasswordConfirm, FieldError::PasswordsDiffer);
+        }
+        SecretChange::Set(self.password.clone())
+    }
+}
+
+/// Exactly one address that can be used in a session: it has a domain.
+pub(crate) fn mailbox(text: &str, strictness: Strictness) -> Result<Mailbox, FieldError> {
+    let mailbox = Mailbox::parse(text, strictness).map_err(FieldError::Address)?;
+    if mailbox.addr().domain().is_none() { Err(FieldError::AddressWithoutDomain) } else { Ok(mailbox) }
+}
+
+fn choice<T: Copy>(value: &str, keys: &'static [&'static str], values: &[T]) -> Result<T, FieldError> {
+    let found = keys.iter().position(|key| *key == value).and_then(|at| values.get(at));
+    found.copied().ok_or_else(|| FieldError::UnknownChoice { value: words::quote(value), choices: keys })
+}
+
+/// Text without control characters, of at most `max` characters.
+fn bounded(text: &str, max: usize) -> Result<&str, FieldError> {
+    let length = text.chars().count();
+    if length > max {
+        return Err(FieldError::TooLong { length, max });
+    }
+    text.chars().find(|c| c.is_control()).map_or(Ok(text), |character| Err(FieldError::Control { character }))
+}
+
+fn number(text: &str, min: u64, max: u64) -> Result<u64, FieldError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(FieldError::Required);
+    }
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '\u{a0}' | '\u{202f}')).collect();
+    let unsigned = digits.strip_prefix('-').unwrap_or(&digits);
+    if unsigned.is_empty() || !unsigned.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(FieldError::NotANumber { text: words::quote(text) });
+    }
+    match digits.parse::<u64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(FieldError::OutOfRange { text: words::quote(text), min, max }),
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| if matches!(at, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+fn tenant(text: &str) -> Result<Option<String>, FieldError> {
+    let lower = text.to_ascii_lowercase();
+    match lower.as_str() {
+        "" => Ok(None),
+        "common" | "consumers" => Err(FieldError::SharedTenant { tenant: lower }),
+        "organizations" => Ok(Some(lower)),
+        _ if is_guid(&lower) => Ok(Some(lower)),
+        _ => match Host::parse(&lower) {
+            Ok(Host::Dns(domain)) if domain.contains('.') => Ok(Some(domain)),
+            _ => Err(FieldError::NotATenant { text: words::quote(text) }),
+        },
+    }
+}

@@ -1,0 +1,265 @@
+//! One SMTP server as JSON: the shape of `send-test --config`, of the API, of export and import.
+
+use serde::de::{Deserializer, IgnoredAny};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Protocol, ServerDraft, SignIn, SmtpServer, StartTls};
+use crate::secret::Secret;
+use crate::size::Size;
+
+/// A server coming in. A missing key takes its default on create and keeps its value on update; an unknown key is an
+/// error.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "a member a key; `Field::key` says which field each is")]
+pub struct ServerPatch {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starttls: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_plaintext_credentials: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Missing keeps it, `null` removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::option_option, reason = "missing and null mean different things")]
+    pub password: Option<Option<PasswordInput>>,
+    /// What goes out may come in again; it says nothing.
+    #[serde(default, skip_serializing)]
+    pub has_password: Option<IgnoredJson>,
+    /// Missing keeps it, `null` switches it off.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::option_option, reason = "missing and null mean different things")]
+    pub azure_oauth: Option<Option<AzurePatch>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_sender: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_address_strict: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment_as_url: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment_threshold_bytes: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_days: Option<i64>,
+}
+
+/// Azure OAuth coming in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as in `ServerPatch`")]
+pub struct AzurePatch {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+}
+
+/// Azure OAuth going out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as in `ServerPatch`")]
+pub struct AzureOut {
+    pub application_id: String,
+    pub tenant: Option<String>,
+}
+
+/// A password coming in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PasswordInput {
+    /// The password itself.
+    Value(Secret),
+    /// The name of the environment variable that holds it.
+    Env(String),
+}
+
+/// The browser's way of handing a typed password to the server; this type never travels the other way.
+impl Serialize for PasswordInput {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Self::Value(secret) => map.serialize_entry("value", secret.expose())?,
+            Self::Env(name) => map.serialize_entry("env", name)?,
+        }
+        map.end()
+    }
+}
+
+/// Any JSON; nothing of it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IgnoredJson;
+
+impl<'de> Deserialize<'de> for IgnoredJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// Tells `null` (`Some(None)`) from a missing key (`None`, by `default`).
+#[expect(clippy::option_option, reason = "missing and null mean different things")]
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// A server going out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "a member a key; `Field::key` says which field each is")]
+#[expect(clippy::struct_excessive_bools, reason = "they are the shape's")]
+pub struct ServerOut {
+    pub name: String,
+    pub kind: Kind,
+    pub default: bool,
+    pub protocol: String,
+    pub host: String,
+    pub port: u16,
+    pub timeout_ms: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starttls: Option<StartTls>,
+    pub allow_plaintext_credentials: bool,
+    pub username: String,
+    pub has_password: bool,
+    pub azure_oauth: Option<AzureOut>,
+    pub sender: String,
+    pub override_sender: bool,
+    pub mime_address_strict: bool,
+    pub attachment_as_url: bool,
+    pub attachment_threshold_bytes: u64,
+    pub link_days: u16,
+}
+
+impl ServerOut {
+    /// What may be told about `server`.
+    pub fn of(server: &SmtpServer, default: bool, has_password: bool) -> Self {
+        let (starttls, allow_plaintext_credentials) = match server.protocol {
+            Protocol::Smtp { starttls, allow_plaintext_credentials } => (Some(starttls), allow_plaintext_credentials),
+            Protocol::Smtps => (None, false),
+        };
+        Self {
+            name: server.name.to_string(),
+            kind: server.kind,
+            default,
+            protocol: server.protocol.key().into(),
+            host: server.host.to_string(),
+            port: server.port,
+            timeout_ms: server.timeout_ms,
+            starttls,
+            allow_plaintext_credentials,
+            username: server.username().unwrap_or_default().into(),
+            has_password,
+            azure_oauth: match &server.sign_in {
+                SignIn::AzureOauth { application_id, tenant, .. } => {
+                    Some(AzureOut { application_id: application_id.clone(), tenant: tenant.clone() })
+                }
+                _ => None,
+            },
+            sender: server.sender.as_ref().map(|s| s.mailbox.to_string()).unwrap_or_default(),
+            override_sender: server.sender.as_ref().is_some_and(|s| s.overrides),
+            mime_address_strict: server.mime_address_strict,
+            attachment_as_url: server.attachments.as_url,
+            attachment_threshold_bytes: server.attachments.threshold.bytes(),
+            link_days: server.attachments.link_days,
+        }
+    }
+}
+
+impl ServerDraft {
+    /// Puts what `patch` says over the draft; what it leaves out stays. A port that is not given follows the protocol.
+    pub fn apply(&mut self, patch: &ServerPatch) {
+        if let Some(protocol) = &patch.protocol {
+            self.choose_protocol(protocol);
+        }
+        for (slot, value) in [
+            (&mut self.name, &patch.name),
+            (&mut self.kind, &patch.kind),
+            (&mut self.host, &patch.host),
+            (&mut self.starttls, &patch.starttls),
+            (&mut self.username, &patch.username),
+            (&mut self.sender, &patch.sender),
+        ] {
+            if let Some(value) = value {
+                slot.clone_from(value);
+            }
+        }
+        for (slot, value) in [
+            (&mut self.port, patch.port),
+            (&mut self.timeout_ms, patch.timeout_ms),
+            (&mut self.attachment_threshold, patch.attachment_threshold_bytes),
+            (&mut self.link_days, patch.link_days),
+        ] {
+            if let Some(value) = value {
+                *slot = value.to_string();
+            }
+        }
+        for (slot, value) in [
+            (&mut self.default, patch.default),
+            (&mut self.allow_plaintext_credentials, patch.allow_plaintext_credentials),
+            (&mut self.override_sender, patch.override_sender),
+            (&mut self.mime_address_strict, patch.mime_address_strict),
+            (&mut self.attachment_as_url, patch.attachment_as_url),
+        ] {
+            if let Some(value) = value {
+                *slot = value;
+            }
+        }
+        match &patch.azure_oauth {
+            None => {}
+            Some(None) => self.azure_oauth = false,
+            Some(Some(azure)) => {
+                self.azure_oauth = true;
+                if let Some(id) = &azure.application_id {
+                    self.azure_application_id.clone_from(id);
+                }
+                if let Some(tenant) = &azure.tenant {
+                    self.azure_tenant.clone_from(tenant);
+                }
+            }
+        }
+    }
+}
+
+impl ServerPatch {
+    /// The patch that makes an entry what a draft says, for the browser to send. Only a draft that was checked has numbers;
+    /// `password` is added by the caller.
+    pub fn of(server: &SmtpServer, default: bool) -> Self {
+        let out = ServerOut::of(server, default, false);
+        Self {
+            name: Some(out.name),
+            kind: Some(if out.kind == Kind::Fax { "fax" } else { "smtp" }.into()),
+            default: Some(default),
+            protocol: Some(out.protocol),
+            host: Some(out.host),
+            port: Some(out.port.into()),
+            timeout_ms: Some(out.timeout_ms.into()),
+            starttls: out.starttls.map(|s| s.key().to_owned()),
+            allow_plaintext_credentials: Some(out.allow_plaintext_credentials),
+            username: Some(out.username),
+            password: None,
+            has_password: None,
+            azure_oauth: Some(
+                out.azure_oauth
+                    .map(|a| AzurePatch { application_id: Some(a.application_id), tenant: Some(a.tenant.unwrap_or_default()) }),
+            ),
+            sender: Some(out.sender),
+            override_sender: Some(out.override_sender),
+            mime_address_strict: Some(out.mime_address_strict),
+            attachment_as_url: Some(out.attachment_as_url),
+            attachment_threshold_bytes: i64::try_from(Size::bytes(server.attachments.threshold)).ok(),
+            link_days: Some(out.link_days.into()),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Every label, help and sentence about fields and problems, in one place. Nothing ever matches on them.
+
+use crate::error::Problem;
+use crate::field::{Field, FieldError, HostError};
+use crate::smtp_server::{Protocol, ServerDraft, StartTls};
+
+/// The label on the page.
+pub const fn label(field: Field) -> &'static str {
+    match field {
+        Field::Name => "Name",
+        Field::Kind => "Kind",
+        Field::Default => "Default server",
+        Field::Protocol => "Protocol",
+        Field::Host => "SMTP hostname",
+        Field::Port => "SMTP port",
+        Field::Timeout => "Timeout",
+        Field::StartTls => "StartTLS",
+        Field::AllowPlaintextCredentials => "Allow credentials without encryption",
+        Field::Username => "SMTP username",
+        Field::Password => "SMTP password",
+        Field::PasswordConfirm => "Confirm SMTP password",
+        Field::AzureOauth => "Azure OAuth enabled",
+        Field::AzureApplicationId => "Azure application id",
+        Field::AzureTenant => "Azure tenant",
+        Field::Sender => "Sender address",
+        Field::OverrideSender => "Override BPM mail node sender address",
+        Field::MimeAddressStrict => "MIME address strict",
+        Field::AttachmentAsUrl => "Attachment as URL enabled",
+        Field::AttachmentThreshold => "Max attachment threshold size",
+        Field::LinkDays => "Links expire after",
+        Field::TestFrom => "From",
+        Field::TestTo => "To",
+        Field::NewDefault => "New default server",
+    }
+}
+
+/// What the field does, its unit, and when to change it: at most two short sentences.
+pub const fn help(field: Field) -> &'static str {
+    match field {
+        Field::Name => "How applications refer to this server. Letters, digits, - _ and . (1 to 64).",
+        Field::Kind => "Choose fax server for a gateway that turns mail into faxes.",
+        Field::Default => "Used by every application that names no server. Exactly one server is the default.",
+        Field::Protocol => "SMTPS encrypts from the first byte. SMTP starts in clear and can switch to encryption with StartTLS.",
+        Field::Host => "The name or IP address of the mail server, such as smtp.example.com.",
+        Field::Port => "25 between servers, 587 with StartTLS, 465 with SMTPS. Follows the protocol until you change it.",
+        Field::Timeout => {
+            "How long to wait for the connection and for each answer, in milliseconds. 10000 suits most servers; slow \
+             greylisting gateways need 30000."
+        }
+        Field::StartTls => "Whether the connection switches to encryption. Counts with SMTP only.",
+        Field::AllowPlaintextCredentials => {
+            "Sends the password readable for anyone on the way when the connection isn't encrypted. Leave it off unless the \
+             server is on your own network and can't encrypt."
+        }
+        Field::Username => "Empty means no sign-in. An account with two-factor sign-in needs an app password or Azure OAuth.",
+        Field::Password => "Kept sealed and never shown again. Empty leaves it as it is.",
+        Field::PasswordConfirm => "The same password once more.",
+        Field::AzureOauth => "Signs in at Microsoft 365 with a token instead of a password.",
+        Field::AzureApplicationId => "Counts with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
+        Field::AzureTenant => {
+            "Counts with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
+        }
+        Field::Sender => "Used when a message names no sender, such as Scan <scan@example.com>.",
+        Field::OverrideSender => "Messages from BPM mail nodes go out from the sender address above instead of the node's own.",
+        Field::MimeAddressStrict => {
+            "Reads addresses exactly as RFC 822 wants them. Off, it also takes slips that occur in real mail."
+        }
+        Field::AttachmentAsUrl => "Attachments that are too big together become download links. Off, such a message is refused.",
+        Field::AttachmentThreshold => {
+            "What all attachments of a message may have together, encoded. Type 10 MB or 512 KiB; 0 makes every attachment too big."
+        }
+        Field::LinkDays => "Counts with attachments as URL. Days until a download link stops working, 1 to 365.",
+        Field::TestFrom => "The sender of the test. Empty uses the sender address on this page.",
+        Field::TestTo => "Who receives the test email; several addresses separated by commas.",
+        Field::NewDefault => "The server that takes the default's place.",
+    }
+}
+
+/// The words for a choice's value as forms and JSON write it.
+pub fn choice(field: Field, value: &str) -> &'static str {
+    match (field, value) {
+        (Field::Kind, "smtp") => "SMTP server",
+        (Field::Kind, "fax") => "Fax server",
+        (Field::Protocol, "smtp") => "SMTP",
+        (Field::Protocol, "smtps") => "SMTPS",
+        (Field::StartTls, "disabled") => "Disabled",
+        (Field::StartTls, "enabled") => "Enabled",
+        (Field::StartTls, "enabled_and_required") => "Enabled and required",
+        _ => "?",
+    }
+}
+
+/// The security a list row shows: what the settings demand.
+pub const fn security(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Smtps => "TLS",
+        Protocol::Smtp { starttls: StartTls::EnabledAndRequired, .. } => "TLS (StartTLS)",
+        Protocol::Smtp { starttls: StartTls::Enabled, .. } => "TLS if offered",
+        Protocol::Smtp { starttls: StartTls::Disabled, .. } => "unencrypted",
+    }
+}
+
+/// The sentence under the name on an entry's page: what the settings mean together.
+pub fn summary(draft: &ServerDraft) -> String {
+    let host = draft.host.trim();
+    if host.is_empty() {
+        return "Not set up yet. Enter the SMTP hostname to begin.".into();
+    }
+    let encryption = match (draft.protocol.as_str(), draft.starttls.as_str()) {
+        ("smtps", _) => "encrypted from the start",
+        (_, "enabled_and_required") => "must be encrypted with StartTLS",
+        (_, "enabled") => "encrypted with StartTLS if the server offers it",
+        _ => "not encrypted",
+    };
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    let sign_in = match draft.username.trim() {
+        "" => "doesn't sign in".to_owned(),
+        user if draft.azure_oauth => format!("signs in as {user} with Azure OAuth"),
+        user => format!("signs in as {user}"),
+    };
+    format!("Connects to {host}:{}, {encryption}, {sign_in}.", draft.port.trim())
+}
+
+/// Text from outside for a sentence: at most 60 characters, controls and invisible characters made visible.
+pub fn quote(text: &str) -> String {
+    const MAX: usize = 60;
+    let mut out = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == MAX {
+            out.push('…');
+            break;
+        }
+        if c.is_control() || is_invisible(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Zero-width and direction-changing characters: they would make a sentence look like another.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn named(c: char) -> String {
+    match c {
+        ' ' => "A space".into(),
+        '\t' => "A tab".into(),
+        '\r' | '\n' => "A line break".into(),
+        c if c.is_control() || is_invisible(c) => format!("The invisible character U+{:04X}", u32::from(c)),
+        c => format!("“{c}”"),
+    }
+}
+
+/// What is wrong with a field and what to do.
+pub fn field_error(field: Field, error: &FieldError) -> String {
+    match error {
+        FieldError::Required => required(field).into(),
+        FieldError::TooLong { length, max } => format!("{length} characters are too many. Use at most {max}."),
+        FieldError::Control { character } => {
+            format!("{} can't stand here; it probably came along when copying. Type it again.", named(*character))
+        }
+        FieldError::UnknownChoice { value, choices } => {
+            format!("“{value}” isn't one of the choices. Use {}.", choices.join(", "))
+        }
+        FieldError::NameCharacter { character } => {
+            format!("{} can't stand in a name. Use letters, digits, - _ and .", named(*character))
+        }
+        FieldError::NameOnlyDots => "A name needs more than dots. Use letters, digits, - _ and .".into(),
+        FieldError::NameTaken { name } => {
+            format!("Another server is called {name} (upper and lower case count as the same). Choose another name.")
+        }
+        FieldError::Host(error) => host_error(error),
+        FieldError::NotANumber { text } => format!("“{text}” isn't a whole number. Use digits only, such as {}.", example(field)),
+        FieldError::OutOfRange { text, min, max } if field == Field::Port => {
+            format!("Port {text} isn't possible ({min} to {max}). Use 25, 465 or 587, or what your provider names.")
+        }
+        FieldError::OutOfRange { text, min, max } => {
+            format!("{text} isn't possible. Use {min} to {max}; {} suits most.", example(field))
+        }
+        FieldError::SizeNumber { text } => format!("“{text}” isn't a size. Type a number and a unit, such as 10 MB or 512 KiB."),
+        FieldError::SizeUnit { unit } => format!("“{unit}” isn't a unit of size. Use bytes, KB, MB or GB."),
+        FieldError::SizeTooLarge => "That is more than 1024 GB. No mail server takes so much; 10 MB suits most.".into(),
+        FieldError::NotAGuid { text } => {
+            format!(
+                "“{text}” isn't an application id. It looks like 11111111-2222-3333-4444-555555555555; copy it from the app registration."
+            )
+        }
+        FieldError::NotATenant { text } => {
+            format!("“{text}” isn't a tenant. Use the tenant id, a domain such as example.com, or organizations.")
+        }
+        FieldError::SharedTenant { tenant } => {
+            format!("“{tenant}” can't send mail for an organisation. Use the tenant id, your domain, or organizations.")
+        }
+        FieldError::PasswordsDiffer => "The two passwords differ. Type the same one in both fields.".into(),
+        FieldError::PasswordWithoutUsername => "A password needs a username. Enter it, or leave both passwords empty.".into(),
+        FieldError::PasswordSetAndRemoved => "Either remove the password or enter a new one, not both.".into(),
+        FieldError::PasswordForOtherServer => {
+            "The stored password belongs to another hostname, port, protocol or username and isn't used here. Enter it again."
+                .into()
+        }
+        FieldError::PasswordVariable { name } => {
+            format!("The environment variable {name} isn't set or can't be used here. Set it, or give the password as a value.")
+        }
+        FieldError::RequiredWith { other } => format!("“{}” needs this. Fill it in, or switch that off.", label(*other)),
+        FieldError::Address(error) => error.sentence(),
+        FieldError::AddressWithoutDomain => "The address has no domain. Add @ and the domain, such as @example.com.".into(),
+        FieldError::TooManyRecipients { count, max } => format!("{count} recipients are too many for a test. Use at most {max}."),
+        FieldError::LastDefault => {
+            "One server must be the default. Open the one that is to take its place and tick it there.".into()
+        }
+        FieldError::NotADefault => "This server can't be the default. Choose one that is set up and stays.".into(),
+        FieldError::DoesNotApply { because_of } => format!("This doesn't go together with “{}” as it is set.", label(*because_of)),
+    }
+}
+
+const fn required(field: Field) -> &'static str {
+    match field {
+        Field::Name => "Enter a name, such as mail.",
+        Field::Host => "Enter the name of the mail server, such as smtp.example.com.",
+        Field::Port => "Enter the port: 25, 465 or 587, or what your provider names.",
+        Field::Timeout => "Enter the time to wait, in milliseconds. 10000 suits most servers.",
+        Field::AttachmentThreshold => "Enter a size, such as 10 MB.",
+        Field::LinkDays => "Enter a number of days, such as 30.",
+        Field::TestFrom => "Enter the sender, or fill in the sender address on this page.",
+        Field::TestTo => "Enter who is to receive the test email.",
+        Field::NewDefault => "The default server is among those to trash. Choose the one that takes its place.",
+        Field::Password => "No password is stored. Enter one, or leave the username empty to send without signing in.",
+        _ => "Fill this in.",
+    }
+}
+
+const fn example(field: Field) -> &'static str {
+    match field {
+        Field::Port => "25",
+        Field::Timeout => "10000",
+        _ => "30",
+    }
+}
+
+fn host_error(error: &HostError) -> String {
+    match error {
+        HostError::UrlOrPort { host } if host.is_empty() => "Only the host name belongs here, such as smtp.example.com.".into(),
+        HostError::UrlOrPort { host } => {
+            format!("Only the host name belongs here: “{host}”. The port has its own field.")
+        }
+        HostError::Address => "This is a mail address. Enter the name of the mail server, such as smtp.example.com.".into(),
+        HostError::EmptyLabel => "A part between two dots is empty. Remove the extra dot.".into(),
+        HostError::LabelTooLong { label } => format!("The part “{label}” is longer than 63 characters. Check the spelling."),
+        HostError::HyphenAtEdge { label } => format!("The part “{label}” starts or ends with a hyphen. Check the spelling."),
+        HostError::TooLong => "A host name has at most 253 characters. Check what was pasted.".into(),
+        HostError::Character { character } => {
+            format!("{} can't stand in a host name. Use letters, digits, hyphens and dots.", named(*character))
+        }
+        HostError::NotAnIpv4 { text } => {
+            format!("“{text}” isn't an IP address. It has four numbers from 0 to 255, such as 192.0.2.25.")
+        }
+        HostError::NotAnIpv6 { text } => format!("“{text}” isn't an IPv6 address. It looks like 2001:db8::25."),
+        HostError::Idna { text } => format!("“{text}” isn't a possible host name. Check the spelling."),
+    }
+}
+
+/// What happened, what was not done, and what to do.
+pub fn problem(problem: &Problem) -> String {
+    match problem {
+        Problem::Invalid(fields) => match fields.iter().count() {
+            1 => "Not saved or run: one field needs a change.".into(),
+            n => format!("Not saved or run: {n} fields need a change."),
+        },
+        Problem::Malformed { detail } => format!("The request can't be read, so nothing was done: {}.", quote_long(detail)),
+        Problem::TooLarge { max } => format!("The request is larger than {max} bytes, so nothing was done. Shorten it."),
+        Problem::TooSlow => "The request took too long to arrive, so nothing was done. Try again.".into(),
+        Problem::NoSuchEntry(id) => {
+            format!("There is no server with the number {id}; it may have been trashed. Go back to the list.")
+        }
+        Problem::NoSuchPage => "There is nothing at this address. Go back to the list.".into(),
+        Problem::NothingChosen => "No server was chosen, so nothing was done. Tick at least one.".into(),
+        Problem::Stale(_) => {
+            "Not saved: somebody else saved this server after you opened it. Compare the two versions, then choose.".into()
+        }
+        Problem::UndoGone => "Too late to undo: the servers are gone for good. Add them again.".into(),
+        Problem::UndoNameTaken { name } => {
+            format!("Nothing was restored: another server has been given the name {name} since. Rename that one, then undo again.")
+        }
+        Problem::TooManyEntries { max } => format!("Not added: there are {max} servers already. Trash some first."),
+        Problem::CrossOrigin => {
+            "Refused: the request came from another site, so nothing was done. Open Postroom itself and try there.".into()
+        }
+        Problem::WrongHost { host } => {
+            format!("Refused: this is not served as “{host}”. Open it under its own address, or start it with --public-url.")
+        }
+        Problem::DiskFull => {
+            "Not saved: the disk is full. What was stored before is intact. Free some space, then try again.".into()
+        }
+        Problem::Disk { detail } => {
+            format!("Not saved: the disk reported an error ({}). What was stored before is intact.", quote_long(detail))
+        }
+        Problem::Corrupt { detail } => format!("A stored record can't be read ({}). Restore the back-up.", quote_long(detail)),
+        Problem::Internal => "Something went wrong inside; nothing was saved. The log says more.".into(),
+    }
+}
+
+/// Like [`quote`], for details of up to 200 characters.
+fn quote_long(text: &str) -> String {
+    let chars: Vec<char> = text.chars().take(200).collect();
+    chars.chunks(60).map(|c| quote(&c.iter().collect::<String>())).collect()
+}
