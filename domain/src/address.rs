@@ -56,3 +56,13 @@ impl AddressError {
         "not an address".into()
     }
 }
+
+pub struct AddressList(Vec<Mailbox>);
+impl AddressList {
+    pub fn parse(text: &str, s: Strictness) -> Result<Self, AddressError> {
+        text.split(',').map(|t| Mailbox::parse(t, s)).collect::<Result<_, _>>().map(Self)
+    }
+    pub fn mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
+        self.0.iter()
+    }
+}

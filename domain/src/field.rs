@@ -232,11 +232,6 @@ pub enum FieldError {
     LastDefault,
     /// An incomplete, trashed or unknown entry can't be the default.
     NotADefault,
-    /// What only means something with another protocol or setting, given together with one where it doesn't (JSON).
-    DoesNotApply {
-        /// The field that decides.
-        because_of: Field,
-    },
 }
 
 /// What is wrong with a host name.

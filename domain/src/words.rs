@@ -212,7 +212,6 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
             "One server must be the default. Open the one that is to take its place and tick it there.".into()
         }
         FieldError::NotADefault => "This server can't be the default. Choose one that is set up and stays.".into(),
-        FieldError::DoesNotApply { because_of } => format!("This doesn't go together with “{}” as it is set.", label(*because_of)),
     }
 }
 

@@ -239,7 +239,7 @@ impl ServerPatch {
         let out = ServerOut::of(server, default, false);
         Self {
             name: Some(out.name),
-            kind: Some(if out.kind == Kind::Fax { "fax" } else { "smtp" }.into()),
+            kind: Some(out.kind.key().into()),
             default: Some(default),
             protocol: Some(out.protocol),
             host: Some(out.host),
