@@ -98,7 +98,7 @@ fn recipients(text: &str, strictness: Strictness) -> Result<Vec<Mailbox>, FieldE
     }
     let list = AddressList::parse(text, strictness).map_err(FieldError::Address)?;
     let to: Vec<Mailbox> = list.mailboxes().cloned().collect();
-    if to.iter().any(|mailbox| mailbox.addr().domain().is_none()) {
+    if to.iter().any(|mailbox| mailbox.addr().is_none()) {
         return Err(FieldError::AddressWithoutDomain);
     }
     match to.len() {
@@ -206,6 +206,32 @@ impl ServerDraft {
             Field::MimeAddressStrict => self.mime_address_strict = on,
             Field::AttachmentAsUrl => self.attachment_as_url = on,
             _ => {}
+        }
+    }
+
+    /// How many of the folded fields differ from their defaults.
+    pub fn advanced_set(&self) -> usize {
+        [
+            self.azure_oauth,
+            self.override_sender,
+            self.applies(Field::LinkDays) && self.link_days.trim() != DEFAULT_LINK_DAYS.to_string(),
+        ]
+        .into_iter()
+        .filter(|set| *set)
+        .count()
+    }
+
+    /// The field's value for people; `None` for one that an entry has no value of.
+    pub fn shown(&self, field: Field) -> Option<String> {
+        match field {
+            Field::Default
+            | Field::AllowPlaintextCredentials
+            | Field::AzureOauth
+            | Field::OverrideSender
+            | Field::MimeAddressStrict
+            | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
+            Field::Kind | Field::Protocol | Field::StartTls => Some(words::choice(field, self.text(field)).into()),
+            _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
         }
     }
 
@@ -404,7 +430,7 @@ impl PasswordDraft {
 /// Exactly one address that can be used in a session: it has a domain.
 pub(crate) fn mailbox(text: &str, strictness: Strictness) -> Result<Mailbox, FieldError> {
     let mailbox = Mailbox::parse(text, strictness).map_err(FieldError::Address)?;
-    if mailbox.addr().domain().is_none() { Err(FieldError::AddressWithoutDomain) } else { Ok(mailbox) }
+    if mailbox.addr().is_none() { Err(FieldError::AddressWithoutDomain) } else { Ok(mailbox) }
 }
 
 fn choice<T: Copy>(value: &str, keys: &'static [&'static str], values: &[T]) -> Result<T, FieldError> {
