@@ -15,12 +15,12 @@ struct Asset {
     logical: &'static str,
     content_type: &'static str,
     raw: &'static [u8],
-    brotli: &'static [u8],
-    gzip: &'static [u8],
+    br: Option<&'static [u8]>,
+    gz: Option<&'static [u8]>,
 }
 
-// A table `ASSETS`: empty in a build without assets.
-include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+/// What the build embedded; nothing in a build without assets.
+static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Where the pages find the assets.
 pub(super) fn urls() -> Assets {
@@ -40,12 +40,10 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
             name.trim().eq_ignore_ascii_case(coding) && quality.replace(' ', "") != "q=0"
         })
     };
-    let (encoding, body) = if accepts("br") && !asset.brotli.is_empty() {
-        (Some("br"), asset.brotli)
-    } else if accepts("gzip") && !asset.gzip.is_empty() {
-        (Some("gzip"), asset.gzip)
-    } else {
-        (None, asset.raw)
+    let (encoding, body) = match (asset.br.filter(|_| accepts("br")), asset.gz.filter(|_| accepts("gzip"))) {
+        (Some(br), _) => (Some("br"), br),
+        (None, Some(gz)) => (Some("gzip"), gz),
+        (None, None) => (None, asset.raw),
     };
     let mut response = Body::from(body).into_response();
     let headers = response.headers_mut();
