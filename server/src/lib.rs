@@ -1,0 +1,5 @@
+//! The parts of the binary `postroom`.
+
+pub mod data_dir;
+pub mod ports;
+pub mod seal;
