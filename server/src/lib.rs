@@ -3,3 +3,4 @@
 pub mod data_dir;
 pub mod ports;
 pub mod seal;
+pub mod store;
