@@ -289,6 +289,12 @@ pub fn problem(problem: &Problem) -> String {
         Problem::Disk { detail } => {
             format!("Not saved: the disk reported an error ({}). What was stored before is intact.", quote_long(detail))
         }
+        Problem::OutcomeUnknown { detail } => {
+            format!(
+                "The disk failed while this was being saved ({}), and nobody can tell yet whether it was. Look again when the disk works.",
+                quote_long(detail)
+            )
+        }
         Problem::Corrupt { detail } => format!("A stored record can't be read ({}). Restore the back-up.", quote_long(detail)),
         Problem::Internal => "Something went wrong inside; nothing was saved. The log says more.".into(),
     }
