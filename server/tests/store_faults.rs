@@ -8,10 +8,10 @@ use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use domain::entry::ListQuery;
+use domain::entry::{EntryId, ListQuery};
 use domain::error::Problem;
 use redb::StorageBackend;
-use server::store::{Backends, OpenError, RedbStore};
+use server::store::{Backends, OpenError, RedbStore, Store};
 use store_support::memory::Memory;
 use store_support::world::{SCRIPT, World, bench, start, worlds};
 use store_support::*;
@@ -202,4 +202,35 @@ fn an_unreadable_disk_is_an_error_until_it_is_readable() {
     disk.heal();
     assert!(names(&entries).contains(&"mail".to_owned()));
     entries.create_named(&name("other")).unwrap();
+}
+
+#[test]
+fn a_mistake_in_one_transaction_ends_no_other() {
+    let (store, entries, _) = bench(start(Memory::of(new_file())).unwrap());
+    let store: &dyn Store = &*store;
+    entries.create_named(&name("mail")).unwrap();
+    let before = World::of(store).unwrap();
+    let write = store.writing::<()>(|tx| {
+        tx.remove(EntryId(1))?;
+        panic!("a mistake of ours")
+    });
+    assert_eq!(write, Err(Problem::Internal));
+    assert_eq!(store.reading::<()>(|_| panic!("a mistake of ours")), Err(Problem::Internal));
+    assert_eq!(World::of(store).unwrap(), before);
+    entries.create_named(&name("other")).unwrap();
+    assert_eq!(names(&entries), ["mail", "other"]);
+}
+
+#[test]
+fn a_refusal_keeps_nothing_of_what_was_written_before_it() {
+    let (store, entries, _) = bench(start(Memory::of(new_file())).unwrap());
+    let store: &dyn Store = &*store;
+    entries.create_named(&name("mail")).unwrap();
+    let before = World::of(store).unwrap();
+    let refused = store.writing::<()>(|tx| {
+        tx.remove(EntryId(1))?;
+        Err(Problem::NothingChosen)
+    });
+    assert_eq!(refused, Err(Problem::NothingChosen));
+    assert_eq!(World::of(store).unwrap(), before);
 }

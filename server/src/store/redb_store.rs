@@ -729,3 +729,59 @@ impl StorageBackend for Boxed {
         self.0.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::backends::InMemoryBackend;
+
+    fn database() -> Database {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        schema::create(&transaction).unwrap();
+        transaction.commit().unwrap();
+        database
+    }
+
+    fn mark(transaction: &WriteTransaction, name: &[u8]) -> Result<(), StoreError> {
+        let mut meta = transaction.open_table(META).map_err(failed)?;
+        assert!(meta.get(name).unwrap().is_none(), "it ran before");
+        put(&mut meta, name, b"done")
+    }
+
+    const FIRST: Migration = |transaction| mark(transaction, b"first");
+    const SECOND: Migration = |transaction| mark(transaction, b"second");
+    const FAILING: Migration = |transaction| {
+        mark(transaction, b"second")?;
+        Err(StoreError::Corrupt { detail: "it doesn't fit".into() })
+    };
+
+    /// The schema, and whether each of the migrations left its mark.
+    fn state(database: &Database) -> (u64, bool, bool) {
+        let transaction = database.begin_read().unwrap();
+        let meta = transaction.open_table(META).unwrap();
+        let marked = |name: &[u8]| meta.get(name).unwrap().is_some();
+        (schema_version(&transaction).unwrap(), marked(b"first"), marked(b"second"))
+    }
+
+    #[test]
+    fn migrations_run_once_each_and_in_order() {
+        let database = database();
+        assert_eq!(migrate(&database, &[]), Ok(()));
+        assert_eq!(state(&database), (1, false, false));
+        assert_eq!(migrate(&database, &[FIRST]), Ok(()));
+        assert_eq!(state(&database), (2, true, false));
+        assert_eq!(migrate(&database, &[FIRST, SECOND]), Ok(()));
+        assert_eq!(state(&database), (3, true, true));
+        assert_eq!(migrate(&database, &[FIRST, SECOND]), Ok(()));
+        assert_eq!(migrate(&database, &[FIRST]), Err(OpenError::Newer { found: 3 }));
+        assert_eq!(state(&database), (3, true, true));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing_of_those_before_it() {
+        let database = database();
+        assert_eq!(migrate(&database, &[FIRST, FAILING]), Err(OpenError::Damaged { detail: "it doesn't fit".into() }));
+        assert_eq!(state(&database), (1, false, false));
+    }
+}
