@@ -88,7 +88,7 @@ fn torn(state: &State, seed: u64) -> Vec<u8> {
         dice ^= dice << 13;
         dice ^= dice >> 7;
         dice ^= dice << 17;
-        dice % 2 == 0
+        dice.is_multiple_of(2)
     };
     for change in &state.pending {
         match change {
