@@ -138,7 +138,6 @@ fn FieldErrorText(state: FormState, field: Field) -> impl IntoView {
             {move || state.error_of(field)}
         </p>
     }
-    .into_any()
 }
 
 /// Marks that the whole field does not apply now: hidden where scripting shows it again in time.
@@ -222,7 +221,6 @@ pub(crate) fn CheckField(state: FormState, field: Field) -> impl IntoView {
             <Help field/>
         </div>
     }
-    .into_any()
 }
 
 /// One of a few: radio buttons.
@@ -262,7 +260,6 @@ pub(crate) fn ChoiceField(state: FormState, field: Field, choices: &'static [&'s
             <Help field/>
         </fieldset>
     }
-    .into_any()
 }
 
 /// One of a few: a list to choose from.
@@ -302,60 +299,46 @@ pub(crate) fn SelectField(state: FormState, field: Field, choices: &'static [&'s
             <Help field/>
         </div>
     }
-    .into_any()
 }
 
 /// The password, its confirmation and its removal. What is stored is never here.
 #[component]
 pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool>) -> impl IntoView {
-    let inputs = move || {
-        view! {
-            <PasswordInput
-                state
-                field=Field::Password
-                get=|p: &PasswordDraft| p.password.clone()
-                set=|p: &mut PasswordDraft, secret| p.password = secret
-            />
-            <PasswordInput
-                state
-                field=Field::PasswordConfirm
-                get=|p: &PasswordDraft| p.confirm.clone()
-                set=|p: &mut PasswordDraft, secret| p.confirm = secret
-            />
-        }
-    };
     let wanted = move || state.error_of(Field::Password).is_some() || state.error_of(Field::PasswordConfirm).is_some();
     view! {
         <div class=class_of(state, Field::Password, "password")>
-            {move || {
-                if stored.get() {
-                    view! {
-                        <p class="stored">"SMTP password: " <strong>"set"</strong></p>
-                        <details class="change" open=wanted>
-                            <summary class="button quiet">"Change password"</summary>
-                            {inputs()}
-                        </details>
-                        <label class="remove">
-                            <input
-                                type="checkbox"
-                                name="remove_password"
-                                value="true"
-                                prop:checked=move || state.password.with(|p| p.remove)
-                                on:change=move |ev| {
-                                    state.password.update(|p| p.remove = event_target_checked(&ev));
-                                    state.changed(Field::Password);
-                                }
-                            />
-                            "Remove password"
-                        </label>
-                    }.into_any()
-                } else {
-                    inputs().into_any()
-                }
-            }}
+            <p class="stored" hidden=move || !stored.get()>"SMTP password: " <strong>"set"</strong></p>
+            <details class="change" class:plain=move || !stored.get() open=move || !stored.get() || wanted()>
+                <summary class="button" hidden=move || !stored.get()>"Change password"</summary>
+                <PasswordInput
+                    state
+                    field=Field::Password
+                    get=|p: &PasswordDraft| p.password.clone()
+                    set=|p: &mut PasswordDraft, secret| p.password = secret
+                />
+                <PasswordInput
+                    state
+                    field=Field::PasswordConfirm
+                    get=|p: &PasswordDraft| p.confirm.clone()
+                    set=|p: &mut PasswordDraft, secret| p.confirm = secret
+                />
+            </details>
+            <label class="remove" hidden=move || !stored.get()>
+                <input
+                    id="f-remove_password"
+                    type="checkbox"
+                    name="remove_password"
+                    value="true"
+                    prop:checked=move || state.password.with(|p| p.remove)
+                    on:change=move |ev| {
+                        state.password.update(|p| p.remove = event_target_checked(&ev));
+                        state.changed(Field::Password);
+                    }
+                />
+                "Remove password"
+            </label>
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -387,5 +370,4 @@ fn PasswordInput(
             <Help field/>
         </div>
     }
-    .into_any()
 }

@@ -26,7 +26,6 @@ pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl
             }}
         </div>
     }
-    .into_any()
 }
 
 fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {
@@ -36,7 +35,7 @@ fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {
             .into_iter()
             .map(|(field, sentence)| {
                 let target = format!("#{}", field_id(field));
-                view! { <li><a href=target rel="external">{words::label(field)}</a>": " {sentence}</li> }
+                view! { <li><a href=target>{words::label(field)}</a>": " {sentence}</li> }
             })
             .collect();
         view! { <ul>{items}</ul> }

@@ -1,7 +1,7 @@
 //! The form of an entry. It is posted as it is where the program does not run; where it runs, saving and testing stay on the
 //! page.
 
-use domain::entry::{EntryView, Version};
+use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
 use domain::size::Size;
@@ -13,7 +13,7 @@ use super::report::Report;
 use super::stale::Stale;
 use crate::api::{Failure, TestReport, save_server, test_server};
 use crate::components::{CheckField, ChoiceField, ErrorNotice, FormState, PasswordFields, SelectField, TextField, field_id};
-use crate::forms::SubmittedEntry;
+use crate::pages::EntryData;
 
 /// What the page is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,15 +152,16 @@ impl Page {
     }
 }
 
-/// The form and what is around it.
+/// The page of one entry.
 #[component]
-pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, saved: bool) -> impl IntoView {
+pub(crate) fn Entry(data: EntryData) -> impl IntoView {
+    let EntryData { view, submitted, saved } = data;
     let stored = view.draft();
-    let error = submitted.as_ref().and_then(|s| s.error.clone());
+    let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
-    let state = FormState::new(draft.clone(), test.clone(), error.as_ref());
+    let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
     let page = Page {
         state,
         version: RwSignal::new(view.version),
@@ -168,7 +169,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
         has_password: RwSignal::new(view.has_password()),
         tested: RwSignal::new(report.is_some().then_some((draft, test))),
         report: RwSignal::new(report),
-        error: RwSignal::new(error),
+        error: RwSignal::new(refused),
         busy: RwSignal::new(Busy::No),
         saved: RwSignal::new(saved),
         id: view.id,
@@ -196,7 +197,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
     let name = view.name.clone();
     view! {
         <form class="page entry" method="post" action=format!("/servers/{}", view.id) novalidate on:submit=submit>
-            <p class="crumb"><a href="/" rel="external">"Mail SMTP servers"</a></p>
+            <p class="crumb"><a href="/">"Mail SMTP servers"</a></p>
             <div class="title sticky">
                 <div>
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
@@ -204,7 +205,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
                 </div>
                 <div class="actions">
                     <SaveState page/>
-                    <a class="button" href="/" rel="external">"Back"</a>
+                    <a class="button" href="/">"Back"</a>
                     <button class="primary" name="action" value="save" data-shortcut="save" aria-disabled=move || (page.busy.get() == Busy::Saving).then_some("true")>
                         {move || if page.busy.get() == Busy::Saving { "Saving…" } else { "Save" }}
                     </button>
@@ -259,7 +260,6 @@ fn SaveState(page: Page) -> impl IntoView {
             }}
         </p>
     }
-    .into_any()
 }
 
 #[component]
