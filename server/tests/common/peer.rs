@@ -241,11 +241,12 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        Self { issuer }
+        Self { issuer: CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    /// An authority below this one.
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
+        Self { issuer: CertifiedIssuer::signed_by(authority(name), KeyPair::generate().unwrap(), &self.issuer).unwrap() }
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -300,6 +301,13 @@ pub(crate) fn self_signed_server(names: &[&str], is_ca: bool) -> (Arc<ServerConf
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     (Arc::new(config(certificate.der().clone(), &key, rustls::DEFAULT_VERSIONS)), certificate.pem())
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
 }
 
 fn params(names: &[&str]) -> CertificateParams {
