@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::smtp_server::{Protocol, StartTls};
-use crate::transcript::{Cause, Certificate, Reply, Stage};
+use crate::transcript::{Cause, Certificate, Downgrade, Reply, Stage};
 
 /// The explanation of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,8 @@ pub struct Evidence<'a> {
     pub encrypted: bool,
     /// Whether the server offered STARTTLS on the connection that ended.
     pub starttls_offered: bool,
+    /// Why the connection is not encrypted although the entry would have liked it to be.
+    pub downgrade: Option<Downgrade>,
     /// What the server presented.
     pub certificate: Option<&'a Certificate>,
     /// With [`Cause::TooBig`]: our size and the server's limit, bytes.
@@ -119,6 +121,8 @@ enum Also {
     Unencrypted,
     /// Unencrypted, and the server offers STARTTLS.
     CouldEncrypt,
+    /// STARTTLS was offered and didn't work.
+    UpgradeFailed,
     /// The reply is 4yz: it may be different later.
     Temporary,
     Provider(Provider),
@@ -200,6 +204,7 @@ impl Also {
             Self::Nothing => true,
             Self::Unencrypted => !evidence.encrypted,
             Self::CouldEncrypt => !evidence.encrypted && evidence.starttls_offered,
+            Self::UpgradeFailed => matches!(evidence.downgrade, Some(Downgrade::Refused | Downgrade::HandshakeFailed)),
             Self::Temporary => evidence.reply.is_some_and(|reply| matches!(reply.code, 400..=499)),
             Self::Provider(provider) => Provider::of(evidence.host) == Some(provider),
             Self::Nameless => evidence.certificate.is_some_and(|certificate| certificate.names.is_empty()),
@@ -293,6 +298,7 @@ fn value(name: &str, evidence: &Evidence<'_>) -> String {
         "not_before" => certificate(|c| c.not_before.clone()),
         "not_after" => certificate(|c| c.not_after.clone()),
         "sha256" => certificate(|c| c.sha256.clone()),
+        "downgrade" => evidence.downgrade.map_or("?", Downgrade::words).into(),
         "size" => evidence.sizes.map_or_else(|| "?".into(), |(size, _)| size.to_string()),
         "limit" => evidence.sizes.map_or_else(|| "?".into(), |(_, limit)| limit.to_string()),
         _ => String::new(),
@@ -683,6 +689,18 @@ const RULES: &[Rule] = &[
     // Signing in.
     Rule {
         kind: "plaintext_credentials",
+        causes: &[Cause::PlaintextCredentials, Cause::AuthNotOffered],
+        also: Also::UpgradeFailed,
+        title: "The connection couldn't be encrypted because {downgrade}, so the password was not sent.",
+        steps: &[
+            "Set StartTLS to “Enabled and required” and test again: then the failure itself is explained.",
+            "Or try port 465 with SMTPS.",
+            "Only on a network you trust completely: tick “Allow credentials without encryption”.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials],
         also: Also::CouldEncrypt,
         title: "The connection isn't encrypted, so the password was not sent. The server offers StartTLS.",
@@ -1057,6 +1075,7 @@ mod tests {
             protocol: SMTP,
             encrypted: false,
             starttls_offered: false,
+            downgrade: None,
             certificate: None,
             sizes: None,
             detail: None,
@@ -1229,8 +1248,21 @@ mod tests {
         assert!(RULES.iter().all(|rule| !rule.causes.is_empty() || !rule.codes.is_empty()), "a rule that takes everything");
     }
 
-    const PLACEHOLDERS: [&str; 12] =
-        ["host", "port", "stage", "code", "names", "subject", "issuer", "not_before", "not_after", "sha256", "size", "limit"];
+    const PLACEHOLDERS: [&str; 13] = [
+        "host",
+        "port",
+        "stage",
+        "code",
+        "names",
+        "subject",
+        "issuer",
+        "not_before",
+        "not_after",
+        "sha256",
+        "size",
+        "limit",
+        "downgrade",
+    ];
 
     #[test]
     fn a_provider_is_told_by_whole_labels() {

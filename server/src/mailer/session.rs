@@ -581,6 +581,7 @@ impl<'a, 's> Session<'a, 's> {
             protocol: server.protocol,
             encrypted: self.known.security.is_encrypted(),
             starttls_offered: self.offers.starttls,
+            downgrade: self.known.downgrade,
             certificate: self.known.certificate.as_deref(),
             sizes: stop.sizes,
             detail: stop.detail.as_deref(),

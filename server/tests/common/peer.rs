@@ -127,6 +127,8 @@ struct Ear {
     heard: Vec<Heard>,
     pending: Vec<u8>,
     encrypted: bool,
+    /// A handshake came that nobody answers: no line follows any more.
+    deaf: bool,
 }
 
 impl Ear {
@@ -135,7 +137,8 @@ impl Ear {
         loop {
             if let Some(end) = self.pending.iter().position(|&b| b == b'\n') {
                 let line: Vec<u8> = self.pending.drain(..=end).collect();
-                let line = if is_tls(&line) {
+                self.deaf |= is_tls(&line);
+                let line = if self.deaf {
                     TLS.to_owned()
                 } else {
                     let line = String::from_utf8_lossy(&line);
@@ -156,7 +159,8 @@ impl Ear {
     /// The end of a connection: what is left without a line end counts too.
     fn done(mut self) -> Vec<Heard> {
         if !self.pending.is_empty() {
-            let line = if is_tls(&self.pending) { TLS.into() } else { String::from_utf8_lossy(&self.pending).into_owned() };
+            let line =
+                if self.deaf || is_tls(&self.pending) { TLS.into() } else { String::from_utf8_lossy(&self.pending).into_owned() };
             self.heard.push(Heard { line, encrypted: self.encrypted });
         }
         self.heard
@@ -175,7 +179,7 @@ async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
     stream.set_nodelay(true).unwrap();
     let socket = socket2::SockRef::from(&stream).try_clone().unwrap();
     let mut stream: Box<dyn Talk> = Box::new(stream);
-    let mut ear = Ear { heard: Vec::new(), pending: Vec::new(), encrypted: false };
+    let mut ear = Ear { heard: Vec::new(), pending: Vec::new(), encrypted: false, deaf: false };
     for act in script {
         match act {
             Act::Say(bytes) => {

@@ -109,6 +109,9 @@ async fn a_fallback_sends_no_credentials_without_permission() {
     .await;
     assert_eq!(run.failure(), (Stage::Auth, Some(Cause::PlaintextCredentials), "plaintext_credentials"));
     stays_silent_after_failure(&run);
+    let diagnosis = run.finished.diagnosis.unwrap();
+    assert!(diagnosis.title.contains("because the server refused STARTTLS"), "{}", diagnosis.title);
+    assert_eq!(diagnosis.fix, None, "nobody is led to send the password in clear");
 }
 
 #[tokio::test]
