@@ -17,7 +17,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use domain::error::{ApiError, Problem};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_async_with_context};
 
@@ -81,16 +81,22 @@ pub fn router(web: Web) -> Router {
 
 /// A server function, if there is one of this name and method.
 async fn api(State(web): State<Web>, request: Request) -> Response {
-    let (path, method) = (request.uri().path(), request.method());
-    let mut known = leptos::server_fn::axum::server_fn_paths().filter(|(known, _)| *known == path).peekable();
-    if known.peek().is_none() {
-        return api_error(Problem::NoSuchPage);
-    }
-    if !known.any(|(_, known)| known == *method) {
-        return api_error(Problem::Malformed { detail: "this address takes another HTTP method".into() });
+    match takes(request.uri().path(), request.method()) {
+        None => return api_error(Problem::NoSuchPage),
+        Some(false) => {
+            return api_error(Problem::Malformed { detail: "this address takes another HTTP method".into() });
+        }
+        Some(true) => {}
     }
     let context = move || provide_context(Arc::clone(&web.backend));
     handle_server_fns_with_context(context, request).await.into_response()
+}
+
+/// Whether the server function at `path` takes `method`; `None` where there is none.
+fn takes(path: &str, method: &Method) -> Option<bool> {
+    leptos::server_fn::axum::server_fn_paths()
+        .filter_map(|(known, takes)| (known == path).then(|| takes == *method))
+        .reduce(|one, other| one || other)
 }
 
 async fn nothing_here(State(web): State<Web>, request: Request) -> Response {
