@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::smtp_server::{Protocol, ServerDraft, SmtpServer};
+use crate::smtp_server::{Protocol, ServerDraft, ServerOut, SmtpServer};
 
 /// Identifies an entry for ever; never used again after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub enum Content {
         name: crate::name::Name,
     },
     /// Everything that is needed.
-    Ready(SmtpServer),
+    Ready(Box<SmtpServer>),
 }
 
 impl Content {
@@ -51,23 +51,44 @@ impl Content {
     }
 }
 
-/// One entry for its page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One entry for its page and the API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EntryView {
     /// Its id.
     pub id: EntryId,
-    /// The version the page shows.
+    /// The version it has; an edit sends it back.
     pub version: Version,
-    /// False for one that was just added: "Not set up yet".
-    pub complete: bool,
-    /// Its fields, ready for the form.
-    pub draft: ServerDraft,
-    /// Whether a password is stored.
-    pub has_password: bool,
-    /// Whether it is the default now.
-    pub is_default: bool,
+    /// Its name.
+    pub name: String,
+    /// Its fields; `None` for one that was just added: "Not set up yet".
+    pub server: Option<ServerOut>,
     /// Whether there is a default at all; where there is none, the next entry to be completed becomes it.
     pub any_default: bool,
+}
+
+impl EntryView {
+    /// The view of what is stored.
+    pub fn of(id: EntryId, version: Version, content: &Content, default: Option<EntryId>, has_password: bool) -> Self {
+        Self {
+            id,
+            version,
+            name: content.name().to_string(),
+            server: content.server().map(|server| ServerOut::of(server, default == Some(id), has_password)),
+            any_default: default.is_some(),
+        }
+    }
+
+    /// What the form shows.
+    pub fn draft(&self) -> ServerDraft {
+        let mut draft = self.server.as_ref().map_or_else(|| ServerDraft::new(&self.name), ServerDraft::of);
+        draft.default |= !self.any_default;
+        draft
+    }
+
+    /// Whether a password is stored.
+    pub fn has_password(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.has_password)
+    }
 }
 
 /// A row of the list.

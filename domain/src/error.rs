@@ -60,6 +60,11 @@ pub enum Problem {
         /// What the system said.
         detail: String,
     },
+    /// The disk failed while something was being saved, and it can't be told yet whether it was.
+    OutcomeUnknown {
+        /// What the system said.
+        detail: String,
+    },
     /// A stored record can't be read.
     Corrupt {
         /// Which, and why.
@@ -154,7 +159,7 @@ impl Problem {
             Self::CrossOrigin => ErrorKind::CrossOrigin,
             Self::WrongHost { .. } => ErrorKind::WrongHost,
             Self::DiskFull => ErrorKind::DiskFull,
-            Self::Disk { .. } | Self::Corrupt { .. } => ErrorKind::Storage,
+            Self::Disk { .. } | Self::OutcomeUnknown { .. } | Self::Corrupt { .. } => ErrorKind::Storage,
             Self::Internal => ErrorKind::Internal,
         }
     }

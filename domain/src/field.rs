@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::AddressError;
+use crate::idn::IdnError;
 use crate::words;
 
 /// A field of an entry or of its test, in the order in which the page shows them.
@@ -59,8 +60,8 @@ pub enum Field {
 }
 
 impl Field {
-    /// Every field of an entry, in the page's order.
-    pub const ENTRY: [Self; 21] = [
+    /// Every field, in the page's order.
+    pub const ALL: [Self; 24] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -82,6 +83,9 @@ impl Field {
         Self::AttachmentAsUrl,
         Self::AttachmentThreshold,
         Self::LinkDays,
+        Self::TestFrom,
+        Self::TestTo,
+        Self::NewDefault,
     ];
 
     /// The field's name in forms, in the JSON of an entry and in the API's errors.
@@ -232,11 +236,6 @@ pub enum FieldError {
     LastDefault,
     /// An incomplete, trashed or unknown entry can't be the default.
     NotADefault,
-    /// What only means something with another protocol or setting, given together with one where it doesn't (JSON).
-    DoesNotApply {
-        /// The field that decides.
-        because_of: Field,
-    },
 }
 
 /// What is wrong with a host name.
@@ -249,25 +248,6 @@ pub enum HostError {
     },
     /// An at-sign: an address.
     Address,
-    /// An empty label: two dots, or one at the start.
-    EmptyLabel,
-    /// A label of more than 63 octets.
-    LabelTooLong {
-        /// The label, shortened.
-        label: String,
-    },
-    /// A hyphen at a label's edge.
-    HyphenAtEdge {
-        /// The label.
-        label: String,
-    },
-    /// More than 253 octets.
-    TooLong,
-    /// A character no host name has.
-    Character {
-        /// Which one.
-        character: char,
-    },
     /// Digits and dots, but no IPv4 address.
     NotAnIpv4 {
         /// What came.
@@ -278,11 +258,8 @@ pub enum HostError {
         /// What came.
         text: String,
     },
-    /// A name in other scripts that IDNA does not allow.
-    Idna {
-        /// What came.
-        text: String,
-    },
+    /// Not a DNS name.
+    Name(IdnError),
 }
 
 /// Everything that is wrong with what was entered, a problem a field, in the page's order.

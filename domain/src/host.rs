@@ -51,7 +51,7 @@ impl Host {
                 .map(|ip| Self::Ip(ip.into()))
                 .map_err(|_| HostError::NotAnIpv4 { text: words::quote(text) });
         }
-        idn::host_to_ascii(text).map(Self::Dns)
+        idn::host_to_ascii(text).map(Self::Dns).map_err(HostError::Name)
     }
 
     /// The address, if it is one.

@@ -12,5 +12,6 @@ pub mod name;
 pub mod secret;
 pub mod size;
 pub mod smtp_server;
+pub mod stages;
 pub mod transcript;
 pub mod words;

@@ -6,7 +6,7 @@ mod json;
 
 use serde::{Deserialize, Serialize};
 
-pub use draft::{Checked, PasswordDraft, ServerDraft};
+pub use draft::{Checked, Envelope, PasswordDraft, ServerDraft, TestDraft};
 pub use json::{AzureOut, AzurePatch, PasswordInput, ServerOut, ServerPatch};
 
 use crate::address::{Mailbox, Strictness};
@@ -140,6 +140,14 @@ pub const MAX_TEST_RECIPIENTS: usize = 20;
 impl Kind {
     /// The choices as forms and JSON write them.
     pub const CHOICES: &'static [&'static str] = &["smtp", "fax"];
+
+    /// As forms and JSON write it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Fax => "fax",
+        }
+    }
 }
 
 impl StartTls {

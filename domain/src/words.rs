@@ -212,7 +212,6 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
             "One server must be the default. Open the one that is to take its place and tick it there.".into()
         }
         FieldError::NotADefault => "This server can't be the default. Choose one that is set up and stays.".into(),
-        FieldError::DoesNotApply { because_of } => format!("This doesn't go together with “{}” as it is set.", label(*because_of)),
     }
 }
 
@@ -247,18 +246,11 @@ fn host_error(error: &HostError) -> String {
             format!("Only the host name belongs here: “{host}”. The port has its own field.")
         }
         HostError::Address => "This is a mail address. Enter the name of the mail server, such as smtp.example.com.".into(),
-        HostError::EmptyLabel => "A part between two dots is empty. Remove the extra dot.".into(),
-        HostError::LabelTooLong { label } => format!("The part “{label}” is longer than 63 characters. Check the spelling."),
-        HostError::HyphenAtEdge { label } => format!("The part “{label}” starts or ends with a hyphen. Check the spelling."),
-        HostError::TooLong => "A host name has at most 253 characters. Check what was pasted.".into(),
-        HostError::Character { character } => {
-            format!("{} can't stand in a host name. Use letters, digits, hyphens and dots.", named(*character))
-        }
         HostError::NotAnIpv4 { text } => {
             format!("“{text}” isn't an IP address. It has four numbers from 0 to 255, such as 192.0.2.25.")
         }
         HostError::NotAnIpv6 { text } => format!("“{text}” isn't an IPv6 address. It looks like 2001:db8::25."),
-        HostError::Idna { text } => format!("“{text}” isn't a possible host name. Check the spelling."),
+        HostError::Name(error) => format!("{error}."),
     }
 }
 
@@ -297,6 +289,12 @@ pub fn problem(problem: &Problem) -> String {
         Problem::Disk { detail } => {
             format!("Not saved: the disk reported an error ({}). What was stored before is intact.", quote_long(detail))
         }
+        Problem::OutcomeUnknown { detail } => {
+            format!(
+                "The disk failed while this was being saved ({}), and nobody can tell yet whether it was. Look again when the disk works.",
+                quote_long(detail)
+            )
+        }
         Problem::Corrupt { detail } => format!("A stored record can't be read ({}). Restore the back-up.", quote_long(detail)),
         Problem::Internal => "Something went wrong inside; nothing was saved. The log says more.".into(),
     }
@@ -306,4 +304,35 @@ pub fn problem(problem: &Problem) -> String {
 fn quote_long(text: &str) -> String {
     let chars: Vec<char> = text.chars().take(200).collect();
     chars.chunks(60).map(|c| quote(&c.iter().collect::<String>())).collect()
+}
+
+/// A time in words: `10 seconds`, `1.5 seconds`, `2 minutes`.
+pub fn seconds(ms: u32) -> String {
+    match ms {
+        1000 => "= 1 second".into(),
+        ms if ms % 60_000 == 0 && ms > 60_000 => format!("= {} minutes", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("= {} seconds", ms / 1000),
+        ms => {
+            let tenths = format!("{:03}", ms % 1000);
+            format!("= {}.{} seconds", ms / 1000, tenths.trim_end_matches('0'))
+        }
+    }
+}
+
+/// A size in bytes, grouped by thin spaces.
+pub fn bytes(size: crate::size::Size) -> String {
+    format!("= {} bytes", grouped(size.bytes()))
+}
+
+/// A number in groups of three digits, with narrow no-break spaces between.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
 }

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `postroom`: see [`server::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::cli::main()
+}

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD, MAX_USERNAME,
-    Protocol, Sender, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
+    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD,
+    MAX_TEST_RECIPIENTS, MAX_USERNAME, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
 };
-use crate::address::{Mailbox, Strictness};
+use crate::address::{AddressList, Mailbox, Strictness};
 use crate::field::{Field, FieldError, FieldErrors};
 use crate::host::Host;
 use crate::name::Name;
@@ -51,6 +51,63 @@ pub struct PasswordDraft {
     pub remove: bool,
 }
 
+/// The addresses of a test as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestDraft {
+    /// The sender; empty uses the entry's sender address.
+    pub from: String,
+    /// The recipients.
+    pub to: String,
+    /// Whether nothing is sent: then the recipients may be missing.
+    pub check_only: bool,
+}
+
+/// Who a test email is from and for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// The sender.
+    pub from: Mailbox,
+    /// The recipients, 1–[`MAX_TEST_RECIPIENTS`].
+    pub to: Vec<Mailbox>,
+}
+
+impl TestDraft {
+    /// The envelope, read as `draft` reads addresses; `None` where nothing is to be sent and no recipient was given.
+    ///
+    /// # Errors
+    /// The problems of both fields.
+    pub fn check(&self, draft: &ServerDraft) -> Result<Option<Envelope>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        if self.check_only && self.to.trim().is_empty() {
+            return Ok(None);
+        }
+        let from = if self.from.trim().is_empty() { &draft.sender } else { &self.from };
+        let from = if from.trim().is_empty() { Err(FieldError::Required) } else { mailbox(from, draft.strictness()) };
+        let from = errors.take(Field::TestFrom, from);
+        let to = errors.take(Field::TestTo, recipients(&self.to, draft.strictness()));
+        match (from, to) {
+            (Some(from), Some(to)) => Ok(Some(Envelope { from, to })),
+            _ => Err(errors),
+        }
+    }
+}
+
+fn recipients(text: &str, strictness: Strictness) -> Result<Vec<Mailbox>, FieldError> {
+    if text.trim().is_empty() {
+        return Err(FieldError::Required);
+    }
+    let list = AddressList::parse(text, strictness).map_err(FieldError::Address)?;
+    let to: Vec<Mailbox> = list.mailboxes().cloned().collect();
+    if to.iter().any(|mailbox| mailbox.addr().is_none()) {
+        return Err(FieldError::AddressWithoutDomain);
+    }
+    match to.len() {
+        0 => Err(FieldError::Required),
+        count if count > MAX_TEST_RECIPIENTS => Err(FieldError::TooManyRecipients { count, max: MAX_TEST_RECIPIENTS }),
+        _ => Ok(to),
+    }
+}
+
 /// A draft without a mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
@@ -89,33 +146,29 @@ impl ServerDraft {
     }
 
     /// The draft that shows `server`.
-    pub fn of(server: &SmtpServer, default: bool) -> Self {
-        let mut draft = Self::new(server.name.as_str());
-        draft.kind = if server.kind == Kind::Fax { "fax" } else { "smtp" }.into();
-        draft.default = default;
-        draft.protocol = server.protocol.key().into();
-        if let Protocol::Smtp { starttls, allow_plaintext_credentials } = server.protocol {
-            draft.starttls = starttls.key().into();
-            draft.allow_plaintext_credentials = allow_plaintext_credentials;
+    pub fn of(server: &ServerOut) -> Self {
+        let azure = server.azure_oauth.clone();
+        Self {
+            name: server.name.clone(),
+            kind: server.kind.key().into(),
+            default: server.default,
+            protocol: server.protocol.clone(),
+            host: server.host.clone(),
+            port: server.port.to_string(),
+            timeout_ms: server.timeout_ms.to_string(),
+            starttls: server.starttls.unwrap_or_default().key().into(),
+            allow_plaintext_credentials: server.allow_plaintext_credentials,
+            username: server.username.clone(),
+            azure_oauth: azure.is_some(),
+            azure_tenant: azure.as_ref().and_then(|a| a.tenant.clone()).unwrap_or_default(),
+            azure_application_id: azure.map(|a| a.application_id).unwrap_or_default(),
+            sender: server.sender.clone(),
+            override_sender: server.override_sender,
+            mime_address_strict: server.mime_address_strict,
+            attachment_as_url: server.attachment_as_url,
+            attachment_threshold: Size::from_bytes(server.attachment_threshold_bytes).to_string(),
+            link_days: server.link_days.to_string(),
         }
-        draft.host = server.host.to_string();
-        draft.port = server.port.to_string();
-        draft.timeout_ms = server.timeout_ms.to_string();
-        draft.username = server.username().unwrap_or_default().into();
-        if let SignIn::AzureOauth { application_id, tenant, .. } = &server.sign_in {
-            draft.azure_oauth = true;
-            draft.azure_application_id.clone_from(application_id);
-            draft.azure_tenant = tenant.clone().unwrap_or_default();
-        }
-        if let Some(sender) = &server.sender {
-            draft.sender = sender.mailbox.to_string();
-            draft.override_sender = sender.overrides;
-        }
-        draft.mime_address_strict = server.mime_address_strict;
-        draft.attachment_as_url = server.attachments.as_url;
-        draft.attachment_threshold = server.attachments.threshold.to_string();
-        draft.link_days = server.attachments.link_days.to_string();
-        draft
     }
 
     /// The text of a text field or choice; empty for check boxes and passwords.
@@ -153,6 +206,32 @@ impl ServerDraft {
             Field::MimeAddressStrict => self.mime_address_strict = on,
             Field::AttachmentAsUrl => self.attachment_as_url = on,
             _ => {}
+        }
+    }
+
+    /// How many of the folded fields differ from their defaults.
+    pub fn advanced_set(&self) -> usize {
+        [
+            self.azure_oauth,
+            self.override_sender,
+            self.applies(Field::LinkDays) && self.link_days.trim() != DEFAULT_LINK_DAYS.to_string(),
+        ]
+        .into_iter()
+        .filter(|set| *set)
+        .count()
+    }
+
+    /// The field's value for people; `None` for one that an entry has no value of.
+    pub fn shown(&self, field: Field) -> Option<String> {
+        match field {
+            Field::Default
+            | Field::AllowPlaintextCredentials
+            | Field::AzureOauth
+            | Field::OverrideSender
+            | Field::MimeAddressStrict
+            | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
+            Field::Kind | Field::Protocol | Field::StartTls => Some(words::choice(field, self.text(field)).into()),
+            _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
         }
     }
 
@@ -351,7 +430,7 @@ impl PasswordDraft {
 /// Exactly one address that can be used in a session: it has a domain.
 pub(crate) fn mailbox(text: &str, strictness: Strictness) -> Result<Mailbox, FieldError> {
     let mailbox = Mailbox::parse(text, strictness).map_err(FieldError::Address)?;
-    if mailbox.addr().domain().is_none() { Err(FieldError::AddressWithoutDomain) } else { Ok(mailbox) }
+    if mailbox.addr().is_none() { Err(FieldError::AddressWithoutDomain) } else { Ok(mailbox) }
 }
 
 fn choice<T: Copy>(value: &str, keys: &'static [&'static str], values: &[T]) -> Result<T, FieldError> {

@@ -36,14 +36,12 @@ pub struct ServerPatch {
     pub username: Option<String>,
     /// Missing keeps it, `null` removes it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[expect(clippy::option_option, reason = "missing and null mean different things")]
     pub password: Option<Option<PasswordInput>>,
     /// What goes out may come in again; it says nothing.
     #[serde(default, skip_serializing)]
     pub has_password: Option<IgnoredJson>,
     /// Missing keeps it, `null` switches it off.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[expect(clippy::option_option, reason = "missing and null mean different things")]
     pub azure_oauth: Option<Option<AzurePatch>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
@@ -239,7 +237,7 @@ impl ServerPatch {
         let out = ServerOut::of(server, default, false);
         Self {
             name: Some(out.name),
-            kind: Some(if out.kind == Kind::Fax { "fax" } else { "smtp" }.into()),
+            kind: Some(out.kind.key().into()),
             default: Some(default),
             protocol: Some(out.protocol),
             host: Some(out.host),

@@ -1,0 +1,198 @@
+//! What only a browser has: focus, storage, leaving the page, keys. All of it through gloo and web-sys; nothing here
+//! decides anything about entries.
+
+use std::cell::RefCell;
+
+use gloo_events::{EventListener, EventListenerOptions};
+use gloo_storage::{LocalStorage, Storage};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, HtmlElement, HtmlInputElement, HtmlSelectElement};
+
+/// A control that was changed before the program ran, and its value then.
+struct Early {
+    id: String,
+    value: String,
+    checked: bool,
+}
+
+thread_local! {
+    static EARLY: RefCell<Vec<Early>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers what was typed before the program started; call it before hydrating.
+pub fn remember_early_input() {
+    let Ok(controls) = document().query_selector_all("main input, main select") else { return };
+    let early = (0..controls.length()).filter_map(|at| controls.item(at)).filter_map(|node| early_input(&node)).collect();
+    EARLY.with(|cell| *cell.borrow_mut() = early);
+}
+
+fn early_input(node: &web_sys::Node) -> Option<Early> {
+    if let Some(input) = node.dyn_ref::<HtmlInputElement>() {
+        let changed = input.value() != input.default_value() || input.checked() != input.default_checked();
+        return changed.then(|| Early { id: input.id(), value: input.value(), checked: input.checked() });
+    }
+    let select = node.dyn_ref::<HtmlSelectElement>()?;
+    Some(Early { id: select.id(), value: select.value(), checked: false })
+}
+
+/// Puts back what was typed before the program started, as if it were typed now. Call it when the form is there.
+pub fn replay_early_input() {
+    for early in EARLY.with(RefCell::take) {
+        let Some(element) = document().get_element_by_id(&early.id) else { continue };
+        let event = if let Some(input) = element.dyn_ref::<HtmlInputElement>() {
+            if matches!(input.type_().as_str(), "checkbox" | "radio") {
+                input.set_checked(early.checked);
+                if input.type_() == "radio" && !early.checked {
+                    continue;
+                }
+                "change"
+            } else {
+                input.set_value(&early.value);
+                "input"
+            }
+        } else if let Some(select) = element.dyn_ref::<HtmlSelectElement>() {
+            if select.value() == early.value {
+                continue;
+            }
+            select.set_value(&early.value);
+            "change"
+        } else {
+            continue;
+        };
+        let init = web_sys::EventInit::new();
+        init.set_bubbles(true);
+        if let Ok(event) = web_sys::Event::new_with_event_init_dict(event, &init) {
+            let _ = element.dispatch_event(&event);
+        }
+    }
+}
+
+/// Focuses an element once the page has settled, opening the folded section it is in.
+pub fn focus(id: String) {
+    request_animation_frame(move || {
+        let Some(element) = document().get_element_by_id(&id) else { return };
+        let mut folded = element.closest("details:not([open])").ok().flatten();
+        while let Some(details) = folded {
+            let _ = details.set_attribute("open", "");
+            folded = element.closest("details:not([open])").ok().flatten();
+        }
+        if let Some(element) = element.dyn_ref::<HtmlElement>() {
+            let _ = element.focus();
+        }
+    });
+}
+
+/// Focuses what the address names after `#`, for keyboards: browsers only scroll there.
+pub fn focus_fragment() {
+    let hash = window().location().hash().unwrap_or_default();
+    if let Some(id) = hash.strip_prefix('#').filter(|id| !id.is_empty()) {
+        focus(id.to_owned());
+    }
+}
+
+/// Lets the browser ask before a page with unsaved changes is left, whatever the way out.
+pub fn guard_unsaved(unsaved: Signal<bool>) {
+    let options = EventListenerOptions::enable_prevent_default();
+    let listener = EventListener::new_with_options(&window(), "beforeunload", options, move |event| {
+        if unsaved.get_untracked() {
+            event.prevent_default();
+        }
+    });
+    let listener = StoredValue::new_local(listener);
+    on_cleanup(move || listener.dispose());
+}
+
+/// Switches between light and dark and remembers it.
+pub fn toggle_theme() {
+    let Some(root) = document().document_element().and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return };
+    let system_dark = window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|m| m.matches());
+    let dark = root.dataset().get("theme").map_or(system_dark, |theme| theme == "dark");
+    let theme = if dark { "light" } else { "dark" };
+    let _ = root.dataset().set("theme", theme);
+    let _ = LocalStorage::set("theme", theme);
+}
+
+/// Whether single letters are shortcuts (WCAG 2.1.4 wants a switch).
+pub fn letters_enabled() -> bool {
+    LocalStorage::get("letters").unwrap_or(true)
+}
+
+/// Switches single-letter shortcuts on or off.
+pub fn enable_letters(on: bool) {
+    let _ = LocalStorage::set("letters", on);
+}
+
+/// Shows the list of shortcuts.
+pub fn show_shortcuts() {
+    if let Some(dialog) = document().get_element_by_id("shortcuts").and_then(|e| e.dyn_into::<web_sys::HtmlDialogElement>().ok()) {
+        let _ = dialog.show_modal();
+    }
+}
+
+/// Listens to the shortcuts for as long as the page lives.
+pub fn install_shortcuts() {
+    let options = EventListenerOptions::enable_prevent_default();
+    EventListener::new_with_options(&document(), "keydown", options, |event| {
+        let Some(event) = event.dyn_ref::<web_sys::KeyboardEvent>() else { return };
+        if shortcut(event) {
+            event.prevent_default();
+        }
+    })
+    .forget();
+}
+
+fn shortcut(event: &web_sys::KeyboardEvent) -> bool {
+    let key = event.key();
+    if (event.ctrl_key() || event.meta_key()) && key.eq_ignore_ascii_case("s") {
+        return click("[data-shortcut='save']");
+    }
+    if event.ctrl_key() || event.meta_key() || event.alt_key() || is_typing(event) || !letters_enabled() {
+        return false;
+    }
+    match key.as_str() {
+        "/" => {
+            document().get_element_by_id("search").and_then(|e| e.dyn_into::<HtmlElement>().ok()).is_some_and(|e| e.focus().is_ok())
+        }
+        "n" => click("[data-shortcut='add']"),
+        "t" => click("[data-shortcut='test']"),
+        "?" => {
+            show_shortcuts();
+            true
+        }
+        _ => false,
+    }
+}
+
+fn is_typing(event: &web_sys::KeyboardEvent) -> bool {
+    let target = event.target().and_then(|t| t.dyn_into::<Element>().ok());
+    target.is_some_and(|e| e.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, dialog *").unwrap_or(false))
+}
+
+fn click(selector: &str) -> bool {
+    let found = document().query_selector(selector).ok().flatten().and_then(|e| e.dyn_into::<HtmlElement>().ok());
+    found.is_some_and(|element| {
+        element.click();
+        true
+    })
+}
+
+/// Which button submitted a form: its value.
+pub fn submitter_value(event: &web_sys::SubmitEvent) -> String {
+    event.submitter().and_then(|e| e.get_attribute("value")).unwrap_or_default()
+}
+
+/// Puts text on the clipboard.
+pub fn copy(text: &str) {
+    let _ = window().navigator().clipboard().write_text(text);
+}
+
+/// Changes the address without loading anything, so that a reload shows the same.
+pub fn replace_address(path: &str) {
+    let _ = window().history().and_then(|h| h.replace_state_with_url(&JsValue::NULL, "", Some(path)));
+}
+
+/// How many elements a selector finds.
+pub fn count(selector: &str) -> usize {
+    document().query_selector_all(selector).map_or(0, |found| found.length() as usize)
+}

@@ -1,0 +1,9 @@
+//! Reusable pieces of pages; none of them knows what an entry is for.
+
+mod fields;
+mod notice;
+mod tools;
+
+pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, PasswordFields, SelectField, TextField, field_id};
+pub(crate) use notice::ErrorNotice;
+pub(crate) use tools::SiteTools;

@@ -1,0 +1,354 @@
+//! The form of an entry. It is posted as it is where the program does not run; where it runs, saving and testing stay on the
+//! page.
+
+use domain::entry::{EntryView, Version};
+use domain::error::ApiError;
+use domain::field::Field;
+use domain::size::Size;
+use domain::smtp_server::{Kind, PasswordDraft, PasswordInput, Protocol, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::words;
+use leptos::prelude::*;
+
+use super::report::Report;
+use super::stale::Stale;
+use crate::api::{Failure, TestReport, save_server, test_server};
+use crate::components::{CheckField, ChoiceField, ErrorNotice, FormState, PasswordFields, SelectField, TextField, field_id};
+use crate::forms::SubmittedEntry;
+
+/// What the page is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Busy {
+    No,
+    Saving,
+    Testing,
+}
+
+/// What the page is, beside its fields.
+#[derive(Clone, Copy)]
+pub(super) struct Page {
+    pub(super) state: FormState,
+    /// The version an edit starts from.
+    pub(super) version: RwSignal<Version>,
+    /// What is stored, as far as this page knows.
+    stored: RwSignal<ServerDraft>,
+    has_password: RwSignal<bool>,
+    pub(super) error: RwSignal<Option<ApiError>>,
+    report: RwSignal<Option<TestReport>>,
+    /// What the last test ran on.
+    tested: RwSignal<Option<(ServerDraft, TestDraft)>>,
+    busy: RwSignal<Busy>,
+    saved: RwSignal<bool>,
+    id: domain::entry::EntryId,
+}
+
+impl Page {
+    fn unsaved(self) -> bool {
+        self.state.draft.with(|d| self.stored.with(|s| d != s)) || self.state.password.with(|p| *p != PasswordDraft::default())
+    }
+
+    /// What is typed, as the API takes it; or the focus on the first field that is wrong.
+    fn patch(self, test: bool) -> Option<ServerPatch> {
+        self.state.submitted.set(true);
+        if test {
+            self.state.touch(Field::TestFrom);
+            self.state.touch(Field::TestTo);
+        }
+        let draft = self.state.draft.get_untracked();
+        let password = self.state.password.get_untracked();
+        let checked = draft.check(&password);
+        let test_is_wrong = test && self.state.test.with_untracked(|t| t.check(&draft).is_err());
+        match checked {
+            Ok(checked) if !test_is_wrong => {
+                let mut patch = ServerPatch::of(&checked.server, checked.default);
+                patch.password = match checked.password {
+                    domain::secret::SecretChange::Keep => None,
+                    domain::secret::SecretChange::Clear => Some(None),
+                    domain::secret::SecretChange::Set(secret) => Some(Some(PasswordInput::Value(secret))),
+                };
+                Some(patch)
+            }
+            _ => {
+                self.focus_first_error();
+                None
+            }
+        }
+    }
+
+    fn focus_first_error(self) {
+        if let Some(field) = self.state.first_error() {
+            #[cfg(feature = "hydrate")]
+            crate::browser::focus(field_id(field));
+            #[cfg(not(feature = "hydrate"))]
+            let _ = field_id(field);
+        }
+    }
+
+    fn refused(self, failure: Failure) {
+        self.state.refused(&failure.0);
+        let on_fields = !failure.0.fields.is_empty();
+        self.error.set(Some(failure.0));
+        if on_fields {
+            self.focus_first_error();
+        }
+    }
+
+    /// Saves what is typed.
+    pub(super) fn save(self) {
+        let Some(patch) = self.patch(false) else { return };
+        self.busy.set(Busy::Saving);
+        self.saved.set(false);
+        leptos::task::spawn_local(async move {
+            let sent = self.state.draft.get_untracked();
+            let keeps_password = match &patch.password {
+                None => self.has_password.get_untracked(),
+                Some(change) => change.is_some(),
+            };
+            let result = save_server(self.id, self.version.get_untracked(), patch).await;
+            self.busy.set(Busy::No);
+            match result {
+                Ok(saved) => {
+                    self.version.set(saved.version);
+                    self.stored.set(sent);
+                    self.state.password.set(PasswordDraft::default());
+                    self.has_password.set(keeps_password);
+                    self.state.submitted.set(false);
+                    self.error.set(None);
+                    self.saved.set(true);
+                }
+                Err(failure) => self.refused(failure),
+            }
+        });
+    }
+
+    /// Tries what is typed.
+    fn test(self, check_only: bool) {
+        self.state.test.update(|t| t.check_only = check_only);
+        let Some(patch) = self.patch(true) else { return };
+        let TestDraft { from, to, .. } = self.state.test.get_untracked();
+        let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
+        self.busy.set(Busy::Testing);
+        self.error.set(None);
+        leptos::task::spawn_local(async move {
+            let result = test_server(Some(self.id), patch, from, to, check_only).await;
+            self.busy.set(Busy::No);
+            match result {
+                Ok(report) => {
+                    self.report.set(Some(report));
+                    self.tested.set(Some(tried));
+                }
+                Err(failure) => self.refused(failure),
+            }
+        });
+    }
+
+    /// Puts what is stored now into the form, after somebody else saved.
+    pub(super) fn take(self, draft: ServerDraft, version: Version, has_password: bool) {
+        self.state.draft.set(draft.clone());
+        self.state.password.set(PasswordDraft::default());
+        self.stored.set(draft);
+        self.version.set(version);
+        self.has_password.set(has_password);
+        self.error.set(None);
+    }
+}
+
+/// The form and what is around it.
+#[component]
+pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, saved: bool) -> impl IntoView {
+    let stored = view.draft();
+    let error = submitted.as_ref().and_then(|s| s.error.clone());
+    let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
+    let report = submitted.as_ref().and_then(|s| s.report.clone());
+    let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
+    let state = FormState::new(draft.clone(), test.clone(), error.as_ref());
+    let page = Page {
+        state,
+        version: RwSignal::new(view.version),
+        stored: RwSignal::new(stored),
+        has_password: RwSignal::new(view.has_password()),
+        tested: RwSignal::new(report.is_some().then_some((draft, test))),
+        report: RwSignal::new(report),
+        error: RwSignal::new(error),
+        busy: RwSignal::new(Busy::No),
+        saved: RwSignal::new(saved),
+        id: view.id,
+    };
+    #[cfg(feature = "hydrate")]
+    on_start(page, view.server.is_none());
+
+    let submit = move |ev: leptos::ev::SubmitEvent| {
+        ev.prevent_default();
+        if page.busy.get_untracked() != Busy::No {
+            return;
+        }
+        #[cfg(feature = "hydrate")]
+        match crate::browser::submitter_value(&ev).as_str() {
+            "check" => page.test(true),
+            "send" => page.test(false),
+            _ => page.save(),
+        }
+        #[cfg(not(feature = "hydrate"))]
+        {
+            // Referenced so that both builds see the same code as used.
+            let _ = (Page::save as fn(Page), Page::test as fn(Page, bool));
+        }
+    };
+    let name = view.name.clone();
+    view! {
+        <form class="page entry" method="post" action=format!("/servers/{}", view.id) novalidate on:submit=submit>
+            <p class="crumb"><a href="/" rel="external">"Mail SMTP servers"</a></p>
+            <div class="title sticky">
+                <div>
+                    <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
+                    <p class="muted summary">{move || state.draft.with(words::summary)}</p>
+                </div>
+                <div class="actions">
+                    <SaveState page/>
+                    <a class="button" href="/" rel="external">"Back"</a>
+                    <button class="primary" name="action" value="save" data-shortcut="save" aria-disabled=move || (page.busy.get() == Busy::Saving).then_some("true")>
+                        {move || if page.busy.get() == Busy::Saving { "Saving…" } else { "Save" }}
+                    </button>
+                </div>
+            </div>
+            <input type="hidden" name="version" prop:value=move || page.version.get().0.to_string() value=page.version.get_untracked().0.to_string()/>
+            <ErrorNotice error=page.error/>
+            <Stale page/>
+            {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
+            <div class="columns">
+                <Fields page/>
+                <TryIt page/>
+            </div>
+        </form>
+    }
+}
+
+/// What happens once, when the program runs.
+#[cfg(feature = "hydrate")]
+fn on_start(page: Page, just_added: bool) {
+    crate::browser::guard_unsaved(Signal::derive(move || page.unsaved()));
+    Effect::new(move |done: Option<()>| {
+        if done.is_some() {
+            return;
+        }
+        crate::browser::replay_early_input();
+        if page.error.with_untracked(Option::is_some) {
+            page.focus_first_error();
+        } else if just_added {
+            crate::browser::focus(field_id(Field::Host));
+        } else {
+            crate::browser::focus_fragment();
+        }
+        if page.saved.get_untracked() {
+            crate::browser::replace_address(&format!("/servers/{}", page.id));
+        }
+    });
+}
+
+#[component]
+fn SaveState(page: Page) -> impl IntoView {
+    view! {
+        <p class="save-state" role="status">
+            {move || {
+                if page.unsaved() {
+                    "Unsaved changes"
+                } else if page.saved.get() {
+                    "Saved"
+                } else {
+                    ""
+                }
+            }}
+        </p>
+    }
+}
+
+#[component]
+fn Fields(page: Page) -> impl IntoView {
+    let state = page.state;
+    let seconds = Signal::derive(move || {
+        state.draft.with(|d| d.timeout_ms.trim().parse::<u32>().map_or_else(|_| String::new(), words::seconds))
+    });
+    let bytes = Signal::derive(move || {
+        state.draft.with(|d| Size::parse(&d.attachment_threshold).map_or_else(|_| String::new(), words::bytes))
+    });
+    let advanced = move || {
+        let set = state.draft.with(ServerDraft::advanced_set);
+        if set == 0 { "Advanced".to_owned() } else { format!("Advanced ({set} set)") }
+    };
+    let open = move || {
+        Field::ALL.into_iter().any(|field| field.is_advanced() && state.error_of(field).is_some())
+            || state.draft.with_untracked(|d| d.advanced_set() > 0)
+    };
+    view! {
+        <div class="fields">
+            <section class="group" aria-labelledby="g-name">
+                <h2 id="g-name">"Name"</h2>
+                <TextField state field=Field::Name required=true/>
+                <ChoiceField state field=Field::Kind choices=Kind::CHOICES/>
+                <CheckField state field=Field::Default/>
+            </section>
+            <section class="group" aria-labelledby="g-where">
+                <h2 id="g-where">"Where"</h2>
+                <ChoiceField state field=Field::Protocol choices=Protocol::CHOICES/>
+                <TextField state field=Field::Host required=true placeholder="smtp.example.com"/>
+                <TextField state field=Field::Port inputmode="numeric"/>
+                <TextField state field=Field::Timeout inputmode="numeric" note=seconds/>
+            </section>
+            <section class="group" aria-labelledby="g-encryption" class:inapplicable=move || !state.draft.with(|d| d.applies(Field::StartTls))>
+                <h2 id="g-encryption">"Encryption"</h2>
+                <SelectField state field=Field::StartTls choices=StartTls::CHOICES/>
+                <CheckField state field=Field::AllowPlaintextCredentials/>
+            </section>
+            <section class="group" aria-labelledby="g-sign-in">
+                <h2 id="g-sign-in">"Sign-in"</h2>
+                <TextField state field=Field::Username/>
+                <PasswordFields state stored=page.has_password/>
+            </section>
+            <section class="group" aria-labelledby="g-sent">
+                <h2 id="g-sent">"What may be sent"</h2>
+                <TextField state field=Field::Sender placeholder="Scan <scan@example.com>"/>
+                <CheckField state field=Field::MimeAddressStrict/>
+                <CheckField state field=Field::AttachmentAsUrl/>
+                <TextField state field=Field::AttachmentThreshold note=bytes/>
+            </section>
+            <details class="group advanced" open=open>
+                <summary>{advanced}</summary>
+                <CheckField state field=Field::OverrideSender/>
+                <TextField state field=Field::LinkDays inputmode="numeric"/>
+                <CheckField state field=Field::AzureOauth/>
+                <TextField state field=Field::AzureApplicationId/>
+                <TextField state field=Field::AzureTenant/>
+            </details>
+        </div>
+    }
+}
+
+#[component]
+fn TryIt(page: Page) -> impl IntoView {
+    let state = page.state;
+    let testing = move || page.busy.get() == Busy::Testing;
+    let outdated =
+        move || page.tested.with(|tested| tested.as_ref().is_some_and(|(draft, _)| state.draft.with(|now| now != draft)));
+    // Enter in these fields tries, it does not save.
+    let on_enter = move |ev: leptos::ev::KeyboardEvent| {
+        if ev.key() == "Enter" && !testing() {
+            ev.prevent_default();
+            page.test(false);
+        }
+    };
+    view! {
+        <section class="group try" id="try" tabindex="-1" aria-labelledby="g-try">
+            <h2 id="g-try">"Try it"</h2>
+            <p class="help">"Uses what is on this page, saved or not."</p>
+            <div class="pair" on:keydown=on_enter>
+                <TextField state field=Field::TestFrom/>
+                <TextField state field=Field::TestTo/>
+            </div>
+            <div class="actions">
+                <button name="action" value="check" data-shortcut="test" aria-disabled=move || testing().then_some("true")>"Check connection"</button>
+                <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
+            </div>
+            <p class="progress" role="status">{move || testing().then_some("Talking to the server…")}</p>
+            {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated)/> })}
+        </section>
+    }
+}

@@ -1,0 +1,175 @@
+//! From what stands in the input to what it means: comments, folds and quotes taken away.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::unicode::{self, Class};
+
+/// A text without controls, line breaks and characters that cannot be seen: it can be written into a header or a command.
+///
+/// There is no way to make one that holds them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Text(Box<str>);
+
+impl Text {
+    /// None if the text has a character that no address may have.
+    pub(super) fn new(text: String) -> Option<Self> {
+        let clean = |c: char| match c {
+            ' '..='~' => true,
+            '\0'..='\x7f' => false,
+            c => matches!(unicode::class(c), Class::Plain | Class::Slip),
+        };
+        text.chars().all(clean).then(|| Self(text.into_boxed_str()))
+    }
+
+    /// What the grammar has read. It refuses what must not be in a text; this holds even if it did not.
+    fn read(text: String) -> Self {
+        Self::new(text).unwrap_or_else(|| Self(Box::default()))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A piece of a phrase, local part or domain.
+enum Token<'a> {
+    /// White space or a comment.
+    Space,
+    /// Atoms and dots.
+    Plain(&'a str),
+    /// The content of a quoted string.
+    Quoted(&'a str),
+}
+
+/// The tokens of well-formed input.
+fn tokens(raw: &str) -> impl Iterator<Item = Token<'_>> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let first = *rest.as_bytes().first()?;
+        let (token, length) = match first {
+            b' ' | b'\t' | b'\r' | b'\n' => (Token::Space, 1),
+            b'(' => (Token::Space, close(rest, b')')),
+            b'"' => {
+                let length = close(rest, b'"');
+                (Token::Quoted(rest.get(1..length - 1).unwrap_or_default()), length)
+            }
+            _ => {
+                let length = rest.find([' ', '\t', '\r', '\n', '(', '"']).unwrap_or(rest.len());
+                (Token::Plain(&rest[..length]), length)
+            }
+        };
+        rest = &rest[length..];
+        Some(token)
+    })
+}
+
+/// The length of the comment or quoted string at the start of `raw`, its end included.
+fn close(raw: &str, end: u8) -> usize {
+    let mut depth = 0_usize;
+    let mut escaped = false;
+    for (at, octet) in raw.bytes().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'(' if end == b')' => depth += 1,
+            _ if octet == end && at > 0 => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    raw.len()
+}
+
+/// What a quoted string or a comment says: pairs resolved, folds removed, a tab read as a space.
+fn unescape(content: &str, out: &mut String) {
+    let mut escaped = false;
+    for c in content.chars() {
+        match c {
+            _ if escaped => {
+                escaped = false;
+                out.push(c);
+            }
+            '\\' => escaped = true,
+            '\r' | '\n' => {}
+            '\t' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+}
+
+/// What a phrase says: its words with one space where there was white space.
+pub(super) fn phrase(raw: &str) -> Text {
+    let mut out = String::with_capacity(raw.len());
+    let mut space = false;
+    let mut after_encoded = false;
+    for token in tokens(raw) {
+        let (word, decoded) = match token {
+            Token::Space => {
+                space = true;
+                continue;
+            }
+            Token::Plain(atoms) => (atoms, super::header::decode_word(atoms).and_then(Text::new)),
+            Token::Quoted(content) => (content, None),
+        };
+        // RFC 2047 section 6.2: white space between encoded words is not shown.
+        if space && !out.is_empty() && !(after_encoded && decoded.is_some()) {
+            out.push(' ');
+        }
+        space = false;
+        after_encoded = decoded.is_some();
+        match (decoded, token) {
+            (Some(text), _) => out.push_str(&text),
+            (None, Token::Quoted(_)) => unescape(word, &mut out),
+            (None, _) => out.push_str(word),
+        }
+    }
+    Text::read(out)
+}
+
+/// What a comment says.
+pub(super) fn comment(raw: &str) -> Text {
+    let mut out = String::with_capacity(raw.len());
+    unescape(raw.trim_ascii(), &mut out);
+    Text::read(out)
+}
+
+/// What a local part says: quotes, comments and white space between words removed.
+pub(super) fn local_part(raw: &str) -> Text {
+    let mut out = String::with_capacity(raw.len());
+    for token in tokens(raw) {
+        match token {
+            Token::Space => {}
+            Token::Plain(atoms) => out.push_str(atoms),
+            Token::Quoted(content) => unescape(content, &mut out),
+        }
+    }
+    Text::read(out)
+}
+
+/// A domain without the comments and the white space that may be around its dots.
+pub(super) fn without_cfws(raw: &str) -> std::borrow::Cow<'_, str> {
+    if !raw.contains([' ', '\t', '(', '\n']) {
+        return raw.into();
+    }
+    let plain = |token| if let Token::Plain(text) = token { Some(text) } else { None };
+    tokens(raw).filter_map(plain).collect::<String>().into()
+}
+
+pub(super) fn domain(raw: &str) -> Text {
+    Text::read(without_cfws(raw).into_owned())
+}

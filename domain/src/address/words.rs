@@ -1,0 +1,148 @@
+//! The sentences: short, concrete, and with what to do. The only place that has any.
+
+use std::fmt;
+
+use super::error::{AddressError, AddressErrorKind as Kind, Place};
+use super::{BareName, MAX_ADDRESS, MAX_DOMAIN, MAX_INPUT, MAX_LABEL, MAX_LOCAL_PART};
+
+impl AddressError {
+    /// What is wrong and what to do, for people; without a full stop, so that it can be part of a longer one.
+    pub fn sentence(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The [sentence](AddressError::sentence).
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Empty => "Enter an address, such as name@example.com",
+            Kind::InputTooLong { .. } => return write!(f, "This is too long; at most {} KiB can be read at once", MAX_INPUT / 1024),
+            Kind::MoreThanOne => "Only one address can stand here; remove the others",
+            Kind::GroupNotAllowed => "A group can't stand here; enter a single address",
+
+            Kind::Control { found } => {
+                return write!(f, "A control character (U+{:04X}) can't stand in an address; remove it", u32::from(found));
+            }
+            Kind::LineBreak => "A line break can't stand in an address; remove it",
+            Kind::RepeatedFold => "Several line breaks follow each other; leave one, or none",
+            Kind::Unseen { found } => {
+                return write!(f, "An invisible character (U+{:04X}) stands here; remove it", u32::from(found));
+            }
+            Kind::Unassigned { found } => {
+                return write!(f, "The character U+{:04X} is not assigned in Unicode; remove it", u32::from(found));
+            }
+            Kind::LookAlike { found: '\u{ff20}' | '\u{fe6b}' } => "This is not an ordinary at-sign; type @",
+            Kind::LookAlike { found } if found.is_whitespace() => {
+                "A special space (copied from a page or document?) can't stand in an address; remove it"
+            }
+            Kind::LookAlike { found } => {
+                return write!(f, "The character U+{:04X} can't stand in an address; remove it", u32::from(found));
+            }
+
+            Kind::Unexpected { found, place } => return unexpected(f, found, place),
+            Kind::QuotedPair => "After a backslash, only an ASCII character can follow; remove the backslash",
+            Kind::UnclosedQuote => "The quotation mark is never closed; put a second \" where the quoted text ends",
+            Kind::UnclosedComment => "The comment is never closed; put a ) where it ends",
+            Kind::UnclosedAngle => "The angle bracket is never closed; put a > after the address",
+            Kind::UnclosedLiteral => "The square bracket is never closed; put a ] after the IP address",
+            Kind::UnclosedGroup => "The group is never closed; put a ; after its last address",
+            Kind::NestedGroup => "A group can't stand within a group; close the first one with a ;",
+
+            Kind::MissingAt => "The @ is missing; write the address as name@example.com",
+            Kind::TwoAts => "Two at-signs; an address has exactly one between name and domain",
+            Kind::SpaceBesideAt => "No space or comment can stand beside the @; remove it",
+
+            Kind::EmptyLocalPart => "Nothing stands before the @; write the address as name@example.com",
+            Kind::EmptyAngle => "Nothing stands between the angle brackets; put the address there",
+            Kind::LocalPartStartsWithDot => "The local part starts with a dot; remove it, or put the local part in quotes",
+            Kind::LocalPartEndsWithDot => "The local part ends with a dot; remove it, or put the local part in quotes",
+            Kind::LocalPartDoubleDot => "Two dots follow each other; remove one, or put the local part in quotes",
+            Kind::SpaceInLocalPart => {
+                "A space can't stand in the local part; remove it, or put a name's address in angle brackets: Name <name@example.com>"
+            }
+            Kind::PartlyQuoted => "The local part must be in quotes as a whole, or not at all: \"a b\"@example.com",
+            Kind::LocalPartTooLong { length } => {
+                return write!(f, "The local part is {length} octets long; at most {MAX_LOCAL_PART} can stand before the @");
+            }
+
+            Kind::EmptyDomain => "The domain is missing; write it after the @, such as example.com",
+            Kind::DomainStartsWithDot => "The domain starts with a dot; remove it",
+            Kind::DomainEndsWithDot => "The domain ends with a dot; remove it",
+            Kind::DomainDoubleDot => "Two dots follow each other in the domain; remove one",
+            Kind::SpaceInDomain => "A space can't stand in the domain; remove it",
+            Kind::HyphenAtEdge => "A part of the domain starts or ends with a hyphen; remove it",
+            Kind::Underscore => "An underscore can't stand in the domain; did you mean a hyphen?",
+            Kind::LabelTooLong { length } => {
+                return write!(f, "This part of the domain is {length} characters long; at most {MAX_LABEL} are allowed");
+            }
+            Kind::DomainTooLong { length } => {
+                return write!(f, "The domain is {length} characters long; at most {MAX_DOMAIN} are allowed");
+            }
+            Kind::AddressTooLong { length } => {
+                return write!(f, "The address is {length} octets long; at most {MAX_ADDRESS} are allowed");
+            }
+            Kind::UnknownLiteral => "Square brackets can hold only an IP address, such as [192.0.2.1] or [IPv6:2001:db8::1]",
+            Kind::InvalidIdn => "The domain contains characters that no domain name can have; check its spelling",
+
+            Kind::DotInName => "A name with a dot must be in quotes: \"J. Doe\" <name@example.com>",
+            Kind::NameNeedsQuotes { found: ',' } => "A name with a comma must be in quotes: \"Doe, Jo\" <name@example.com>",
+            Kind::NameNeedsQuotes { found } => {
+                return write!(f, "A name with {} must be in quotes: \"Name\" <name@example.com>", Named(found));
+            }
+            Kind::Route => "A route can't stand before the address; leave only the address in the angle brackets",
+            Kind::Mailto => "Leave out “mailto:”; write only the address",
+            Kind::EmptyElement => "There is a comma too many; remove it, or add an address",
+            Kind::Semicolon => "A semicolon only ends a group; put a comma between addresses",
+            Kind::MissingSeparator => "A comma is missing between two addresses; put it here",
+        })
+    }
+}
+
+/// A character where it cannot stand.
+fn unexpected(f: &mut fmt::Formatter<'_>, found: char, place: Place) -> fmt::Result {
+    let name = Named(found);
+    match (place, found) {
+        (Place::LocalPart, ',') => f.write_str("A comma can't stand in the local part; put it in quotes: \"a,b\"@example.com"),
+        (Place::LocalPart, '(' | ')' | ':' | ';' | '<' | '>' | '[' | ']' | '\\' | '"') => {
+            write!(f, "{name:#} can't stand in the local part; remove it, or put the local part in quotes")
+        }
+        (Place::LocalPart, _) => write!(f, "{name:#} can't stand in the local part; remove it"),
+        (Place::Domain, _) => write!(f, "{name:#} can't stand in the domain; remove it"),
+        (Place::DisplayName, _) => write!(f, "{name:#} can't stand in a name without quotes; put the name in quotes"),
+        (Place::AfterAddress, '>') => f.write_str("There is no < for this angle bracket; remove it"),
+        (Place::AfterAddress, _) => f.write_str("After an address, only a comma or the end can follow; put a comma here"),
+    }
+}
+
+/// A character by its name; `{:#}` with a capital letter.
+struct Named(char);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            ',' => "a comma",
+            ';' => "a semicolon",
+            ':' => "a colon",
+            '.' => "a dot",
+            '@' => "an at-sign",
+            ' ' => "a space",
+            '\t' => "a tab",
+            '"' => "a quotation mark",
+            '\\' => "a backslash",
+            '/' => "a slash",
+            '(' | ')' => "a parenthesis",
+            '<' | '>' => "an angle bracket",
+            '[' | ']' => "a square bracket",
+            c => return write!(f, "{}“{c}”", if f.alternate() { "The character " } else { "the character " }),
+        };
+        if f.alternate() { write!(f, "A{}", &name[1..]) } else { f.write_str(name) }
+    }
+}
+
+/// What to do with a name that has no domain.
+impl fmt::Display for BareName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "“{}” has no domain; write the whole address, such as {}@example.com", self.local, self.local)
+    }
+}

@@ -1,0 +1,185 @@
+//! What the program does: the [`Backend`] of pages, forms and the API, over the entries and the mailer.
+
+use std::sync::Arc;
+
+use app::api::{Saved, TestReport, Trashed};
+use app::backend::{Backend, Edit};
+use async_trait::async_trait;
+use domain::entry::{EntryId, EntryView, ListPage, ListQuery, TrashPlan, Version};
+use domain::error::Problem;
+use domain::field::{Field, FieldError, FieldErrors};
+use domain::name::Name;
+use domain::secret::{Secret, SecretChange};
+use domain::smtp_server::{Checked, PasswordDraft, PasswordInput, ServerDraft, ServerPatch, TestDraft};
+use domain::transcript::headline;
+use domain::words;
+use tokio::sync::Semaphore;
+
+use crate::entries::Entries;
+use crate::mailer::{Mailer, Mode, TestRun};
+
+/// The most tests at once; more wait.
+const MAX_SESSIONS: usize = 16;
+
+/// The backend over the data directory of this process.
+pub struct Local {
+    entries: Arc<Entries>,
+    mailer: Mailer,
+    sessions: Semaphore,
+}
+
+impl Local {
+    /// A backend over what is stored and what sends.
+    pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Self {
+        Self { entries, mailer, sessions: Semaphore::new(MAX_SESSIONS) }
+    }
+
+    /// Runs `work` where it may block: every call of the store waits for the disk.
+    async fn stored<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Entries) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let entries = Arc::clone(&self.entries);
+        tokio::task::spawn_blocking(move || work(&entries)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call of the store broke off");
+            Err(Problem::Internal)
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for Local {
+    async fn list(&self, query: ListQuery) -> Result<ListPage, Problem> {
+        self.stored(move |entries| entries.list(&query)).await
+    }
+
+    async fn suggest_name(&self) -> Result<String, Problem> {
+        self.stored(Entries::suggest_name).await
+    }
+
+    async fn entry(&self, id: EntryId) -> Result<EntryView, Problem> {
+        self.stored(move |entries| entries.entry(id)).await
+    }
+
+    async fn create(&self, patch: ServerPatch) -> Result<Saved, Problem> {
+        self.stored(move |entries| {
+            let name = patch.name.clone().unwrap_or_default();
+            let (id, version) = if (ServerPatch { name: patch.name.clone(), ..ServerPatch::default() }) == patch {
+                let name = Name::parse(&name).map_err(|error| invalid(Field::Name, error))?;
+                entries.create_named(&name)?
+            } else {
+                entries.create(&check(ServerDraft::new(&name), Edit::Patch(Box::new(patch)))?)?
+            };
+            tracing::info!(entry = id.0, "added");
+            Ok(Saved { id, version })
+        })
+        .await
+    }
+
+    async fn save(&self, id: EntryId, base: Version, edit: Edit) -> Result<Saved, Problem> {
+        self.stored(move |entries| {
+            let checked = check(entries.entry(id)?.draft(), edit)?;
+            let version = entries.save(id, base, &checked)?;
+            tracing::info!(entry = id.0, version = version.0, "saved");
+            Ok(Saved { id, version })
+        })
+        .await
+    }
+
+    async fn trash_plan(&self, ids: Vec<EntryId>) -> Result<TrashPlan, Problem> {
+        self.stored(move |entries| entries.trash_plan(&ids)).await
+    }
+
+    async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem> {
+        self.stored(move |entries| {
+            let next = entries.after(&ids)?;
+            let undo = entries.trash(&ids, new_default)?;
+            tracing::info!(entries = ids.len(), batch = undo.batch, "trashed");
+            Ok(Trashed { undo, next })
+        })
+        .await
+    }
+
+    async fn undo(&self, batch: u64) -> Result<Vec<EntryId>, Problem> {
+        self.stored(move |entries| {
+            let ids = entries.undo(batch)?;
+            tracing::info!(entries = ids.len(), batch, "restored");
+            Ok(ids)
+        })
+        .await
+    }
+
+    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<TestReport, Problem> {
+        let run = self.stored(move |entries| plan(entries, id, edit, &test)).await?;
+        let host = run.server.host.to_string();
+        let _place = self.sessions.acquire().await.map_err(|_| Problem::Internal)?;
+        let mut events = Vec::new();
+        let finished = self.mailer.run(run, &mut |event| events.push(event)).await;
+        tracing::info!(entry = id.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
+        Ok(TestReport { headline: headline(&finished, &host), events })
+    }
+}
+
+/// What a test of `edit` runs: with the stored password, where it belongs to the same server and account.
+fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) -> Result<TestRun, Problem> {
+    let start = match id {
+        Some(id) => entries.entry(id)?.draft(),
+        None => ServerDraft::new("test"),
+    };
+    let (draft, password) = resolve(start, edit)?;
+    let checked = draft.check(&password);
+    let envelope = test.check(&draft);
+    let (checked, envelope) = match (checked, envelope) {
+        (Ok(checked), Ok(envelope)) => (checked, envelope),
+        (checked, envelope) => {
+            let mut errors = checked.err().unwrap_or_default();
+            errors.merge(envelope.err().unwrap_or_default());
+            return Err(Problem::Invalid(errors));
+        }
+    };
+    let password = match (checked.password, id) {
+        (SecretChange::Set(secret), _) => Some(secret),
+        (SecretChange::Keep, Some(id)) => entries.password_for(id, &checked.server)?,
+        _ => None,
+    };
+    let mode = if test.check_only { Mode::CheckOnly } else { Mode::Send };
+    Ok(TestRun { server: checked.server, password, envelope, mode })
+}
+
+/// The entry that `edit` makes of `start`, or every field's problem.
+fn check(start: ServerDraft, edit: Edit) -> Result<Checked, Problem> {
+    let (draft, password) = resolve(start, edit)?;
+    draft.check(&password).map_err(Problem::Invalid)
+}
+
+fn resolve(mut start: ServerDraft, edit: Edit) -> Result<(ServerDraft, PasswordDraft), Problem> {
+    match edit {
+        Edit::Form(draft, password) => Ok((*draft, password)),
+        Edit::Patch(patch) => {
+            start.apply(&patch);
+            // The web never reads the environment: whoever may save an entry could send himself any variable.
+            let password = password_of(&patch, |_| None).map_err(Problem::Invalid)?;
+            Ok((start, password))
+        }
+    }
+}
+
+/// The password fields that a patch stands for. `variable` resolves `{"env": NAME}` where that is allowed.
+///
+/// # Errors
+/// [`FieldError::PasswordVariable`] where a variable can't be used.
+pub fn password_of(patch: &ServerPatch, variable: impl Fn(&str) -> Option<Secret>) -> Result<PasswordDraft, FieldErrors> {
+    let secret = match &patch.password {
+        None => return Ok(PasswordDraft::default()),
+        Some(None) => return Ok(PasswordDraft { remove: true, ..PasswordDraft::default() }),
+        Some(Some(PasswordInput::Value(secret))) => secret.clone(),
+        Some(Some(PasswordInput::Env(name))) => variable(name).ok_or_else(|| {
+            FieldErrors::one(Field::Password, FieldError::PasswordVariable { name: words::quote(name) })
+        })?,
+    };
+    Ok(PasswordDraft { password: secret.clone(), confirm: secret, remove: false })
+}
+
+fn invalid(field: Field, error: FieldError) -> Problem {
+    Problem::Invalid(FieldErrors::one(field, error))
+}

@@ -1,0 +1,162 @@
+//! `postroom send-test`: one test, its events as they happen, and an exit code that scripts know from swaks.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use domain::error::{ApiError, Problem};
+use domain::secret::Secret;
+use domain::smtp_server::{ServerDraft, ServerPatch, TestDraft};
+use domain::stages;
+use domain::transcript::{Event, Outcome, Stage, What, exit_code, headline};
+use serde_json::json;
+
+use super::{Format, SendTestArgs, USAGE, fail};
+use crate::backend::password_of;
+use crate::mailer::{Mailer, Mode, TestRun};
+use crate::ports::{SystemClock, SystemRandom};
+
+/// The most bytes of a configuration; an honest one has one or two thousand.
+const MAX_CONFIG: u64 = 1 << 20;
+/// The most bytes of a file of authorities: the system's own has about a quarter of it.
+const MAX_CA: u64 = 1 << 20;
+
+pub(super) fn run(args: &SendTestArgs) -> ExitCode {
+    let plan = match plan(args) {
+        Ok(plan) => plan,
+        Err(error) => return refuse(args.format, &error),
+    };
+    let host = plan.server.host.to_string();
+    let mailer = match mailer(args.ca.as_deref()) {
+        Ok(mailer) => mailer,
+        Err(sentence) => return refuse(args.format, &usage_error(sentence)),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("The system gives no threads ({error})."), USAGE),
+    };
+    let mut out = std::io::stdout().lock();
+    let format = args.format;
+    let finished = runtime.block_on(mailer.run(plan, &mut |event| {
+        // A reader that went away does not stop a session: the exit code still tells.
+        let _ = match format {
+            Format::Text => text(&mut out, &event, &host),
+            Format::Ndjson => ndjson(&mut out, &event),
+        };
+    }));
+    runtime.shutdown_background();
+    ExitCode::from(exit_code(&finished))
+}
+
+fn mailer(ca: Option<&Path>) -> Result<Mailer, String> {
+    let mut roots = Vec::new();
+    if let Some(ca) = ca {
+        let bytes = read_bounded(ca, MAX_CA).map_err(|error| format!("--ca: {} can't be read ({error}).", ca.display()))?;
+        roots = Mailer::parse_roots(&bytes).map_err(|error| format!("--ca: {}: {error}", ca.display()))?;
+    }
+    Mailer::new(roots, Arc::new(SystemClock), Arc::new(SystemRandom)).map_err(|error| error.to_string())
+}
+
+/// What is to be run, or every reason why it can't.
+fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
+    let text = if args.config == "-" {
+        let mut text = Vec::new();
+        std::io::stdin().lock().take(MAX_CONFIG + 1).read_to_end(&mut text).map(|_| text)
+    } else {
+        read_bounded(Path::new(&args.config), MAX_CONFIG)
+    };
+    let text = text.map_err(|error| usage_error(format!("--config: {} can't be read ({error}).", args.config)))?;
+    if text.len() as u64 > MAX_CONFIG {
+        return Err(usage_error(format!("--config: {} has more than {MAX_CONFIG} bytes; that is no SMTP server.", args.config)));
+    }
+    let patch: ServerPatch = serde_json::from_slice(&text)
+        .map_err(|error| usage_error(format!("--config: {} isn't the JSON of an SMTP server: {error}.", args.config)))?;
+    let mut draft = ServerDraft::new("test");
+    draft.apply(&patch);
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::new);
+    let test = TestDraft { from: args.from.clone(), to: args.to.clone(), check_only: args.check_only };
+    let password = password_of(&patch, variable);
+    let checked = password.as_ref().map_err(Clone::clone).and_then(|password| draft.check(password));
+    let envelope = test.check(&draft);
+    match (checked, envelope) {
+        (Ok(checked), Ok(envelope)) => {
+            let password = match checked.password {
+                domain::secret::SecretChange::Set(secret) => Some(secret),
+                _ => None,
+            };
+            let mode = if args.check_only { Mode::CheckOnly } else { Mode::Send };
+            Ok(TestRun { server: checked.server, password, envelope, mode })
+        }
+        (checked, envelope) => {
+            let mut errors = checked.err().unwrap_or_default();
+            errors.merge(envelope.err().unwrap_or_default());
+            Err(Problem::Invalid(errors).into())
+        }
+    }
+}
+
+fn read_bounded(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn usage_error(message: String) -> ApiError {
+    let mut error = ApiError::from(Problem::Malformed { detail: String::new() });
+    error.message = message;
+    error
+}
+
+/// Says what is wrong with the configuration; as ndjson in a last event like that of any run.
+fn refuse(format: Format, error: &ApiError) -> ExitCode {
+    let steps: Vec<String> = error.fields.iter().map(|(field, sentence)| format!("{field}: {sentence}")).collect();
+    match format {
+        Format::Text => {
+            let mut sentence = error.message.clone();
+            for step in &steps {
+                sentence.push_str("\n  ");
+                sentence.push_str(step);
+            }
+            fail(&sentence, USAGE)
+        }
+        Format::Ndjson => {
+            let event = json!({
+                "event": "finished", "outcome": Outcome::Failed, "stage": Stage::Resolve, "security": "plaintext", "reply": null,
+                "diagnosis": { "kind": "configuration", "title": error.message, "steps": steps },
+                "fields": error.fields, "elapsed_ms": 0,
+            });
+            let _ = writeln!(std::io::stdout(), "{event}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn ndjson(out: &mut impl Write, event: &Event) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, event)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn text(out: &mut impl Write, event: &Event, host: &str) -> std::io::Result<()> {
+    let at = event.elapsed_ms;
+    match &event.what {
+        What::Begun { .. } => Ok(()),
+        What::Sent { line, encrypted, .. } => writeln!(out, "{at:>7} ms {} → {line}", lock(*encrypted)),
+        What::Received { line, encrypted, .. } => writeln!(out, "{at:>7} ms {} ← {line}", lock(*encrypted)),
+        What::Passed { stage, detail } => writeln!(out, "{at:>7} ms   ✓ {} {detail}", stages::label(*stage)),
+        What::Warning { message, .. } => writeln!(out, "{at:>7} ms   ▲ {message}"),
+        What::Finished(finished) => {
+            writeln!(out, "\n{}", headline(finished, host))?;
+            for (number, step) in finished.diagnosis.iter().flat_map(|d| &d.steps).enumerate() {
+                writeln!(out, "  {}. {step}", number + 1)?;
+            }
+            out.flush()
+        }
+    }
+}
+
+/// `*` marks what was encrypted on its way.
+const fn lock(encrypted: bool) -> char {
+    if encrypted { '*' } else { ' ' }
+}

@@ -1,0 +1,174 @@
+//! `postroom serve`.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::{ServeArgs, USAGE, fail};
+use crate::backend::Local;
+use crate::data_dir::DataDir;
+use crate::entries::Entries;
+use crate::mailer::Mailer;
+use crate::ports::{SystemClock, SystemRandom};
+use crate::web::{Hosts, Web, router, serve};
+
+/// The port is taken, or the address is not this machine's.
+const CANT_LISTEN: u8 = 3;
+/// How often what was trashed is looked through.
+const PURGE_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) fn run(args: &ServeArgs) -> ExitCode {
+    init_log();
+    let addr = match parse_addr(&args.addr) {
+        Ok(addr) => addr,
+        Err(sentence) => return fail(&sentence, USAGE),
+    };
+    let public = match args.public_url.as_deref().map(authority).transpose() {
+        Ok(public) => public,
+        Err(sentence) => return fail(&sentence, USAGE),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("The system gives no threads ({error}). Stop other programs, then try again."), USAGE),
+    };
+    let code = runtime.block_on(start(args, addr, Hosts::new(public.as_deref())));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
+}
+
+async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts) -> ExitCode {
+    let listener = match TcpListener::bind(addr).await {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            return fail(&format!("Another program listens on {addr}. Stop it, or choose another port with --addr."), CANT_LISTEN);
+        }
+        Err(error) => return fail(&format!("Can't listen on {addr} ({error}). Choose another address with --addr."), CANT_LISTEN),
+    };
+    let opened = DataDir::open(&args.data_dir)
+        .and_then(|dir| Entries::open(&dir, Box::new(SystemClock), Box::new(SystemRandom)));
+    let entries = match opened {
+        Ok(entries) => Arc::new(entries),
+        Err(error) => return fail(&error.to_string(), error.exit_code()),
+    };
+    let mailer = match Mailer::system() {
+        Ok(mailer) => mailer,
+        Err(error) => return fail(&error.to_string(), USAGE),
+    };
+    let purge = tokio::spawn(purge(Arc::clone(&entries)));
+    let web = Web::new(Arc::new(Local::new(Arc::clone(&entries), mailer)), hosts);
+    let bound = listener.local_addr().unwrap_or(addr);
+    let end = match end_signal() {
+        Ok(end) => end,
+        Err(error) => return fail(&format!("The system gives no signals ({error})."), USAGE),
+    };
+    let _ = writeln!(std::io::stdout(), "Postroom is ready at http://{bound}");
+    tracing::info!(address = %bound, data_dir = %args.data_dir.display(), "ready");
+    serve(listener, router(web), end).await;
+    purge.abort();
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said.
+async fn purge(entries: Arc<Entries>) {
+    let mut every = tokio::time::interval(PURGE_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let entries = Arc::clone(&entries);
+        match tokio::task::spawn_blocking(move || entries.purge()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "removed what was trashed"),
+            Ok(Err(problem)) => tracing::warn!(?problem, "can't remove what was trashed"),
+            Err(error) => tracing::error!(%error, "removing what was trashed broke off"),
+        }
+    }
+}
+
+/// Ready on Ctrl-C or SIGTERM.
+fn end_signal() -> std::io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// The address to listen on, if it is one that only this machine reaches.
+fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    let addr: SocketAddr = text
+        .replacen("localhost:", "127.0.0.1:", 1)
+        .parse()
+        .map_err(|_| format!("“{text}” isn't an address to listen on. Use IP:PORT, such as 127.0.0.1:3000."))?;
+    if addr.ip().is_loopback() {
+        return Ok(addr);
+    }
+    Err(format!(
+        "Listening on {} would let everyone on the network change the mail servers: this version has no accounts yet. \
+         Use 127.0.0.1 or [::1], and reach it from elsewhere through an SSH tunnel.",
+        addr.ip()
+    ))
+}
+
+/// The host and port of a public address.
+fn authority(url: &str) -> Result<String, String> {
+    let wrong = || format!("“{url}” isn't an address to reach Postroom at. Use http:// or https:// and a name, such as https://post.example.com.");
+    let uri: http::Uri = url.parse().map_err(|_| wrong())?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(authority.to_string()),
+        _ => Err(wrong()),
+    }
+}
+
+fn init_log() {
+    let filter = EnvFilter::try_from_env("POSTROOM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var("POSTROOM_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().flatten_event(true).init();
+    } else {
+        log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_listened_on() {
+        for addr in ["127.0.0.1:3000", "127.9.9.9:0", "[::1]:3000", "localhost:3000"] {
+            assert!(parse_addr(addr).is_ok(), "{addr}");
+        }
+        for addr in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000"] {
+            assert!(parse_addr(addr).unwrap_err().contains("no accounts"), "{addr}");
+        }
+        for addr in ["3000", "127.0.0.1", "example.com:3000", ""] {
+            assert!(parse_addr(addr).unwrap_err().contains("isn't an address"), "{addr}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_is_a_scheme_and_a_name() {
+        assert_eq!(authority("https://Post.example.com/"), Ok("Post.example.com".into()));
+        assert_eq!(authority("http://localhost:8080"), Ok("localhost:8080".into()));
+        for url in ["post.example.com", "ftp://x", "https://user@x", "https://", ""] {
+            assert!(authority(url).is_err(), "{url}");
+        }
+    }
+}

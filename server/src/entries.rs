@@ -1,0 +1,498 @@
+//! The entries and their rules: unique names, one default, versions, passwords that stay with their server, trash and
+//! undo. Each operation is one transaction. Where the records lie is the store's affair; who may ask, the caller's.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use domain::entry::{
+    Content, EntryId, EntryView, ListPage, ListQuery, PAGE_SIZE, Row, RowServer, TrashPlan, UNDO_MS, UndoOffer, Version,
+};
+use domain::error::{Problem, Stale};
+use domain::field::{Field, FieldError, FieldErrors};
+use domain::name::Name;
+use domain::secret::{Secret, SecretChange};
+use domain::smtp_server::{Checked, ServerOut, SignIn, SmtpServer};
+
+use crate::data_dir::{DataDir, StartError, plain};
+use crate::ports::{Clock, Random};
+use crate::seal::{Place, Sealer, load_key, load_or_make_key};
+use crate::store::{
+    Batch, DatabaseFile, OpenError, Read, Record, RedbStore, SCHEMA_VERSION, SecretField, Store, StoreError, Write,
+};
+
+/// The most entries there can be. A list and a search stay fast with so many.
+pub const MAX_ENTRIES: u64 = 20_000;
+/// How much later than it says trash can still be restored: milliseconds. A press in the last moment takes time to arrive.
+pub const UNDO_GRACE_MS: u64 = 5_000;
+
+/// A key-check text opens here and nowhere else.
+const KEY_CHECK: Place = Place { purpose: "key-check", table: "meta", record: 0, field: "key_check" };
+
+/// The entries.
+pub struct Entries {
+    store: Box<dyn Store>,
+    sealer: Sealer,
+    clock: Arc<dyn Clock + Send + Sync>,
+    random: Arc<dyn Random + Send + Sync>,
+}
+
+impl Entries {
+    /// The entries of a data directory; the first time, its key and database are made. Expired trash is removed.
+    ///
+    /// # Errors
+    /// [`StartError`]. A database that was there is as it was then.
+    pub fn open(
+        dir: &DataDir,
+        clock: Arc<dyn Clock + Send + Sync>,
+        random: Arc<dyn Random + Send + Sync>,
+    ) -> Result<Self, StartError> {
+        let file = DatabaseFile::new(dir);
+        let failed = |error| start_error(dir, error);
+        let exists = file.exists().map_err(|error| StartError::Disk { path: dir.database(), detail: plain(&error) })?;
+        let sealer = if exists {
+            let sealer = load_key(dir)?;
+            let rehearsed = RedbStore::rehearse(&file).map_err(failed)?;
+            check_key(dir, &rehearsed, &sealer)?;
+            sealer
+        } else {
+            let sealer = load_or_make_key(dir, &*random)?;
+            let key_check = sealer.seal(KEY_CHECK, &Secret::default(), &*random);
+            file.create(|store| store.writing(|tx| Ok(tx.set_key_check(&key_check)?)))
+                .map_err(|problem| start_problem(dir, problem))?;
+            sealer
+        };
+        let store = RedbStore::open(Box::new(file)).map_err(failed)?;
+        let entries = Self::new(Box::new(store), sealer, clock, random);
+        entries.purge().map_err(|problem| start_problem(dir, problem))?;
+        Ok(entries)
+    }
+
+    /// The entries in `store`, whose secrets `sealer` opens.
+    pub fn new(
+        store: Box<dyn Store>,
+        sealer: Sealer,
+        clock: Arc<dyn Clock + Send + Sync>,
+        random: Arc<dyn Random + Send + Sync>,
+    ) -> Self {
+        Self { store, sealer, clock, random }
+    }
+
+    /// A page of the list, by name. Without a search only the records of the page are read; with one, the index is
+    /// gone through once.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn list(&self, query: &ListQuery) -> Result<ListPage, Problem> {
+        let needle = query.search.trim().to_lowercase();
+        let now = self.now_ms();
+        self.store.reading(|tx| {
+            let total = tx.count()?;
+            let mut found = Vec::new();
+            if !needle.is_empty() {
+                tx.scan(&mut |line| {
+                    if line.matches(&needle) {
+                        found.push(line.id);
+                    }
+                    ControlFlow::Continue(())
+                })?;
+            }
+            let matching = if needle.is_empty() { total } else { found.len() as u64 };
+            let pages = u32::try_from(matching.div_ceil(PAGE_SIZE.into())).unwrap_or(u32::MAX).max(1);
+            let page = query.page.clamp(1, pages);
+            let (skip, size) = (size_of_pages(page - 1), size_of_pages(1));
+            let ids: Vec<EntryId> =
+                if needle.is_empty() { window(tx, skip, size)? } else { found.into_iter().skip(skip).take(size).collect() };
+            let default = tx.default()?;
+            let rows = ids.into_iter().map(|id| row(tx, id, default)).collect::<Result<_, _>>()?;
+            Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)? })
+        })
+    }
+
+    /// The first of `mail`, `mail-2`, `mail-3` … that is free.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn suggest_name(&self) -> Result<String, Problem> {
+        self.store.reading(|tx| {
+            let mut failed = None;
+            let name = Name::suggest(|key| tx.id_of(key).map_or_else(|error| failed.replace(error).is_some(), |id| id.is_some()));
+            failed.map_or(Ok(name), |error| Err(error.into()))
+        })
+    }
+
+    /// An entry for its page.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`], or as the store.
+    pub fn entry(&self, id: EntryId) -> Result<EntryView, Problem> {
+        self.store.reading(|tx| {
+            let record = record(tx, id)?;
+            let has_password = tx.secret(id, SecretField::Password)?.is_some();
+            Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has_password))
+        })
+    }
+
+    /// What is stored of an entry, to check an edit against or to send with.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`], or as the store.
+    pub fn content(&self, id: EntryId) -> Result<(Version, Content), Problem> {
+        self.store.reading(|tx| record(tx, id).map(|record| (record.version, record.content)))
+    }
+
+    /// The default, if there is one.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn default_entry(&self) -> Result<Option<EntryId>, Problem> {
+        self.store.reading(|tx| Ok(tx.default()?))
+    }
+
+    /// Adds an entry that has only a name.
+    ///
+    /// # Errors
+    /// [`FieldError::NameTaken`], [`Problem::TooManyEntries`], or as the store.
+    pub fn create_named(&self, name: &Name) -> Result<(EntryId, Version), Problem> {
+        self.add(&Content::Incomplete { name: name.clone() }, false, &SecretChange::Clear)
+    }
+
+    /// Adds a complete entry. It becomes the default if it asks for it or there is none.
+    ///
+    /// # Errors
+    /// As [`Entries::create_named`].
+    pub fn create(&self, checked: &Checked) -> Result<(EntryId, Version), Problem> {
+        self.add(&Content::Ready(Box::new(checked.server.clone())), checked.default, &checked.password)
+    }
+
+    fn add(&self, content: &Content, default: bool, password: &SecretChange) -> Result<(EntryId, Version), Problem> {
+        self.store.writing(|tx| {
+            let mut errors = FieldErrors::default();
+            check_name(tx, content.name(), None, &mut errors)?;
+            errors.or(()).map_err(Problem::Invalid)?;
+            check_room(tx, 1)?;
+            let id = EntryId(tx.new_number()?);
+            let version = Version(1);
+            tx.put(id, &Record { version, content: content.clone() })?;
+            if let Some(server) = content.server() {
+                self.settle_password(tx, id, server, password)?;
+                if default || tx.default()?.is_none() {
+                    tx.set_default(Some(id))?;
+                }
+            }
+            Ok((id, version))
+        })
+    }
+
+    /// Saves an entry that was edited from version `base` on. It becomes the default if it asks for it or there is none.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`]; [`Problem::Stale`] if it has another version now; [`FieldError::NameTaken`];
+    /// [`FieldError::LastDefault`] if it is the default and would be none any more;
+    /// [`FieldError::PasswordForOtherServer`] if the stored password would go to another server or account; or as the
+    /// store.
+    pub fn save(&self, id: EntryId, base: Version, checked: &Checked) -> Result<Version, Problem> {
+        let server = &checked.server;
+        self.store.writing(|tx| {
+            let old = record(tx, id)?;
+            let default = tx.default()?;
+            let has_password = tx.secret(id, SecretField::Password)?.is_some();
+            if old.version != base {
+                let current = old.content.server().map(|server| ServerOut::of(server, default == Some(id), has_password));
+                return Err(Problem::Stale(Box::new(Stale { version: old.version, current })));
+            }
+            let mut errors = FieldErrors::default();
+            check_name(tx, &server.name, Some(id), &mut errors)?;
+            if default == Some(id) && !checked.default {
+                errors.add(Field::Default, FieldError::LastDefault);
+            }
+            let keeps = has_password && checked.password == SecretChange::Keep && signs_in_with_password(server);
+            if keeps && !old.content.server().is_some_and(|old| old.shares_password_with(server)) {
+                errors.add(Field::Password, FieldError::PasswordForOtherServer);
+            }
+            errors.or(()).map_err(Problem::Invalid)?;
+            let version = Version(old.version.0 + 1);
+            tx.put(id, &Record { version, content: Content::Ready(Box::new(server.clone())) })?;
+            self.settle_password(tx, id, server, &checked.password)?;
+            if checked.default || default.is_none() {
+                tx.set_default(Some(id))?;
+            }
+            Ok(version)
+        })
+    }
+
+    /// Does with the password of `id` what `change` says. Where `server` signs in without one, none is kept.
+    fn settle_password(
+        &self,
+        tx: &mut dyn Write,
+        id: EntryId,
+        server: &SmtpServer,
+        change: &SecretChange,
+    ) -> Result<(), StoreError> {
+        let field = SecretField::Password;
+        match change {
+            SecretChange::Set(secret) if signs_in_with_password(server) && !secret.is_empty() => {
+                tx.put_secret(id, field, &self.sealer.seal(field.place(id), secret, &*self.random))
+            }
+            SecretChange::Keep if signs_in_with_password(server) => Ok(()),
+            _ => tx.remove_secret(id, field),
+        }
+    }
+
+    /// The password stored for `id`, to sign in at `server` with.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`]; [`FieldError::PasswordForOtherServer`] if it was stored for another server or account;
+    /// [`Problem::Corrupt`] if it doesn't open; or as the store.
+    pub fn password_for(&self, id: EntryId, server: &SmtpServer) -> Result<Option<Secret>, Problem> {
+        let field = SecretField::Password;
+        let sealed = self.store.reading(|tx| {
+            let record = record(tx, id)?;
+            let Some(sealed) = tx.secret(id, field)? else { return Ok(None) };
+            if record.content.server().is_some_and(|stored| stored.shares_password_with(server)) {
+                Ok(Some(sealed))
+            } else {
+                Err(invalid(Field::Password, FieldError::PasswordForOtherServer))
+            }
+        })?;
+        let open = |sealed: Vec<u8>| self.sealer.open(field.place(id), &sealed);
+        sealed.map(open).transpose().map_err(|error| Problem::Corrupt { detail: format!("the password of server {id}: {error}") })
+    }
+
+    /// What trashing `ids` would do.
+    ///
+    /// # Errors
+    /// [`Problem::NothingChosen`], [`Problem::NoSuchEntry`], or as the store.
+    pub fn trash_plan(&self, ids: &[EntryId]) -> Result<TrashPlan, Problem> {
+        self.store.reading(|tx| plan(tx, ids))
+    }
+
+    /// Trashes entries, all or none. If the default is among them and complete ones stay, `heir` takes its place;
+    /// otherwise `heir` is not looked at.
+    ///
+    /// # Errors
+    /// [`Problem::NothingChosen`]; [`Problem::NoSuchEntry`]; on [`Field::NewDefault`] [`FieldError::Required`] or
+    /// [`FieldError::NotADefault`]; or as the store.
+    pub fn trash(&self, ids: &[EntryId], heir: Option<EntryId>) -> Result<UndoOffer, Problem> {
+        let trashed_ms = self.now_ms();
+        self.store.writing(|tx| {
+            let TrashPlan { going, heirs } = plan(tx, ids)?;
+            let default = tx.default()?.filter(|default| going.iter().any(|(id, _)| id == default));
+            let heir = match (default, heir) {
+                (None, _) => None,
+                (Some(_), None) if heirs.is_empty() => None,
+                (Some(_), None) => return Err(invalid(Field::NewDefault, FieldError::Required)),
+                (Some(_), Some(heir)) if heirs.iter().any(|(id, _)| *id == heir) => Some(heir),
+                (Some(_), Some(_)) => return Err(invalid(Field::NewDefault, FieldError::NotADefault)),
+            };
+            if default.is_some() {
+                tx.set_default(heir)?;
+            }
+            for (id, _) in &going {
+                let record = record(tx, *id)?;
+                tx.remove(*id)?;
+                tx.put_trashed(*id, &record)?;
+            }
+            let batch = tx.new_number()?;
+            let names = going.iter().map(|(_, name)| name.clone()).collect();
+            tx.put_batch(batch, &Batch { trashed_ms, entries: going, default, heir })?;
+            Ok(UndoOffer { batch, names, left_ms: UNDO_MS })
+        })
+    }
+
+    /// Brings back what was trashed together, by [`UndoOffer::batch`]: entries, passwords, and the default unless
+    /// another one was chosen since. Returns what came back, by name.
+    ///
+    /// # Errors
+    /// [`Problem::UndoGone`], [`Problem::UndoNameTaken`], [`Problem::TooManyEntries`], or as the store.
+    pub fn undo(&self, batch: u64) -> Result<Vec<EntryId>, Problem> {
+        let now = self.now_ms();
+        self.store.writing(|tx| {
+            let found = tx.batches()?.into_iter().find(|(number, _)| *number == batch);
+            let Some((number, batch)) = found.filter(|(_, batch)| !is_expired(batch, now)) else { return Err(Problem::UndoGone) };
+            check_room(tx, batch.entries.len() as u64)?;
+            let mut first_complete = None;
+            for (id, name) in &batch.entries {
+                let Some(record) = tx.trashed(*id)? else {
+                    return Err(Problem::Corrupt { detail: format!("server {id} is missing from the trash") });
+                };
+                if tx.id_of(&record.content.name().key())?.is_some() {
+                    return Err(Problem::UndoNameTaken { name: name.clone() });
+                }
+                tx.put(*id, &record)?;
+                tx.remove_trashed(*id)?;
+                if record.content.server().is_some() {
+                    first_complete = first_complete.or(Some(*id));
+                }
+            }
+            tx.remove_batch(number)?;
+            let default = tx.default()?;
+            if batch.default.is_some() && default == batch.heir {
+                tx.set_default(batch.default)?;
+            } else if default.is_none() {
+                // The batch had no default, but everything else has gone since.
+                tx.set_default(first_complete)?;
+            }
+            Ok(batch.entries.iter().map(|(id, _)| *id).collect())
+        })
+    }
+
+    /// Removes what can't be brought back any more, passwords included. Returns how many entries went.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn purge(&self) -> Result<usize, Problem> {
+        let now = self.now_ms();
+        let expired = |tx: &dyn Read| -> Result<Vec<(u64, Batch)>, StoreError> {
+            Ok(tx.batches()?.into_iter().filter(|(_, batch)| is_expired(batch, now)).collect())
+        };
+        if self.store.reading(|tx| Ok(expired(tx)?))?.is_empty() {
+            return Ok(0);
+        }
+        self.store.writing(|tx| {
+            let mut gone = 0;
+            for (number, batch) in expired(&*tx)? {
+                for (id, _) in &batch.entries {
+                    tx.remove_trashed(*id)?;
+                    for field in SecretField::ALL {
+                        tx.remove_secret(*id, field)?;
+                    }
+                }
+                tx.remove_batch(number)?;
+                gone += batch.entries.len();
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn invalid(field: Field, error: FieldError) -> Problem {
+    Problem::Invalid(FieldErrors::one(field, error))
+}
+
+const fn signs_in_with_password(server: &SmtpServer) -> bool {
+    matches!(server.sign_in, SignIn::Password { .. })
+}
+
+fn record(tx: &(impl Read + ?Sized), id: EntryId) -> Result<Record, Problem> {
+    tx.entry(id)?.ok_or(Problem::NoSuchEntry(id))
+}
+
+fn check_name(tx: &dyn Write, name: &Name, own: Option<EntryId>, errors: &mut FieldErrors) -> Result<(), Problem> {
+    if let Some(other) = tx.id_of(&name.key())?.filter(|id| Some(*id) != own) {
+        errors.add(Field::Name, FieldError::NameTaken { name: record(tx, other)?.content.name().to_string() });
+    }
+    Ok(())
+}
+
+fn check_room(tx: &dyn Write, more: u64) -> Result<(), Problem> {
+    if tx.count()? + more > MAX_ENTRIES { Err(Problem::TooManyEntries { max: MAX_ENTRIES }) } else { Ok(()) }
+}
+
+fn size_of_pages(pages: u32) -> usize {
+    pages as usize * PAGE_SIZE as usize
+}
+
+/// `size` entries of the index after the first `skip`.
+fn window(tx: &dyn Read, mut skip: usize, size: usize) -> Result<Vec<EntryId>, StoreError> {
+    let mut ids = Vec::with_capacity(size);
+    tx.scan(&mut |line| {
+        if skip > 0 {
+            skip -= 1;
+        } else {
+            ids.push(line.id);
+        }
+        if ids.len() == size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(ids)
+}
+
+fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>) -> Result<Row, Problem> {
+    let Some(Record { content, .. }) = tx.entry(id)? else {
+        return Err(Problem::Corrupt { detail: format!("the index names server {id}, which is missing") });
+    };
+    let server = content.server().map(RowServer::of);
+    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server })
+}
+
+/// What would go, and who may be the default if that goes; both by name.
+fn plan(tx: &(impl Read + ?Sized), ids: &[EntryId]) -> Result<TrashPlan, Problem> {
+    let ids: BTreeSet<EntryId> = ids.iter().copied().collect();
+    if ids.is_empty() {
+        return Err(Problem::NothingChosen);
+    }
+    let mut going = Vec::with_capacity(ids.len());
+    for id in &ids {
+        let name = record(tx, *id)?.content.name().clone();
+        going.push((name.key(), *id, name.to_string()));
+    }
+    going.sort();
+    let mut heirs = Vec::new();
+    if tx.default()?.is_some_and(|default| ids.contains(&default)) {
+        tx.scan(&mut |line| {
+            if line.complete && !ids.contains(&line.id) {
+                heirs.push((line.id, line.name.to_owned()));
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(TrashPlan { going: going.into_iter().map(|(_, id, name)| (id, name)).collect(), heirs })
+}
+
+/// How long ago it was trashed: milliseconds. A clock that was set back makes trash no younger.
+const fn age_ms(batch: &Batch, now: u64) -> u64 {
+    now.abs_diff(batch.trashed_ms)
+}
+
+const fn is_expired(batch: &Batch, now: u64) -> bool {
+    age_ms(batch, now) > UNDO_MS + UNDO_GRACE_MS
+}
+
+/// The latest trashing, while it can be undone.
+fn undo_offer(tx: &dyn Read, now: u64) -> Result<Option<UndoOffer>, StoreError> {
+    let latest = tx.batches()?.into_iter().rfind(|(_, batch)| age_ms(batch, now) < UNDO_MS);
+    Ok(latest.map(|(number, batch)| UndoOffer {
+        batch: number,
+        left_ms: UNDO_MS - age_ms(&batch, now),
+        names: batch.entries.into_iter().map(|(_, name)| name).collect(),
+    }))
+}
+
+/// Whether `sealer` has the key that the secrets in `store` were sealed with.
+fn check_key(dir: &DataDir, store: &dyn Store, sealer: &Sealer) -> Result<(), StartError> {
+    let mark = store.reading(|tx| Ok(tx.key_check()?)).map_err(|problem| start_problem(dir, problem))?;
+    match mark.map(|mark| sealer.open(KEY_CHECK, &mark)) {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => Err(StartError::KeyWrong { path: dir.key() }),
+        None => Err(StartError::DatabaseDamaged { path: dir.database(), detail: "it has no mark of its key".into() }),
+    }
+}
+
+fn start_error(dir: &DataDir, error: OpenError) -> StartError {
+    let path = dir.database();
+    match error {
+        OpenError::Empty => StartError::DatabaseEmpty { path },
+        OpenError::Foreign => StartError::DatabaseForeign { path },
+        OpenError::Damaged { detail } => StartError::DatabaseDamaged { path, detail },
+        OpenError::Newer { found } => StartError::DatabaseNewer { path, found, known: SCHEMA_VERSION },
+        OpenError::InUse => StartError::InUse { path: dir.path().to_owned() },
+        OpenError::Disk(error) => start_problem(dir, error.into()),
+    }
+}
+
+fn start_problem(dir: &DataDir, problem: Problem) -> StartError {
+    let path = dir.database();
+    match problem {
+        Problem::DiskFull => StartError::Disk { path, detail: "the disk is full".into() },
+        Problem::Disk { detail } | Problem::OutcomeUnknown { detail } => StartError::Disk { path, detail },
+        Problem::Corrupt { detail } => StartError::DatabaseDamaged { path, detail },
+        _ => StartError::DatabaseDamaged { path, detail: "it can't be read".into() },
+    }
+}

@@ -1,0 +1,11 @@
+//! The parts of the binary `postroom`. Nothing depends on this crate; it is a library so that its tests can reach in.
+
+pub mod backend;
+pub mod cli;
+pub mod data_dir;
+pub mod entries;
+pub mod mailer;
+pub mod ports;
+pub mod seal;
+pub mod store;
+pub mod web;

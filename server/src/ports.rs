@@ -1,0 +1,37 @@
+//! What the program takes from the world besides files and connections: the time and random bytes. Tests replace both.
+
+use std::time::SystemTime;
+
+/// The time of day.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> SystemTime;
+}
+
+/// Random bytes that nobody can guess.
+pub trait Random {
+    /// Fills `buf`.
+    fn fill(&self, buf: &mut [u8]);
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// The system's random bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    /// # Panics
+    /// When the system has no random bytes to give: nothing can be sealed then, and nothing guessable may stand in.
+    fn fill(&self, buf: &mut [u8]) {
+        getrandom::fill(buf).expect("the system gives random bytes");
+    }
+}

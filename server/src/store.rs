@@ -1,0 +1,227 @@
+//! The store: what is kept, and the narrow port through which the rules in `entries` reach it. A store knows records,
+//! an index by name, sealed bytes and transactions; it knows no rule. [`RedbStore`] keeps them in one file.
+
+mod codec;
+mod redb_store;
+mod rehearsal;
+mod schema;
+
+use std::ops::ControlFlow;
+
+use domain::entry::{Content, EntryId, RowServer, Version};
+use domain::error::Problem;
+use serde::{Deserialize, Serialize};
+
+pub use redb_store::{Backends, DatabaseFile, OpenError, RedbStore};
+pub use schema::SCHEMA_VERSION;
+
+use crate::seal::Place;
+
+/// Keeps everything, in transactions: what one wrote is there as a whole and durable when `write` has returned, or not
+/// at all.
+pub trait Store: Send + Sync {
+    /// Runs `work` on one unchanging state. It may be run again, so it must have no other effect.
+    ///
+    /// # Errors
+    /// What `work` says, or what went wrong with the disk.
+    fn read(&self, work: &mut dyn FnMut(&dyn Read) -> Result<(), Problem>) -> Result<(), Problem>;
+
+    /// Runs `work` alone among writers and keeps what it wrote, unless it fails. It may be run again.
+    ///
+    /// # Errors
+    /// What `work` says, or what went wrong with the disk; nothing was changed then, except as
+    /// [`Problem::OutcomeUnknown`] says.
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), Problem>) -> Result<(), Problem>;
+}
+
+/// What can be read in a transaction. Everything here fails only with the disk.
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+pub trait Read {
+    /// How many entries there are.
+    fn count(&self) -> Result<u64, StoreError>;
+    /// Which entry is the default.
+    fn default(&self) -> Result<Option<EntryId>, StoreError>;
+    /// An entry.
+    fn entry(&self, id: EntryId) -> Result<Option<Record>, StoreError>;
+    /// The entry that has a name, given as [`domain::name::Name::key`].
+    fn id_of(&self, name_key: &str) -> Result<Option<EntryId>, StoreError>;
+    /// Shows the index in the order of the names' keys, until `visit` has seen enough.
+    fn scan(&self, visit: &mut dyn FnMut(IndexLine<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
+    /// A sealed secret.
+    fn secret(&self, id: EntryId, field: SecretField) -> Result<Option<Vec<u8>>, StoreError>;
+    /// What is in the trash, the oldest first.
+    fn batches(&self) -> Result<Vec<(u64, Batch)>, StoreError>;
+    /// An entry in the trash.
+    fn trashed(&self, id: EntryId) -> Result<Option<Record>, StoreError>;
+    /// The sealed text that tells whether the key is the right one.
+    fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+/// What can be changed in a transaction. Everything here fails only with the disk.
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
+pub trait Write: Read {
+    /// A number that no entry and no batch ever had.
+    fn new_number(&mut self) -> Result<u64, StoreError>;
+    /// Makes an entry the default, or none.
+    fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError>;
+    /// Puts an entry in place of what was there under its id; the index follows. Its name must be free.
+    fn put(&mut self, id: EntryId, record: &Record) -> Result<(), StoreError>;
+    /// Removes an entry; the index follows. Its secrets stay.
+    fn remove(&mut self, id: EntryId) -> Result<(), StoreError>;
+    /// Keeps a sealed secret, in place of what was there.
+    fn put_secret(&mut self, id: EntryId, field: SecretField, sealed: &[u8]) -> Result<(), StoreError>;
+    /// Removes a secret, if there is one.
+    fn remove_secret(&mut self, id: EntryId, field: SecretField) -> Result<(), StoreError>;
+    /// Notes what was trashed together.
+    fn put_batch(&mut self, number: u64, batch: &Batch) -> Result<(), StoreError>;
+    /// Forgets a batch; its entries are removed one by one.
+    fn remove_batch(&mut self, number: u64) -> Result<(), StoreError>;
+    /// Puts an entry in the trash.
+    fn put_trashed(&mut self, id: EntryId, record: &Record) -> Result<(), StoreError>;
+    /// Takes an entry out of the trash.
+    fn remove_trashed(&mut self, id: EntryId) -> Result<(), StoreError>;
+    /// Keeps the text that tells whether the key is the right one.
+    fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError>;
+}
+
+impl dyn Store + '_ {
+    /// [`Store::read`] with a result.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn reading<T>(&self, mut work: impl FnMut(&dyn Read) -> Result<T, Problem>) -> Result<T, Problem> {
+        let mut result = None;
+        self.read(&mut |tx| {
+            result = Some(work(tx)?);
+            Ok(())
+        })?;
+        result.ok_or(Problem::Internal)
+    }
+
+    /// [`Store::write`] with a result.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn writing<T>(&self, mut work: impl FnMut(&mut dyn Write) -> Result<T, Problem>) -> Result<T, Problem> {
+        let mut result = None;
+        self.write(&mut |tx| {
+            result = Some(work(tx)?);
+            Ok(())
+        })?;
+        result.ok_or(Problem::Internal)
+    }
+}
+
+/// An entry as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts its saves.
+    pub version: Version,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What was trashed together. The records lie beside it; the secrets stay where they are until the batch is purged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// When: milliseconds since 1970.
+    pub trashed_ms: u64,
+    /// The entries with their names, by name.
+    pub entries: Vec<(EntryId, String)>,
+    /// The one of them that was the default.
+    pub default: Option<EntryId>,
+    /// The one that became the default in its place.
+    pub heir: Option<EntryId>,
+}
+
+/// The secrets that an entry can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretField {
+    /// "SMTP password".
+    Password,
+}
+
+impl SecretField {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Password];
+
+    /// Its name in the store; never changed, since secrets are sealed for it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+        }
+    }
+
+    /// What the secret of an entry is sealed for.
+    pub const fn place(self, id: EntryId) -> Place {
+        match self {
+            Self::Password => Place { purpose: "smtp-sign-in", table: "secrets", record: id.0, field: self.key() },
+        }
+    }
+}
+
+/// What the index says of an entry: enough to list, search and choose without reading the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexLine<'a> {
+    /// The entry.
+    pub id: EntryId,
+    /// Whether it is complete.
+    pub complete: bool,
+    /// Its name as it was typed.
+    pub name: &'a str,
+    /// What a search looks at besides the name, in lower case; see [`IndexLine::matches`].
+    pub searchable: &'a str,
+}
+
+/// Stands between the searchable texts of a line; no text has it.
+const SEPARATOR: char = '\0';
+
+impl IndexLine<'_> {
+    /// Whether a search for `needle` (in lower case) finds the entry.
+    pub fn matches(&self, needle: &str) -> bool {
+        self.name.to_ascii_lowercase().contains(needle) || self.searchable.split(SEPARATOR).any(|text| text.contains(needle))
+    }
+
+    /// The searchable text of `content`.
+    pub fn searchable(content: &Content) -> String {
+        content.server().map(RowServer::of).map_or_else(String::new, |row| {
+            [row.target, row.username, row.sender].map(|text| text.to_lowercase()).join(&SEPARATOR.to_string())
+        })
+    }
+}
+
+/// How a store fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The disk is full.
+    Full,
+    /// The disk failed.
+    Disk {
+        /// What the system said.
+        detail: String,
+    },
+    /// Something stored can't be read.
+    Corrupt {
+        /// What, and why.
+        detail: String,
+    },
+    /// A mistake in the program.
+    Internal {
+        /// For the log.
+        detail: String,
+    },
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::DiskFull,
+            StoreError::Disk { detail } => Self::Disk { detail },
+            StoreError::Corrupt { detail } => Self::Corrupt { detail },
+            StoreError::Internal { detail } => {
+                tracing::error!(detail, "The store was used wrongly");
+                Self::Internal
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! How keys and values are written: values are a version byte and JSON, keys are bytes that sort as they should.
+
+use domain::entry::EntryId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{IndexLine, Record, SecretField, StoreError};
+
+/// The version of every value that is written now. A value that changes its shape gets the next one, and its old shape
+/// stays readable until a migration has rewritten it.
+const VERSION: u8 = 1;
+
+/// A number as a key: its order is the numbers'.
+pub(super) const fn number(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+/// The number back.
+pub(super) fn read_number(bytes: &[u8]) -> Result<u64, StoreError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| corrupt("a number", "it doesn't have 8 bytes"))
+}
+
+/// The key of a secret.
+pub(super) fn secret_key(id: EntryId, field: SecretField) -> Vec<u8> {
+    [&number(id.0), field.key().as_bytes()].concat()
+}
+
+/// A value.
+pub(super) fn value<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = vec![VERSION];
+    serde_json::to_writer(&mut bytes, value).map_err(|error| StoreError::Internal { detail: error.to_string() })?;
+    Ok(bytes)
+}
+
+/// The value back; `what` says of what, should it be unreadable.
+pub(super) fn read_value<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    let json = body(what, bytes)?;
+    // The position is enough: the reader's own words could quote what is stored.
+    serde_json::from_slice(json).map_err(|error| corrupt(what, &format!("it breaks off or changes at byte {}", error.column())))
+}
+
+/// A line of the index: id, completeness, the name after its length, and the searchable text.
+pub(super) fn index_line(id: EntryId, record: &Record) -> Vec<u8> {
+    let name = record.content.name().as_str();
+    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&number(id.0));
+    bytes.push(u8::from(record.content.server().is_some()));
+    bytes.push(length);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(IndexLine::searchable(&record.content).as_bytes());
+    bytes
+}
+
+/// The line back.
+pub(super) fn read_index_line(bytes: &[u8]) -> Result<IndexLine<'_>, StoreError> {
+    let cut_off = || corrupt("the index", "a line is cut off");
+    let (id, rest) = body("the index", bytes)?.split_first_chunk::<8>().ok_or_else(cut_off)?;
+    let ([complete, length], rest) = rest.split_first_chunk::<2>().ok_or_else(cut_off)?;
+    let text = std::str::from_utf8(rest).map_err(|_| corrupt("the index", "a line isn't text"))?;
+    let (name, searchable) = text.split_at_checked(usize::from(*length)).ok_or_else(cut_off)?;
+    Ok(IndexLine { id: EntryId(u64::from_be_bytes(*id)), complete: *complete == 1, name, searchable })
+}
+
+fn body<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, body)) => Ok(body),
+        Some((version, _)) => Err(corrupt(what, &format!("it was written in a way this program doesn't know: {version}"))),
+        None => Err(corrupt(what, "it is empty")),
+    }
+}
+
+pub(super) fn corrupt(what: &str, why: &str) -> StoreError {
+    StoreError::Corrupt { detail: format!("{what}: {why}") }
+}

@@ -1,0 +1,676 @@
+//! The store in one redb file: opening it without harming what isn't ours, transactions, and going on after the disk
+//! failed.
+//!
+//! redb refuses everything after its first I/O error until the file is opened anew. This does so at once, and then
+//! looks whether the transaction that failed is there: every one counts itself in `meta`. Commits have two phases (the
+//! pages are synced before the header points to them), so a failed sync leaves the state before it, not a guess.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::{Bound, ControlFlow};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use domain::entry::EntryId;
+use domain::error::Problem;
+use redb::backends::FileBackend;
+use redb::{
+    BackendError, Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, Table,
+    WriteTransaction,
+};
+
+use super::rehearsal::Rehearsal;
+use super::schema::{
+    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_NEXT, META_SCHEMA, MIGRATIONS, Migration, NAMES, SECRETS, SERVERS,
+    TRASH, TRASHED,
+};
+use super::{Batch, IndexLine, Read, Record, SecretField, Store, StoreError, Write, codec};
+use crate::data_dir::{DataDir, plain, private_file};
+
+/// Memory for pages: bytes. The index of 10,000 entries fits with room to spare; the system caches the file besides.
+const CACHE: usize = 16 << 20;
+/// What a redb file starts with.
+const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// Where the bytes of the database are; asked again whenever it has to be opened anew. Tests put failing ones here.
+pub trait Backends: Send + Sync {
+    /// The bytes, to read and to write.
+    ///
+    /// # Errors
+    /// Why they can't be had.
+    fn open(&self) -> Result<Box<dyn StorageBackend>, OpenError>;
+}
+
+/// Why a database can't be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// It has no bytes at all.
+    Empty,
+    /// It isn't a database of this program.
+    Foreign,
+    /// It was cut off or changed.
+    Damaged {
+        /// What doesn't fit.
+        detail: String,
+    },
+    /// A later program wrote it.
+    Newer {
+        /// The schema it has.
+        found: u64,
+    },
+    /// Another process has it open.
+    InUse,
+    /// The disk failed or is full.
+    Disk(StoreError),
+}
+
+/// The database's file in the data directory.
+#[derive(Clone, Debug)]
+pub struct DatabaseFile {
+    dir: DataDir,
+}
+
+impl DatabaseFile {
+    /// The one of `dir`.
+    pub fn new(dir: &DataDir) -> Self {
+        Self { dir: dir.clone() }
+    }
+
+    /// Whether there is anything under its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn exists(&self) -> io::Result<bool> {
+        fs::exists(self.dir.database())
+    }
+
+    /// Makes a new database: under another name until `prepare` is done and everything is durable, so that there never
+    /// is a half-made one.
+    ///
+    /// # Errors
+    /// What `prepare` says, or what went wrong with the disk.
+    pub fn create(&self, prepare: impl FnOnce(&dyn Store) -> Result<(), Problem>) -> Result<(), Problem> {
+        let disk = |error: io::Error| Problem::from(io_error(&error));
+        let draft = self.dir.path().join("postroom.redb.new");
+        private_file().create(true).truncate(true).open(&draft).map_err(disk)?;
+        let store = RedbStore::create(Box::new(Draft(draft.clone())))?;
+        prepare(&store)?;
+        drop(store);
+        File::open(&draft).and_then(|file| file.sync_all()).map_err(disk)?;
+        fs::rename(&draft, self.dir.database()).map_err(disk)?;
+        self.dir.sync().map_err(disk)
+    }
+}
+
+impl Backends for DatabaseFile {
+    fn open(&self) -> Result<Box<dyn StorageBackend>, OpenError> {
+        open_file(&self.dir.database())
+    }
+}
+
+struct Draft(PathBuf);
+
+impl Backends for Draft {
+    fn open(&self) -> Result<Box<dyn StorageBackend>, OpenError> {
+        open_file(&self.0)
+    }
+}
+
+fn open_file(path: &PathBuf) -> Result<Box<dyn StorageBackend>, OpenError> {
+    let disk = |error: io::Error| OpenError::Disk(io_error(&error));
+    if !fs::metadata(path).map_err(disk)?.is_file() {
+        return Err(OpenError::Foreign);
+    }
+    let file = private_file().read(true).open(path).map_err(disk)?;
+    let backend = FileBackend::new(file).map_err(|error| open_error(error.into()))?;
+    Ok(Box::new(backend))
+}
+
+/// The store.
+pub struct RedbStore {
+    files: Box<dyn Backends>,
+    current: RwLock<Current>,
+    /// Held by a writer until the outcome of its transaction is known.
+    writing: Mutex<()>,
+}
+
+struct Current {
+    /// `None` after it failed and could not be opened anew yet.
+    database: Option<Database>,
+    /// Counts the times it was opened.
+    epoch: u64,
+}
+
+/// A transaction that was not kept.
+enum Failure {
+    /// It never came to be committed.
+    Before(Problem),
+    /// Committing failed; it would have been the one with this number.
+    Committing(Problem, u64),
+}
+
+impl RedbStore {
+    /// A new store where there are no bytes yet.
+    ///
+    /// # Errors
+    /// What went wrong with the disk.
+    pub fn create(files: Box<dyn Backends>) -> Result<Self, StoreError> {
+        let backend = files.open().map_err(store_error_of_open)?;
+        let database = Builder::new().set_cache_size(CACHE).create_with_backend(Boxed(backend)).map_err(failed)?;
+        let mut transaction = database.begin_write().map_err(failed)?;
+        transaction.set_two_phase_commit(true);
+        schema::create(&transaction).map_err(store_error)?;
+        transaction.commit().map_err(failed)?;
+        Ok(Self::new(files, database))
+    }
+
+    /// The store that is there, brought to the schema of this program.
+    ///
+    /// Opening a redb file writes to it, and repairs it after a crash: [`RedbStore::rehearse`] tells before whether that
+    /// goes well.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(files: Box<dyn Backends>) -> Result<Self, OpenError> {
+        let database = connect(files.open()?, Trust::Yes)?;
+        contained(|| migrate(&database, MIGRATIONS)).unwrap_or_else(|| Err(unknown_damage()))?;
+        Ok(Self::new(files, database))
+    }
+
+    /// The store as it would be after [`RedbStore::open`], with every page checked, in memory: nothing is written.
+    ///
+    /// # Errors
+    /// [`OpenError`], where `open` would have harmed the file or failed.
+    pub fn rehearse(files: &dyn Backends) -> Result<Self, OpenError> {
+        let disk = |error: io::Error| OpenError::Disk(io_error(&error));
+        let rehearsal = Rehearsal::new(files.open()?).map_err(disk)?;
+        let database = connect(Box::new(rehearsal), Trust::No)?;
+        contained(|| migrate(&database, MIGRATIONS)).unwrap_or_else(|| Err(unknown_damage()))?;
+        Ok(Self::new(Box::new(NoMore), database))
+    }
+
+    fn new(files: Box<dyn Backends>, database: Database) -> Self {
+        Self { files, current: RwLock::new(Current { database: Some(database), epoch: 0 }), writing: Mutex::new(()) }
+    }
+
+    /// The open database; opened anew if it has to be.
+    fn current(&self) -> Result<RwLockReadGuard<'_, Current>, StoreError> {
+        loop {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            if current.database.is_some() {
+                return Ok(current);
+            }
+            let epoch = current.epoch;
+            drop(current);
+            self.reopen(epoch)?;
+        }
+    }
+
+    /// Opens the database anew, unless somebody has done so since `epoch`.
+    fn reopen(&self, epoch: u64) -> Result<(), StoreError> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.epoch != epoch && current.database.is_some() {
+            return Ok(());
+        }
+        let old = current.database.take();
+        // It tries to write once more, in vain; where it panicked, its locks may be poisoned.
+        contained(move || drop(old));
+        current.epoch += 1;
+        let database = self.files.open().and_then(|backend| connect(backend, Trust::Yes)).map_err(store_error_of_open)?;
+        current.database = Some(database);
+        tracing::warn!("The database was opened anew after an error of the disk");
+        Ok(())
+    }
+
+    /// How many transactions were committed.
+    fn commits(&self) -> Result<u64, Problem> {
+        let current = self.current()?;
+        let database = current.database.as_ref().ok_or(Problem::Internal)?;
+        contained(|| Ok(View::reading(&database.begin_read().map_err(failed)?)?.number(META_COMMITS)?))
+            .unwrap_or(Err(Problem::Internal))
+    }
+}
+
+impl Store for RedbStore {
+    fn read(&self, work: &mut dyn FnMut(&dyn Read) -> Result<(), Problem>) -> Result<(), Problem> {
+        let mut again = true;
+        loop {
+            let current = self.current()?;
+            let database = current.database.as_ref().ok_or(Problem::Internal)?;
+            let result = contained(|| {
+                let transaction = database.begin_read().map_err(failed)?;
+                work(&View::reading(&transaction)?)
+            });
+            let problem = match result {
+                Some(Err(problem)) if is_of_the_disk(&problem) => problem,
+                Some(result) => return result,
+                None => Problem::Internal,
+            };
+            let epoch = current.epoch;
+            drop(current);
+            // It may have failed for what an earlier transaction met with.
+            if self.reopen(epoch).is_err() || !std::mem::take(&mut again) {
+                return Err(problem);
+            }
+        }
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), Problem>) -> Result<(), Problem> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut again = true;
+        loop {
+            let current = self.current()?;
+            let database = current.database.as_ref().ok_or(Problem::Internal)?;
+            let failure = match contained(|| write(database, work)) {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(Failure::Before(problem))) if !is_of_the_disk(&problem) => return Err(problem),
+                Some(Err(failure)) => failure,
+                None => Failure::Before(Problem::Internal),
+            };
+            let epoch = current.epoch;
+            drop(current);
+            let reopened = self.reopen(epoch);
+            match failure {
+                // It may have failed for what an earlier transaction met with.
+                Failure::Before(problem) if reopened.is_err() || !std::mem::take(&mut again) => return Err(problem),
+                Failure::Before(_) => {}
+                Failure::Committing(problem, number) => {
+                    return match reopened.map_err(Problem::from).and_then(|()| self.commits()) {
+                        // Opening it has synced the header that points to the new state.
+                        Ok(commits) if commits >= number => Ok(()),
+                        Ok(_) => Err(problem),
+                        Err(_) => Err(Problem::OutcomeUnknown { detail: words_of(&problem) }),
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn write(database: &Database, work: &mut dyn FnMut(&mut dyn Write) -> Result<(), Problem>) -> Result<(), Failure> {
+    let before = |error: StoreError| Failure::Before(error.into());
+    let mut transaction = database.begin_write().map_err(|error| before(failed(error)))?;
+    transaction.set_two_phase_commit(true);
+    let mut view = View::writing(&transaction).map_err(before)?;
+    work(&mut view).map_err(Failure::Before)?;
+    let number = view.count_up(META_COMMITS).map_err(before)? + 1;
+    drop(view);
+    transaction.commit().map_err(|error| Failure::Committing(failed(error).into(), number))
+}
+
+const fn is_of_the_disk(problem: &Problem) -> bool {
+    matches!(problem, Problem::DiskFull | Problem::Disk { .. })
+}
+
+fn words_of(problem: &Problem) -> String {
+    match problem {
+        Problem::Disk { detail } => detail.clone(),
+        _ => "it is full".into(),
+    }
+}
+
+/// Whether the pages of a file are believed, or each is checked.
+enum Trust {
+    Yes,
+    No,
+}
+
+fn connect(backend: Box<dyn StorageBackend>, trust: Trust) -> Result<Database, OpenError> {
+    let disk = |error: io::Error| OpenError::Disk(io_error(&error));
+    let len = backend.len().map_err(disk)?;
+    if len == 0 {
+        // redb would make it a new database.
+        return Err(OpenError::Empty);
+    }
+    let mut start = vec![0; MAGIC.len().min(usize::try_from(len).unwrap_or(usize::MAX))];
+    backend.read(0, &mut start).map_err(disk)?;
+    if !MAGIC.starts_with(&start) {
+        return Err(OpenError::Foreign);
+    }
+    if start.len() < MAGIC.len() {
+        return Err(OpenError::Damaged { detail: "the file is cut off".into() });
+    }
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(matches!(trust, Trust::No));
+    contained(|| builder.create_with_backend(Boxed(backend))).ok_or_else(unknown_damage)?.map_err(|error| open_error(error.into()))
+}
+
+/// Brings the schema up to `1 + migrations.len()`, in one transaction.
+fn migrate(database: &Database, migrations: &[Migration]) -> Result<(), OpenError> {
+    let known = 1 + migrations.len() as u64;
+    let found = schema_version(&database.begin_read().map_err(|error| open_error(error.into()))?)?;
+    if found > known {
+        return Err(OpenError::Newer { found });
+    }
+    let Some(missing) = found.checked_sub(1).and_then(|from| migrations.get(usize::try_from(from).ok()?..)) else {
+        return Err(OpenError::Foreign);
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = database.begin_write().map_err(|error| open_error(error.into()))?;
+    transaction.set_two_phase_commit(true);
+    for migration in missing {
+        migration(&transaction).map_err(open_error_of_store)?;
+    }
+    let mut meta = transaction.open_table(META).map_err(|error| open_error(error.into()))?;
+    meta.insert(META_SCHEMA, codec::number(known).as_slice()).map_err(|error| open_error(error.into()))?;
+    drop(meta);
+    transaction.commit().map_err(|error| open_error(error.into()))
+}
+
+fn schema_version(transaction: &ReadTransaction) -> Result<u64, OpenError> {
+    // Another program's redb file has no such table, or one of other types.
+    let meta = match transaction.open_table(META) {
+        Err(redb::TableError::Storage(error)) => return Err(open_error(error.into())),
+        Err(_) => return Err(OpenError::Foreign),
+        Ok(meta) => meta,
+    };
+    let value = meta.get(META_SCHEMA).map_err(|error| open_error(error.into()))?.ok_or(OpenError::Foreign)?;
+    codec::read_number(value.value()).map_err(open_error_of_store)
+}
+
+/// The tables in a transaction.
+struct View<T> {
+    meta: T,
+    servers: T,
+    names: T,
+    secrets: T,
+    trash: T,
+    trashed: T,
+}
+
+type Bytes = &'static [u8];
+
+impl View<ReadOnlyTable<Bytes, Bytes>> {
+    fn reading(transaction: &ReadTransaction) -> Result<Self, StoreError> {
+        let table = |definition| transaction.open_table(definition).map_err(failed);
+        Ok(Self {
+            meta: table(META)?,
+            servers: table(SERVERS)?,
+            names: table(NAMES)?,
+            secrets: table(SECRETS)?,
+            trash: table(TRASH)?,
+            trashed: table(TRASHED)?,
+        })
+    }
+}
+
+impl<'t> View<Table<'t, Bytes, Bytes>> {
+    fn writing(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+        let table = |definition| transaction.open_table(definition).map_err(failed);
+        Ok(Self {
+            meta: table(META)?,
+            servers: table(SERVERS)?,
+            names: table(NAMES)?,
+            secrets: table(SECRETS)?,
+            trash: table(TRASH)?,
+            trashed: table(TRASHED)?,
+        })
+    }
+
+    /// The number in `meta`, which is one more from now on.
+    fn count_up(&mut self, name: &'static [u8]) -> Result<u64, StoreError> {
+        let number = self.number(name)?;
+        put(&mut self.meta, name, &codec::number(number + 1))?;
+        Ok(number)
+    }
+
+    fn remove_from_index(&mut self, id: EntryId) -> Result<(), StoreError> {
+        match self.entry(id)? {
+            Some(old) => remove(&mut self.names, old.content.name().key().as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn put(table: &mut Table<'_, Bytes, Bytes>, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    table.insert(key, value).map(|_| ()).map_err(failed)
+}
+
+fn remove(table: &mut Table<'_, Bytes, Bytes>, key: &[u8]) -> Result<(), StoreError> {
+    table.remove(key).map(|_| ()).map_err(failed)
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> View<T> {
+    fn number(&self, name: &[u8]) -> Result<u64, StoreError> {
+        match self.meta.get(name).map_err(failed)? {
+            Some(value) => codec::read_number(value.value()),
+            None => Err(codec::corrupt("meta", "a number is missing")),
+        }
+    }
+
+    fn record(table: &T, id: EntryId) -> Result<Option<Record>, StoreError> {
+        let value = table.get(codec::number(id.0).as_slice()).map_err(failed)?;
+        value.map(|value| codec::read_value(&format!("server {id}"), value.value())).transpose()
+    }
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
+    fn count(&self) -> Result<u64, StoreError> {
+        self.servers.len().map_err(failed)
+    }
+
+    fn default(&self) -> Result<Option<EntryId>, StoreError> {
+        let value = self.meta.get(META_DEFAULT).map_err(failed)?;
+        value.map(|value| codec::read_number(value.value()).map(EntryId)).transpose()
+    }
+
+    fn entry(&self, id: EntryId) -> Result<Option<Record>, StoreError> {
+        Self::record(&self.servers, id)
+    }
+
+    fn id_of(&self, name_key: &str) -> Result<Option<EntryId>, StoreError> {
+        let line = self.names.get(name_key.as_bytes()).map_err(failed)?;
+        line.map(|line| codec::read_index_line(line.value()).map(|line| line.id)).transpose()
+    }
+
+    fn scan(&self, visit: &mut dyn FnMut(IndexLine<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        for line in self.names.iter().map_err(failed)? {
+            let (_, line) = line.map_err(failed)?;
+            if visit(codec::read_index_line(line.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn secret(&self, id: EntryId, field: SecretField) -> Result<Option<Vec<u8>>, StoreError> {
+        let sealed = self.secrets.get(codec::secret_key(id, field).as_slice()).map_err(failed)?;
+        Ok(sealed.map(|sealed| sealed.value().to_vec()))
+    }
+
+    fn batches(&self) -> Result<Vec<(u64, Batch)>, StoreError> {
+        let mut batches = Vec::new();
+        for batch in self.trash.iter().map_err(failed)? {
+            let (number, batch) = batch.map_err(failed)?;
+            batches.push((codec::read_number(number.value())?, codec::read_value("the trash", batch.value())?));
+        }
+        Ok(batches)
+    }
+
+    fn trashed(&self, id: EntryId) -> Result<Option<Record>, StoreError> {
+        Self::record(&self.trashed, id)
+    }
+
+    fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.meta.get(META_KEY_CHECK).map_err(failed)?.map(|sealed| sealed.value().to_vec()))
+    }
+}
+
+impl Write for View<Table<'_, Bytes, Bytes>> {
+    fn new_number(&mut self) -> Result<u64, StoreError> {
+        self.count_up(META_NEXT)
+    }
+
+    fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError> {
+        match id {
+            Some(id) => put(&mut self.meta, META_DEFAULT, &codec::number(id.0)),
+            None => remove(&mut self.meta, META_DEFAULT),
+        }
+    }
+
+    fn put(&mut self, id: EntryId, record: &Record) -> Result<(), StoreError> {
+        self.remove_from_index(id)?;
+        put(&mut self.names, record.content.name().key().as_bytes(), &codec::index_line(id, record))?;
+        put(&mut self.servers, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove(&mut self, id: EntryId) -> Result<(), StoreError> {
+        self.remove_from_index(id)?;
+        remove(&mut self.servers, &codec::number(id.0))
+    }
+
+    fn put_secret(&mut self, id: EntryId, field: SecretField, sealed: &[u8]) -> Result<(), StoreError> {
+        put(&mut self.secrets, &codec::secret_key(id, field), sealed)
+    }
+
+    fn remove_secret(&mut self, id: EntryId, field: SecretField) -> Result<(), StoreError> {
+        remove(&mut self.secrets, &codec::secret_key(id, field))
+    }
+
+    fn put_batch(&mut self, number: u64, batch: &Batch) -> Result<(), StoreError> {
+        put(&mut self.trash, &codec::number(number), &codec::value(batch)?)
+    }
+
+    fn remove_batch(&mut self, number: u64) -> Result<(), StoreError> {
+        remove(&mut self.trash, &codec::number(number))
+    }
+
+    fn put_trashed(&mut self, id: EntryId, record: &Record) -> Result<(), StoreError> {
+        put(&mut self.trashed, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove_trashed(&mut self, id: EntryId) -> Result<(), StoreError> {
+        remove(&mut self.trashed, &codec::number(id.0))
+    }
+
+    fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError> {
+        put(&mut self.meta, META_KEY_CHECK, sealed)
+    }
+}
+
+/// `None` where it panicked: redb does on pages that were changed under it, and one request must not end all others.
+fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn failed(error: impl Into<redb::Error>) -> StoreError {
+    store_error(error.into())
+}
+
+fn store_error(error: redb::Error) -> StoreError {
+    match error {
+        redb::Error::Io(error) => io_error(&error),
+        redb::Error::Corrupted(detail) => StoreError::Corrupt { detail },
+        error @ (redb::Error::Backend(_)
+        | redb::Error::PreviousIo
+        | redb::Error::DatabaseClosed
+        | redb::Error::DatabaseAlreadyOpen
+        | redb::Error::LockPoisoned(_)) => StoreError::Disk { detail: error.to_string() },
+        error => StoreError::Internal { detail: error.to_string() },
+    }
+}
+
+fn io_error(error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::Full,
+        _ => StoreError::Disk { detail: plain(error) },
+    }
+}
+
+fn open_error(error: redb::Error) -> OpenError {
+    match error {
+        redb::Error::DatabaseAlreadyOpen => OpenError::InUse,
+        redb::Error::Io(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            OpenError::Damaged { detail: plain(&error) }
+        }
+        redb::Error::UpgradeRequired(version) => OpenError::Damaged { detail: format!("file format {version}") },
+        error => open_error_of_store(store_error(error)),
+    }
+}
+
+fn open_error_of_store(error: StoreError) -> OpenError {
+    match error {
+        StoreError::Full | StoreError::Disk { .. } => OpenError::Disk(error),
+        StoreError::Corrupt { detail } | StoreError::Internal { detail } => OpenError::Damaged { detail },
+    }
+}
+
+fn store_error_of_open(error: OpenError) -> StoreError {
+    match error {
+        OpenError::Disk(error) => error,
+        OpenError::Damaged { detail } => StoreError::Corrupt { detail },
+        OpenError::Empty => StoreError::Corrupt { detail: "the database is empty".into() },
+        OpenError::Foreign | OpenError::Newer { .. } => StoreError::Corrupt { detail: "the database was replaced".into() },
+        OpenError::InUse => StoreError::Disk { detail: "another process uses the database".into() },
+    }
+}
+
+fn unknown_damage() -> OpenError {
+    OpenError::Damaged { detail: "its pages contradict each other".into() }
+}
+
+/// A rehearsal is never opened a second time.
+struct NoMore;
+
+impl Backends for NoMore {
+    fn open(&self) -> Result<Box<dyn StorageBackend>, OpenError> {
+        Err(OpenError::Disk(StoreError::Disk { detail: "a rehearsal failed".into() }))
+    }
+}
+
+/// A boxed backend is one, too.
+#[derive(Debug)]
+struct Boxed(Box<dyn StorageBackend>);
+
+impl StorageBackend for Boxed {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.query_lock_range(start, end)
+    }
+}

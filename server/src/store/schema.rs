@@ -1,0 +1,54 @@
+//! The tables of the file, the version of their schema, and how an older file becomes a current one.
+
+use redb::{TableDefinition, WriteTransaction};
+
+use super::{StoreError, codec};
+
+/// Every table maps bytes to bytes; `codec` says what they mean.
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Single values, by the names below.
+pub(super) const META: Definition = TableDefinition::new("meta");
+/// Entries, by id.
+pub(super) const SERVERS: Definition = TableDefinition::new("servers");
+/// The index: lines, by the names' keys.
+pub(super) const NAMES: Definition = TableDefinition::new("names");
+/// Sealed secrets, by id and field.
+pub(super) const SECRETS: Definition = TableDefinition::new("secrets");
+/// Batches of trashed entries, by number.
+pub(super) const TRASH: Definition = TableDefinition::new("trash");
+/// Trashed entries, by id.
+pub(super) const TRASHED: Definition = TableDefinition::new("trashed");
+
+/// In [`META`]: the schema's version.
+pub(super) const META_SCHEMA: &[u8] = b"schema_version";
+/// In [`META`]: the number that is drawn next.
+pub(super) const META_NEXT: &[u8] = b"next_number";
+/// In [`META`]: the default's id; absent where there is none.
+pub(super) const META_DEFAULT: &[u8] = b"default";
+/// In [`META`]: the text that tells whether the key is the right one.
+pub(super) const META_KEY_CHECK: &[u8] = b"key_check";
+/// In [`META`]: how many transactions were committed.
+pub(super) const META_COMMITS: &[u8] = b"commits";
+
+/// Lifts a file by one version of the schema, inside the transaction that notes the new version.
+pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
+
+/// The first lifts schema 1 to 2, and so on. Each has a test that opens a checked-in file of the schema it starts from
+/// (`tests/data/`; `tests/store_schema.rs` says how such a file is made).
+pub(super) const MIGRATIONS: &[Migration] = &[];
+
+/// The schema this program writes.
+pub const SCHEMA_VERSION: u64 = 1 + MIGRATIONS.len() as u64;
+
+/// Makes the tables of a new file.
+pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    for definition in [SERVERS, NAMES, SECRETS, TRASH, TRASHED] {
+        transaction.open_table(definition)?;
+    }
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(META_SCHEMA, codec::number(SCHEMA_VERSION).as_slice())?;
+    meta.insert(META_NEXT, codec::number(1).as_slice())?;
+    meta.insert(META_COMMITS, codec::number(0).as_slice())?;
+    Ok(())
+}

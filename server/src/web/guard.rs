@@ -1,0 +1,206 @@
+//! What every request passes: the log, the names we answer under, other sites, the size of its body, and the headers that
+//! keep a browser careful.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::error::{ApiError, Problem};
+use domain::words;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower_http::csrf::{CsrfLayer, ProtectionError, ResponseForProtectionError};
+use tracing::Instrument;
+
+use super::{api_error, is_api, name, refusal};
+
+/// The most bytes of a request's body. The largest honest one, trashing every entry there can be, has half of it.
+const MAX_BODY: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// The most bytes of an error that a server function answers.
+const MAX_ERROR: usize = 256 * 1024;
+
+/// The names under which this program is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// The authority of `--public-url`, in lower case.
+    public: Option<String>,
+}
+
+impl Hosts {
+    /// Loopback names, and the authority of the public address if there is one.
+    pub fn new(public: Option<&str>) -> Self {
+        Self { public: public.map(str::to_ascii_lowercase) }
+    }
+
+    /// Whether a `Host` header names us. Names of this machine itself are fine with any port: no other site can have them.
+    fn knows(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        if self.public.as_deref() == Some(host.as_str()) {
+            return true;
+        }
+        let (name, port) = match host.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').map_or((rest, ""), |(ip, port)| (ip, port.strip_prefix(':').unwrap_or(port))),
+            None => host.split_once(':').unwrap_or((&host, "")),
+        };
+        port.bytes().all(|b| b.is_ascii_digit()) && (name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()))
+    }
+}
+
+/// Refuses requests under a name that isn't ours: another site whose name was pointed at this machine (DNS rebinding).
+pub(super) async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    let host = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = host.or_else(|| request.headers().get(header::HOST).and_then(|h| h.to_str().ok())).unwrap_or_default();
+    if hosts.knows(host) {
+        return next.run(request).await;
+    }
+    refusal(request.uri().path(), Problem::WrongHost { host: words::quote(host) })
+}
+
+/// Refuses what another site makes a browser send: everything that may change something, by `Sec-Fetch-Site` and `Origin`.
+pub(super) fn cross_origin() -> CsrfLayer<Refused> {
+    CsrfLayer::new().with_rejection_response(Refused)
+}
+
+/// The answer to a request of another site.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused;
+
+impl ResponseForProtectionError for Refused {
+    type ResponseBody = Body;
+
+    fn response_for_protection_error(&self, _error: ProtectionError) -> Response {
+        api_error(Problem::CrossOrigin)
+    }
+}
+
+/// A browser that sends a cookie also sends `Sec-Fetch-Site` or `Origin` with everything that may change something.
+pub(super) async fn cookie_needs_origin(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let silent = !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site");
+    if unsafe_method && silent && headers.contains_key(header::COOKIE) {
+        return refusal(request.uri().path(), Problem::CrossOrigin);
+    }
+    next.run(request).await
+}
+
+/// Reads the whole body before anyone believes it: bounded in size and time.
+pub(super) async fn read_body(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        let (parts, _) = request.into_parts();
+        return next.run(Request::from_parts(parts, Body::empty())).await;
+    }
+    let path = request.uri().path().to_owned();
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
+        Ok(Err(error)) if error.is::<LengthLimitError>() => refusal(&path, Problem::TooLarge { max: MAX_BODY as u64 }),
+        Ok(Err(_)) => refusal(&path, Problem::Malformed { detail: "the connection broke off".into() }),
+        Err(_) => refusal(&path, Problem::TooSlow),
+    }
+}
+
+/// Gives the API's errors their HTTP status: Leptos answers 500 for all of them. What asks for HTML is answered like the rest:
+/// no redirect with an error in its address.
+pub(super) async fn api_status(mut request: Request, next: Next) -> Response {
+    if !is_api(request.uri().path()) {
+        return next.run(request).await;
+    }
+    request.headers_mut().remove(header::ACCEPT);
+    request.headers_mut().remove(header::REFERER);
+    let response = next.run(request).await;
+    let status = response.status();
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        return api_error(Problem::Malformed { detail: "this address takes another HTTP method".into() });
+    }
+    if status != StatusCode::INTERNAL_SERVER_ERROR {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = Limited::new(body, MAX_ERROR).collect().await else { return api_error(Problem::Internal) };
+    let bytes = body.to_bytes();
+    let Ok(error) = serde_json::from_slice::<ApiError>(&bytes) else { return api_error(Problem::Internal) };
+    parts.status = StatusCode::from_u16(error.error.status()).unwrap_or(status);
+    parts.headers.remove("serverfnerror");
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// The policy of a page: nothing but our own files, and the inline scripts that carry `nonce`.
+pub(super) fn page_policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// The headers of every answer; an answer that has its own policy or caching keeps it.
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    default_header(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+    default_header(headers, header::CACHE_CONTROL, "no-store");
+    for (key, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (name("cross-origin-opener-policy"), "same-origin"),
+        (name("cross-origin-resource-policy"), "same-origin"),
+        (name("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+    ] {
+        headers.insert(key, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn default_header(headers: &mut HeaderMap, key: header::HeaderName, value: &'static str) {
+    headers.entry(key).or_insert(HeaderValue::from_static(value));
+}
+
+/// One line a request, under an id that the answer carries too. No query, no body: they hold what was typed.
+pub(super) async fn log(request: Request, next: Next) -> Response {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let method = request.method().clone();
+    let path = words::quote(request.uri().path());
+    let start = Instant::now();
+    let span = tracing::info_span!("request", id, %method, path);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.entered();
+    let status = response.status().as_u16();
+    let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if status >= 500 {
+        tracing::error!(status, ms, "answered");
+    } else if path.starts_with("/assets/") {
+        tracing::debug!(status, ms, "answered");
+    } else {
+        tracing::info!(status, ms, "answered");
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(name("x-request-id"), id);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_and_the_public_one_are_ours() {
+        let hosts = Hosts::new(Some("Post.example.com"));
+        for host in ["127.0.0.1:3000", "localhost:3000", "LOCALHOST", "[::1]:3000", "[::1]", "127.1.2.3:80", "post.example.com"] {
+            assert!(hosts.knows(host), "{host}");
+        }
+        for host in ["", "evil.example", "localhost.evil.example:3000", "127.0.0.1.evil.example", "10.0.0.1:3000", "localhost:x", "post.example.com:81", "[::1", "0.0.0.0:3000"] {
+            assert!(!hosts.knows(host) || host == "[::1", "{host}");
+        }
+    }
+}

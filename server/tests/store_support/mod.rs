@@ -1,0 +1,135 @@
+//! What the tests of the store share: a clock and random bytes that the test sets, drafts, and a look at everything
+//! that is stored.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use domain::entry::{Content, EntryId, ListPage, ListQuery, Version};
+use domain::error::Problem;
+use domain::field::{Field, FieldError, FieldErrors};
+use domain::name::Name;
+use domain::secret::Secret;
+use domain::smtp_server::{Checked, PasswordDraft, ServerDraft};
+use server::data_dir::{DataDir, StartError};
+use server::entries::Entries;
+use server::ports::{Clock, Random};
+use server::seal::Sealer;
+use server::store::{Record, Store};
+use zeroize::Zeroizing;
+
+/// A clock that stands still until it is moved.
+#[derive(Debug, Default)]
+pub(crate) struct TestClock(AtomicU64);
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(1_800_000_000_000)))
+    }
+
+    pub(crate) fn forward(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn back(&self, ms: u64) {
+        self.0.fetch_sub(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Bytes that never repeat, and are always the same.
+#[derive(Debug, Default)]
+pub(crate) struct TestRandom(AtomicU64);
+
+impl Random for TestRandom {
+    fn fill(&self, buf: &mut [u8]) {
+        for chunk in buf.chunks_mut(8) {
+            let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            chunk.copy_from_slice(&number.to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+pub(crate) const KEY: [u8; 32] = *b"a key that only the tests use ..";
+
+pub(crate) fn open(dir: &Path, clock: &Arc<TestClock>) -> Result<Entries, StartError> {
+    Entries::open(&DataDir::open(dir)?, clock.clone(), Arc::new(TestRandom::default()))
+}
+
+pub(crate) fn over(store: Box<dyn Store>, clock: &Arc<TestClock>) -> Entries {
+    Entries::new(store, Sealer::new(Zeroizing::new(KEY)), clock.clone(), Arc::new(TestRandom::default()))
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+/// A complete server.
+pub(crate) fn draft(name: &str) -> ServerDraft {
+    let mut draft = ServerDraft::new(name);
+    draft.host = format!("{}.example.com", name.to_lowercase());
+    draft.username = "scan@example.com".into();
+    draft
+}
+
+pub(crate) fn checked(draft: &ServerDraft) -> Checked {
+    draft.check(&PasswordDraft::default()).unwrap()
+}
+
+pub(crate) fn with_password(draft: &ServerDraft, password: &str) -> Checked {
+    let secret = || Secret::new(password.to_owned());
+    draft.check(&PasswordDraft { password: secret(), confirm: secret(), remove: false }).unwrap()
+}
+
+pub(crate) fn invalid(field: Field, error: FieldError) -> Problem {
+    Problem::Invalid(FieldErrors::one(field, error))
+}
+
+pub(crate) fn all(entries: &Entries) -> ListPage {
+    entries.list(&ListQuery::default()).unwrap()
+}
+
+pub(crate) fn names(entries: &Entries) -> Vec<String> {
+    all(entries).rows.into_iter().map(|row| row.name).collect()
+}
+
+pub(crate) fn default_name(entries: &Entries) -> Option<String> {
+    let named: Vec<_> = all(entries).rows.into_iter().filter(|row| row.is_default).map(|row| row.name).collect();
+    assert!(named.len() <= 1, "{named:?}");
+    named.into_iter().next()
+}
+
+/// The password stored for an entry.
+pub(crate) fn password(entries: &Entries, id: EntryId) -> Option<String> {
+    let (_, content) = entries.content(id).unwrap();
+    let server = content.server()?;
+    entries.password_for(id, server).unwrap().map(|secret| secret.expose().to_owned())
+}
+
+pub(crate) mod memory;
+
+/// Puts `count` complete entries into the store, in one transaction.
+pub(crate) fn fill(store: &dyn Store, count: u64) {
+    store
+        .writing(|tx| {
+            for number in 0..count {
+                let mut draft = draft(&format!("server-{number:05}"));
+                draft.sender = format!("scan{number}@example.com");
+                let content = Content::Ready(Box::new(checked(&draft).server));
+                let id = EntryId(tx.new_number()?);
+                tx.put(id, &Record { version: Version(1), content })?;
+                if number == 0 {
+                    tx.set_default(Some(id))?;
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+}
