@@ -1,5 +1,7 @@
 //! The WebAssembly entry point: it hydrates the pages and nothing else.
 
+#![recursion_limit = "256"]
+
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Brings the page that the server rendered to life.
