@@ -44,4 +44,5 @@ fn Failed(error: ApiError) -> impl IntoView {
             <p><a class="button" href="/" rel="external">"Mail SMTP servers"</a></p>
         </div>
     }
+    .into_any()
 }

@@ -1,14 +1,1035 @@
-//! What a failed transcript means, and what to do.
+//! What a failed run means, and what to do: an ordered list of rules, as data, over the stage, the cause, the reply and
+//! enhanced codes and the provider. The first rule that fits speaks; the last ones fit everything. Nothing here looks at
+//! the text of a reply.
 
 use serde::{Deserialize, Serialize};
 
+use crate::smtp_server::{Protocol, StartTls};
+use crate::transcript::{Cause, Certificate, Reply, Stage};
+
 /// The explanation of a failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
-    /// A stable name, for programs.
+    /// A stable name in snake case, for programs.
     pub kind: String,
     /// What it means, in one sentence.
     pub title: String,
     /// What to do, in order.
     pub steps: Vec<String>,
+    /// What it was concluded from, raw: the server's words, the certificate, the system's error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// A change of the entry that probably helps and that a button can make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
 }
+
+/// A change of the entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Fix {
+    /// Protocol SMTPS on this port.
+    UseSmtps {
+        /// The port.
+        port: u16,
+    },
+    /// Protocol SMTP with StartTLS required on this port.
+    UseStarttls {
+        /// The port.
+        port: u16,
+    },
+    /// StartTLS "Enabled and required".
+    RequireStarttls,
+    /// "Allow credentials without encryption" on.
+    AllowPlaintextCredentials,
+    /// Another host name: one that the certificate is for.
+    UseHost {
+        /// The name.
+        host: String,
+    },
+}
+
+impl Fix {
+    /// The button's words.
+    pub fn label(&self) -> String {
+        match self {
+            Self::UseSmtps { port } => format!("Use SMTPS on port {port}"),
+            Self::UseStarttls { port } => format!("Use SMTP with StartTLS on port {port}"),
+            Self::RequireStarttls => "Require StartTLS".into(),
+            Self::AllowPlaintextCredentials => "Allow credentials without encryption".into(),
+            Self::UseHost { host } => format!("Use the hostname {host}"),
+        }
+    }
+}
+
+/// What is known when a run ends before its aim.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Where it ended.
+    pub stage: Stage,
+    /// Why.
+    pub cause: Cause,
+    /// The server's reply, where it is the cause.
+    pub reply: Option<&'a Reply>,
+    /// The entry's host, as it was asked for.
+    pub host: &'a str,
+    /// The entry's port.
+    pub port: u16,
+    /// The entry's protocol.
+    pub protocol: Protocol,
+    /// Whether the connection was encrypted by then.
+    pub encrypted: bool,
+    /// Whether the server offered STARTTLS on the connection that ended.
+    pub starttls_offered: bool,
+    /// What the server presented.
+    pub certificate: Option<&'a Certificate>,
+    /// With [`Cause::TooBig`]: our size and the server's limit, bytes.
+    pub sizes: Option<(u64, u64)>,
+    /// The system's own words, where there is no reply: raw evidence, never looked at.
+    pub detail: Option<&'a str>,
+}
+
+/// Who runs the server, told from its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Provider {
+    Google,
+    Microsoft,
+}
+
+impl Provider {
+    fn of(host: &str) -> Option<Self> {
+        let under = |domains: &[&str]| {
+            domains.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        };
+        if under(&["gmail.com", "googlemail.com", "google.com"]) {
+            Some(Self::Google)
+        } else if under(&["office365.com", "outlook.com", "office365.us", "partner.outlook.cn"]) {
+            Some(Self::Microsoft)
+        } else {
+            None
+        }
+    }
+}
+
+/// Beyond stage, cause and codes.
+#[derive(Clone, Copy)]
+enum Also {
+    /// Nothing more is asked.
+    Nothing,
+    Unencrypted,
+    /// Unencrypted, and the server offers STARTTLS.
+    CouldEncrypt,
+    /// The reply is 4yz: it may be different later.
+    Temporary,
+    Provider(Provider),
+    /// The certificate is for no name at all.
+    Nameless,
+    /// Protocol SMTP on this port.
+    SmtpOn(&'static [u16]),
+    SmtpsOn(&'static [u16]),
+    PortIs(u16),
+}
+
+/// The change a rule proposes.
+#[derive(Clone, Copy)]
+enum Change {
+    None,
+    SmtpsHere,
+    Smtps465,
+    StarttlsHere,
+    RequireStarttls,
+    AllowPlaintext,
+    NameInCertificate,
+}
+
+/// An empty list fits everything.
+#[derive(Clone, Copy)]
+struct Rule {
+    kind: &'static str,
+    stages: &'static [Stage],
+    causes: &'static [Cause],
+    codes: &'static [u16],
+    enhanced: &'static [&'static str],
+    also: Also,
+    title: &'static str,
+    steps: &'static [&'static str],
+    change: Change,
+}
+
+/// What a rule leaves out.
+const ANY: Rule = Rule {
+    kind: "",
+    stages: &[],
+    causes: &[],
+    codes: &[],
+    enhanced: &[],
+    also: Also::Nothing,
+    title: "",
+    steps: &[],
+    change: Change::None,
+};
+
+/// What the failure described by `evidence` means.
+pub fn diagnose(evidence: &Evidence<'_>) -> Diagnosis {
+    let rule = RULES.iter().find(|rule| rule.fits(evidence)).unwrap_or(&LAST);
+    Diagnosis {
+        kind: rule.kind.into(),
+        title: fill(rule.title, evidence),
+        steps: rule.steps.iter().map(|step| fill(step, evidence)).collect(),
+        evidence: raw(evidence),
+        fix: change(rule.change, evidence),
+    }
+}
+
+impl Rule {
+    fn fits(&self, evidence: &Evidence<'_>) -> bool {
+        let code = evidence.reply.map(|reply| reply.code);
+        let enhanced = evidence.reply.and_then(|reply| reply.enhanced.as_deref());
+        (self.stages.is_empty() || self.stages.contains(&evidence.stage))
+            && (self.causes.is_empty() || self.causes.contains(&evidence.cause))
+            && (self.codes.is_empty() || code.is_some_and(|code| self.codes.contains(&code)))
+            && (self.enhanced.is_empty() || enhanced.is_some_and(|enhanced| self.enhanced.contains(&enhanced)))
+            && self.also.holds(evidence)
+    }
+}
+
+impl Also {
+    fn holds(self, evidence: &Evidence<'_>) -> bool {
+        let smtps = matches!(evidence.protocol, Protocol::Smtps);
+        match self {
+            Self::Nothing => true,
+            Self::Unencrypted => !evidence.encrypted,
+            Self::CouldEncrypt => !evidence.encrypted && evidence.starttls_offered,
+            Self::Temporary => evidence.reply.is_some_and(|reply| matches!(reply.code, 400..=499)),
+            Self::Provider(provider) => Provider::of(evidence.host) == Some(provider),
+            Self::Nameless => evidence.certificate.is_some_and(|certificate| certificate.names.is_empty()),
+            Self::SmtpOn(ports) => !smtps && ports.contains(&evidence.port),
+            Self::SmtpsOn(ports) => smtps && ports.contains(&evidence.port),
+            Self::PortIs(port) => evidence.port == port,
+        }
+    }
+}
+
+fn change(change: Change, evidence: &Evidence<'_>) -> Option<Fix> {
+    match change {
+        Change::None => None,
+        Change::SmtpsHere => Some(Fix::UseSmtps { port: evidence.port }),
+        Change::Smtps465 => Some(Fix::UseSmtps { port: 465 }),
+        Change::StarttlsHere => Some(Fix::UseStarttls { port: evidence.port }),
+        // Where StartTLS is on already, requiring it would not help.
+        Change::RequireStarttls => {
+            matches!(evidence.protocol, Protocol::Smtp { starttls: StartTls::Disabled, .. }).then_some(Fix::RequireStarttls)
+        }
+        Change::AllowPlaintext => Some(Fix::AllowPlaintextCredentials),
+        Change::NameInCertificate => evidence
+            .certificate
+            .and_then(|certificate| certificate.names.iter().find(|name| !name.contains('*')))
+            .map(|name| Fix::UseHost { host: name.clone() }),
+    }
+}
+
+/// The raw words it was concluded from.
+fn raw(evidence: &Evidence<'_>) -> Option<String> {
+    if let Some(reply) = evidence.reply {
+        return Some(reply.to_string());
+    }
+    let certificate = evidence.certificate.filter(|_| evidence.stage == Stage::Tls).map(|certificate| {
+        format!(
+            "subject {}; names {}; issuer {}; valid {} to {}; SHA-256 {}",
+            certificate.subject,
+            names(certificate),
+            certificate.issuer,
+            certificate.not_before,
+            certificate.not_after,
+            certificate.sha256
+        )
+    });
+    match (certificate, evidence.detail) {
+        (Some(certificate), Some(detail)) => Some(format!("{detail}; {certificate}")),
+        (certificate, detail) => certificate.or_else(|| detail.map(Into::into)),
+    }
+}
+
+/// At most five, so that a sentence stays one.
+fn names(certificate: &Certificate) -> String {
+    const SHOWN: usize = 5;
+    let mut text = certificate.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match certificate.names.len() {
+        0 => text.push_str("(none)"),
+        n if n > SHOWN => text.push_str(&format!(" and {} more", n - SHOWN)),
+        _ => {}
+    }
+    text
+}
+
+/// Puts what is known into a sentence. A value is never looked at for placeholders again.
+fn fill(template: &str, evidence: &Evidence<'_>) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, (name, after))) = rest.split_once('{').and_then(|(b, r)| Some((b, r.split_once('}')?))) {
+        out.push_str(before);
+        out.push_str(&value(name, evidence));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn value(name: &str, evidence: &Evidence<'_>) -> String {
+    let certificate = |of: fn(&Certificate) -> String| evidence.certificate.map_or_else(|| "?".into(), of);
+    match name {
+        "host" => evidence.host.into(),
+        "port" => evidence.port.to_string(),
+        "stage" => evidence.stage.words().into(),
+        "code" => evidence.reply.map_or_else(
+            || "?".into(),
+            |reply| match &reply.enhanced {
+                Some(enhanced) => format!("{} {enhanced}", reply.code),
+                None => reply.code.to_string(),
+            },
+        ),
+        "names" => certificate(names),
+        "subject" => certificate(|c| c.subject.clone()),
+        "issuer" => certificate(|c| c.issuer.clone()),
+        "not_before" => certificate(|c| c.not_before.clone()),
+        "not_after" => certificate(|c| c.not_after.clone()),
+        "sha256" => certificate(|c| c.sha256.clone()),
+        "size" => evidence.sizes.map_or_else(|| "?".into(), |(size, _)| size.to_string()),
+        "limit" => evidence.sizes.map_or_else(|| "?".into(), |(_, limit)| limit.to_string()),
+        _ => String::new(),
+    }
+}
+
+const ASK_LATER: &str = "Try again in a few minutes.";
+const ASK_PROVIDER: &str = "If it stays so, give the details to whoever runs {host}.";
+const SPELLING: &str = "Check the spelling of the SMTP hostname.";
+
+/// From the special to the general; the first that fits wins.
+const RULES: &[Rule] = &[
+    // What sending does not honour yet.
+    Rule {
+        kind: "azure_oauth_unsupported",
+        causes: &[Cause::AzureOauthUnsupported],
+        title: "Azure OAuth isn't supported yet, so this server can't be tested or used to send.",
+        steps: &[
+            "Switch “Azure OAuth enabled” off and use a password, if the server still takes one.",
+            "Or wait for a version that supports it; the settings are kept.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "fax_unsupported",
+        causes: &[Cause::FaxUnsupported],
+        title: "Fax servers aren't supported yet, so this one can't be tested or used to send.",
+        steps: &[
+            "Set the kind to “SMTP server” to test the gateway's connection as a mail server.",
+            "Or wait for a version that supports it; the settings are kept.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "links_unsupported",
+        causes: &[Cause::LinksUnsupported],
+        title: "Attachments as URL aren't supported yet, so this server can't be tested or used to send.",
+        steps: &["Switch “Attachment as URL enabled” off.", "Or wait for a version that supports it; the settings are kept."],
+        ..ANY
+    },
+    Rule {
+        kind: "no_password",
+        causes: &[Cause::NoPassword],
+        title: "There is a username, but no password is stored.",
+        steps: &["Enter the password.", "Or leave the username empty, if the server wants no sign-in."],
+        ..ANY
+    },
+    // Reaching it.
+    Rule {
+        kind: "name_not_found",
+        causes: &[Cause::NameNotFound],
+        title: "The name {host} can't be found.",
+        steps: &[
+            SPELLING,
+            "Ask whoever runs the mail server for its exact name.",
+            "For a name inside your network: check that this machine asks a DNS server that knows it.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "resolve_timeout",
+        stages: &[Stage::Resolve],
+        causes: &[Cause::Timeout],
+        title: "No DNS server answered in time for the name {host}.",
+        steps: &["Check the network and the DNS settings of the machine Postroom runs on.", ASK_LATER],
+        ..ANY
+    },
+    Rule {
+        kind: "connection_refused",
+        causes: &[Cause::ConnectionRefused],
+        title: "Nothing accepts connections on port {port} of {host}.",
+        steps: &[
+            "Check the port: 587 with StartTLS, 465 with SMTPS, 25 between servers.",
+            "Check that the mail server is running.",
+            "Check whether a firewall refuses this machine.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "port_25_blocked",
+        stages: &[Stage::Connect],
+        causes: &[Cause::Timeout],
+        also: Also::PortIs(25),
+        title: "{host} didn't answer on port 25; many networks block that port.",
+        steps: &[
+            "Use port 587 with StartTLS, or 465 with SMTPS.",
+            SPELLING,
+            "If it must be port 25, ask your network or hosting provider to open it.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "connect_timeout",
+        stages: &[Stage::Connect],
+        causes: &[Cause::Timeout],
+        title: "{host} didn't answer on port {port} in time.",
+        steps: &[
+            "Check hostname and port.",
+            "Ask whether a firewall between this machine and {host} drops the connection.",
+            "If the server is far away or slow, raise the Timeout.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "unreachable",
+        causes: &[Cause::Unreachable],
+        title: "There is no route from this machine to {host}.",
+        steps: &[
+            "Check this machine's network connection, and its VPN if the server is inside one.",
+            "Check the address the name leads to.",
+        ],
+        ..ANY
+    },
+    // Protocol and port don't fit.
+    Rule {
+        kind: "needs_smtps",
+        causes: &[Cause::TlsInPlaintext],
+        title: "Port {port} of {host} expects TLS from the first byte, but the protocol is SMTP.",
+        steps: &["Set the protocol to SMTPS.", "Or use port 587 with StartTLS."],
+        change: Change::SmtpsHere,
+        ..ANY
+    },
+    Rule {
+        kind: "needs_smtps",
+        stages: &[Stage::Greeting],
+        causes: &[Cause::Timeout, Cause::Unfinished, Cause::Malformed, Cause::Closed, Cause::Broken, Cause::TooLong],
+        also: Also::SmtpOn(&[465]),
+        title: "Port 465 usually expects TLS from the first byte, but the protocol is SMTP, and {host} sent no greeting.",
+        steps: &["Set the protocol to SMTPS.", "Or use port 587 with StartTLS."],
+        change: Change::SmtpsHere,
+        ..ANY
+    },
+    Rule {
+        kind: "needs_smtp",
+        causes: &[Cause::PlaintextInTls],
+        title: "Port {port} of {host} speaks SMTP in clear first, but the protocol is SMTPS.",
+        steps: &["Set the protocol to SMTP with StartTLS “Enabled and required”.", "Or use port 465 with SMTPS."],
+        change: Change::StarttlsHere,
+        ..ANY
+    },
+    Rule {
+        kind: "needs_smtp",
+        stages: &[Stage::Tls],
+        causes: &[Cause::Timeout, Cause::HandshakeBroken, Cause::HandshakeGarbage],
+        also: Also::SmtpsOn(&[25, 587, 2525]),
+        title: "Port {port} usually speaks SMTP in clear first, but the protocol is SMTPS, and {host} began no encryption.",
+        steps: &["Set the protocol to SMTP with StartTLS “Enabled and required”.", "Or use port 465 with SMTPS."],
+        change: Change::StarttlsHere,
+        ..ANY
+    },
+    // After the final dot everything but a refusal leaves it open.
+    Rule {
+        kind: "reply_lost",
+        stages: &[Stage::Accepted],
+        causes: &[
+            Cause::Timeout,
+            Cause::Deadline,
+            Cause::Closed,
+            Cause::Broken,
+            Cause::Unexpected,
+            Cause::Malformed,
+            Cause::Unfinished,
+            Cause::TooLong,
+            Cause::OutOfStep,
+        ],
+        title: "The whole message was handed over, but no clear answer came back: it may have been delivered.",
+        steps: &[
+            "Look into the recipient's mailbox.",
+            "Send it again only if it isn't there: otherwise it may arrive twice.",
+            "If servers scan messages slowly, raise the Timeout: this answer may take ten times as long.",
+        ],
+        ..ANY
+    },
+    // The whole run, and being turned away at any point.
+    Rule {
+        kind: "deadline",
+        causes: &[Cause::Deadline],
+        title: "The whole run took too long and was ended during {stage}.",
+        steps: &[
+            "The server answers, but very slowly: ask whoever runs {host}.",
+            "Raise the Timeout: the run may take twenty times as long.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "server_busy",
+        codes: &[421],
+        title: "The server is busy, allows no more connections, or doesn't want this machine's ({code} during {stage}).",
+        steps: &[
+            ASK_LATER,
+            "Check what else sends through {host} at the same time; servers limit connections for each account and address.",
+            ASK_PROVIDER,
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "turned_away",
+        stages: &[Stage::Greeting],
+        causes: &[Cause::Rejected],
+        title: "{host} turns this machine away before anything was said ({code}).",
+        steps: &[
+            "Ask whoever runs {host} whether this machine's address may connect; many servers block addresses with a bad reputation.",
+            "Use the provider's submission service: port 587 or 465.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "no_greeting",
+        stages: &[Stage::Greeting],
+        causes: &[Cause::Timeout],
+        title: "{host} accepted the connection but sent no greeting in time.",
+        steps: &[
+            "Check the port and the protocol: on port 465 it is usually SMTPS.",
+            "Some servers greet slowly on purpose: raise the Timeout to 60000.",
+            "A firewall or virus scanner in between may hold the connection.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "not_smtp",
+        stages: &[Stage::Greeting],
+        causes: &[Cause::Malformed, Cause::Unexpected, Cause::TooLong, Cause::Unfinished],
+        title: "What answers on port {port} of {host} doesn't greet like an SMTP server.",
+        steps: &["Check the port: 587 with StartTLS, 465 with SMTPS, 25 between servers.", SPELLING],
+        ..ANY
+    },
+    // STARTTLS and TLS.
+    Rule {
+        kind: "starttls_not_offered",
+        causes: &[Cause::StarttlsNotOffered],
+        title: "StartTLS is required, but {host} doesn't offer it on port {port}.",
+        steps: &[
+            "Try port 465 with SMTPS.",
+            "Or use the hostname and port of the provider's submission service, usually port 587.",
+            "A virus scanner or firewall in between may hide StartTLS: check from another network.",
+        ],
+        change: Change::Smtps465,
+        ..ANY
+    },
+    Rule {
+        kind: "starttls_refused",
+        stages: &[Stage::Starttls],
+        causes: &[Cause::Rejected, Cause::Unexpected],
+        title: "The server offers StartTLS but refuses to start it ({code}).",
+        steps: &[
+            ASK_LATER,
+            "Ask whoever runs {host}: often its certificate isn't installed or its key can't be read.",
+            "Or try port 465 with SMTPS.",
+        ],
+        change: Change::Smtps465,
+        ..ANY
+    },
+    Rule {
+        kind: "starttls_injection",
+        causes: &[Cause::Injected],
+        title: "Somebody put unencrypted data between StartTLS and the encryption: the server is faulty or the connection is being tampered with.",
+        steps: &[
+            "Don't send through this connection.",
+            "Tell whoever runs {host} and your network's security staff.",
+            "Port 465 with SMTPS isn't open to this.",
+        ],
+        change: Change::Smtps465,
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_unknown_issuer",
+        causes: &[Cause::UnknownIssuer],
+        title: "The server's certificate was signed by {issuer}, whom this machine doesn't trust.",
+        steps: &[
+            "If the mail server is public: it probably doesn't send its intermediate certificate; tell whoever runs it.",
+            "If it is your organisation's own: add the organisation's CA certificate to this machine's trusted certificates and restart Postroom.",
+            "If you expected neither, somebody may be listening in: compare the SHA-256 with the one the server's administrator sees.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_self_signed",
+        causes: &[Cause::SelfSigned],
+        title: "The server's certificate is signed by nobody but itself.",
+        steps: &[
+            "Compare its SHA-256 with the one the server's administrator sees: {sha256}.",
+            "If it is the right one, add it to this machine's trusted certificates and restart Postroom.",
+            "Better: give the server a certificate from an authority.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_expired",
+        causes: &[Cause::Expired],
+        title: "The server's certificate expired on {not_after}.",
+        steps: &["Ask whoever runs {host} to renew it.", "Check this machine's clock."],
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_not_yet_valid",
+        causes: &[Cause::NotYetValid],
+        title: "The server's certificate isn't valid before {not_before}.",
+        steps: &["Check this machine's clock; it is probably wrong.", "Otherwise ask whoever runs {host}."],
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_without_names",
+        causes: &[Cause::WrongName],
+        also: Also::Nameless,
+        title: "The server's certificate names no host at all, so it can't be matched with {host}.",
+        steps: &[
+            "Ask whoever runs {host} for a certificate with {host} as “subject alternative name”; the common name alone no longer counts.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_wrong_name",
+        causes: &[Cause::WrongName],
+        title: "The server's certificate is for {names}, not for {host}.",
+        steps: &[
+            "Use one of these names as SMTP hostname, if it leads to the same server.",
+            "Or ask whoever runs {host} for a certificate with that name.",
+        ],
+        change: Change::NameInCertificate,
+        ..ANY
+    },
+    Rule {
+        kind: "no_trusted_roots",
+        causes: &[Cause::NoTrustedRoots],
+        title: "This machine has no list of trusted certificate authorities, so no certificate can be checked.",
+        steps: &["Install the package “ca-certificates” and restart Postroom."],
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_bad",
+        causes: &[Cause::BadCertificate],
+        title: "The server's certificate can't be accepted.",
+        steps: &["The details say what is wrong with it; give them to whoever runs {host}."],
+        ..ANY
+    },
+    Rule {
+        kind: "client_certificate_wanted",
+        causes: &[Cause::ClientCertificateWanted],
+        title: "The server wants a certificate from Postroom, which has none to show.",
+        steps: &["Ask whoever runs {host} for a port or an account that signs in with a password."],
+        ..ANY
+    },
+    Rule {
+        kind: "no_common_tls",
+        causes: &[Cause::NoCommonProtocol],
+        title: "The server and Postroom have no common encryption; Postroom speaks TLS 1.2 and 1.3.",
+        steps: &[
+            "Ask whoever runs {host} to enable TLS 1.2 or later with current ciphers.",
+            "Servers with TLS 1.0 only are no longer safe to send passwords to.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "handshake_broken",
+        causes: &[Cause::HandshakeBroken],
+        title: "The server closed the connection in the middle of the encryption handshake.",
+        steps: &[
+            "Check port and protocol: 465 with SMTPS, 587 with StartTLS.",
+            "Ask whoever runs {host} what its log says; often the certificate or its key is missing.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "handshake_garbage",
+        causes: &[Cause::HandshakeGarbage],
+        title: "What the server sent instead of an encryption handshake isn't TLS.",
+        steps: &[
+            "Check port and protocol: 465 with SMTPS, 587 with StartTLS.",
+            "A virus scanner or firewall in between may interfere.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "handshake_timeout",
+        stages: &[Stage::Tls],
+        causes: &[Cause::Timeout],
+        title: "The server didn't finish the encryption handshake in time.",
+        steps: &["Check port and protocol: 465 with SMTPS, 587 with StartTLS.", "If the server is slow, raise the Timeout."],
+        ..ANY
+    },
+    // Signing in.
+    Rule {
+        kind: "plaintext_credentials",
+        causes: &[Cause::PlaintextCredentials],
+        also: Also::CouldEncrypt,
+        title: "The connection isn't encrypted, so the password was not sent. The server offers StartTLS.",
+        steps: &[
+            "Set StartTLS to “Enabled and required”.",
+            "Only on a network you trust completely: tick “Allow credentials without encryption”.",
+        ],
+        change: Change::RequireStarttls,
+        ..ANY
+    },
+    Rule {
+        kind: "plaintext_credentials",
+        causes: &[Cause::PlaintextCredentials],
+        title: "The connection isn't encrypted, so the password was not sent.",
+        steps: &[
+            "Use SMTPS on port 465, or a port where the server offers StartTLS (usually 587).",
+            "Only on a network you trust completely: tick “Allow credentials without encryption”.",
+            "If the server wants no sign-in, leave the username empty.",
+        ],
+        change: Change::AllowPlaintext,
+        ..ANY
+    },
+    Rule {
+        kind: "encryption_needed",
+        causes: &[Cause::AuthNotOffered],
+        also: Also::CouldEncrypt,
+        title: "The server offers no sign-in on an unencrypted connection, but it offers StartTLS.",
+        steps: &["Set StartTLS to “Enabled and required”."],
+        change: Change::RequireStarttls,
+        ..ANY
+    },
+    Rule {
+        kind: "encryption_needed",
+        stages: &[Stage::Auth, Stage::MailFrom, Stage::Ehlo],
+        causes: &[Cause::Rejected],
+        codes: &[530, 538, 523],
+        also: Also::Unencrypted,
+        title: "The server wants encryption before anything else ({code}).",
+        steps: &["Set StartTLS to “Enabled and required”.", "Or use SMTPS on port 465."],
+        change: Change::RequireStarttls,
+        ..ANY
+    },
+    Rule {
+        kind: "auth_not_offered",
+        causes: &[Cause::AuthNotOffered],
+        also: Also::Provider(Provider::Microsoft),
+        title: "The server offers no sign-in here.",
+        steps: &[
+            "Use smtp.office365.com, port 587, with StartTLS “Enabled and required”.",
+            "For a connector or relay that knows this machine's address, leave the username empty.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "auth_not_offered",
+        causes: &[Cause::AuthNotOffered],
+        title: "The server offers no sign-in on port {port}.",
+        steps: &[
+            "If it accepts mail from this machine without sign-in, leave the username empty.",
+            "Otherwise use the provider's submission port: 587 with StartTLS, or 465 with SMTPS.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "no_common_mechanism",
+        causes: &[Cause::NoCommonMechanism],
+        title: "The server offers sign-in, but none with a password that Postroom knows (PLAIN, LOGIN, CRAM-MD5).",
+        steps: &[
+            "Ask whoever runs {host} to enable PLAIN over TLS.",
+            "If it only offers XOAUTH2 or OAUTHBEARER, it takes tokens instead of passwords.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "auth_loop",
+        causes: &[Cause::AuthLoop],
+        title: "The server kept asking for more after everything for the sign-in had been sent.",
+        steps: &["Ask whoever runs {host}: its sign-in doesn't follow the standard."],
+        ..ANY
+    },
+    Rule {
+        kind: "smtp_auth_disabled",
+        stages: &[Stage::Auth],
+        codes: &[535],
+        enhanced: &["5.7.139"],
+        title: "SMTP AUTH is switched off for this mailbox or for the whole tenant.",
+        steps: &[
+            "In the Microsoft 365 admin center open the user, “Mail”, “Manage email apps”, and tick “Authenticated SMTP”.",
+            "For the tenant: Exchange admin center, “Settings”, “Mail flow”, clear “Turn off SMTP AUTH protocol”.",
+            "Security defaults and Conditional Access can block it too: look at the sign-in log in Entra.",
+            "The change needs up to an hour. It concerns OAuth as well.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "token_refused",
+        stages: &[Stage::Auth],
+        codes: &[535],
+        enhanced: &["5.7.3"],
+        also: Also::Provider(Provider::Microsoft),
+        title: "Microsoft 365 refused the sign-in (535 5.7.3).",
+        steps: &[
+            "With a password: check username and password, and whether the mailbox may still use SMTP AUTH with one.",
+            "With a token: it was issued for another resource, lacks SMTP.Send, or belongs to another user than the username.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "basic_auth_gone",
+        stages: &[Stage::Auth, Stage::MailFrom, Stage::Accepted],
+        codes: &[550, 535],
+        enhanced: &["5.7.30"],
+        title: "The server no longer takes passwords (basic authentication); it wants OAuth.",
+        steps: &[
+            "Use Azure OAuth as soon as this version supports it.",
+            "Or send through another server or a relay connector that knows this machine's address.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "app_password_needed",
+        stages: &[Stage::Auth],
+        codes: &[534],
+        enhanced: &["5.7.9"],
+        title: "The account needs an app password: its own password isn't accepted here.",
+        steps: &[
+            "In the account's security settings switch on two-step verification, then create an app password.",
+            "Enter the app password here, without spaces.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "app_password_needed",
+        stages: &[Stage::Auth],
+        codes: &[535, 534],
+        also: Also::Provider(Provider::Google),
+        title: "Google refused the username or password; it wants an app password.",
+        steps: &[
+            "Use the full address as username.",
+            "Switch on two-step verification at myaccount.google.com/security, then create an app password and enter it here, without spaces.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "basic_auth_gone",
+        stages: &[Stage::Auth],
+        codes: &[534],
+        title: "The server finds a password too weak a sign-in and wants another kind ({code}).",
+        steps: &["Look up which sign-in the provider wants: an app password or OAuth.", ASK_PROVIDER],
+        ..ANY
+    },
+    Rule {
+        kind: "wrong_password",
+        stages: &[Stage::Auth],
+        codes: &[535],
+        title: "The server refused the username or the password.",
+        steps: &[
+            "Check the username: many servers want the full mail address.",
+            "Enter the password again; watch for spaces that came along when copying.",
+            "An account with two-factor sign-in needs an app password or OAuth.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "password_transition",
+        stages: &[Stage::Auth],
+        codes: &[432],
+        title: "The account's password must be renewed before this sign-in works.",
+        steps: &["Sign in to the account once on its web page, change the password, then enter the new one here."],
+        ..ANY
+    },
+    Rule {
+        kind: "auth_temporary",
+        stages: &[Stage::Auth],
+        codes: &[454, 451, 450],
+        title: "The server can't check the sign-in at the moment ({code}).",
+        steps: &[ASK_LATER, ASK_PROVIDER],
+        ..ANY
+    },
+    Rule {
+        kind: "encryption_needed",
+        stages: &[Stage::Auth],
+        codes: &[538],
+        title: "The server wants stronger encryption for this sign-in ({code}).",
+        steps: &["Use SMTPS on port 465, or StartTLS “Enabled and required”."],
+        change: Change::RequireStarttls,
+        ..ANY
+    },
+    // The envelope and the message.
+    Rule {
+        kind: "smtputf8_not_offered",
+        causes: &[Cause::Smtputf8NotOffered],
+        title: "An address has letters outside ASCII before the @, and the server can't take such addresses (no SMTPUTF8).",
+        steps: &["Use another address for this sender or recipient.", "Or a server that offers SMTPUTF8."],
+        ..ANY
+    },
+    Rule {
+        kind: "too_big",
+        causes: &[Cause::TooBig],
+        title: "The message has {size} bytes; the server takes {limit} at most.",
+        steps: &["Send less, or turn on attachments as URL.", "Or ask whoever runs {host} to raise its limit."],
+        ..ANY
+    },
+    Rule {
+        kind: "mailbox_full",
+        codes: &[552, 452, 422],
+        enhanced: &["5.2.2", "4.2.2"],
+        title: "The recipient's mailbox is full ({code}).",
+        steps: &["Test with another recipient.", "The recipient has to make room."],
+        ..ANY
+    },
+    Rule {
+        kind: "too_big",
+        stages: &[Stage::MailFrom, Stage::RcptTo, Stage::Data, Stage::Accepted],
+        codes: &[552, 523],
+        title: "The message is too big for the server ({code}).",
+        steps: &["Send less, or turn on attachments as URL.", "Or ask whoever runs {host} to raise its limit."],
+        ..ANY
+    },
+    Rule {
+        kind: "sign_in_needed",
+        stages: &[Stage::MailFrom, Stage::RcptTo, Stage::Data],
+        codes: &[530],
+        title: "The server wants a sign-in before it takes mail ({code}).",
+        steps: &["Enter username and password."],
+        ..ANY
+    },
+    Rule {
+        kind: "sender_not_allowed",
+        stages: &[Stage::MailFrom, Stage::Data, Stage::Accepted],
+        codes: &[550, 553, 554],
+        enhanced: &["5.7.1", "5.7.60", "5.2.252", "5.2.0"],
+        title: "The account may not send as this sender address ({code}).",
+        steps: &[
+            "Use the address of the account that signs in as sender.",
+            "Or give the account the right “Send as” for this address (Microsoft 365: the mailbox's delegation; Google: “Send mail as”).",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "sender_refused",
+        stages: &[Stage::MailFrom],
+        codes: &[550, 551, 553, 501],
+        title: "The server refused the sender address ({code}).",
+        steps: &["Check the sender address, its domain above all.", "Use the address of the account that signs in as sender."],
+        ..ANY
+    },
+    Rule {
+        kind: "greylisted",
+        stages: &[Stage::MailFrom, Stage::RcptTo, Stage::Data, Stage::Accepted],
+        codes: &[450, 451],
+        title: "The server refuses for now and asks to come back later ({code}); with unknown senders that is greylisting.",
+        steps: &["Try again in 5 to 15 minutes.", "Ask whoever runs {host} to exempt this machine."],
+        ..ANY
+    },
+    Rule {
+        kind: "relay_denied",
+        stages: &[Stage::RcptTo],
+        codes: &[550, 553, 554, 571],
+        enhanced: &["5.7.1", "5.7.54", "5.7.64", "5.4.1", "5.7.0"],
+        title: "The server doesn't pass mail on to this recipient for us ({code}).",
+        steps: &[
+            "If the username is empty: enter username and password.",
+            "If it knows senders by their address: have this machine's address allowed there.",
+            "Or use a server that is meant for sending, not one that only receives.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "unknown_recipient",
+        stages: &[Stage::RcptTo],
+        codes: &[550, 551, 553, 501],
+        title: "The server doesn't take mail for the recipient ({code}).",
+        steps: &[
+            "Check the recipient's address.",
+            "If the recipient is at another organisation: the server may pass mail on only after a sign-in.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "content_refused",
+        stages: &[Stage::Accepted],
+        codes: &[550, 554],
+        title: "The server read the message and refused it ({code}), as spam filters do.",
+        steps: &[
+            "Read the server's words below: they usually name the rule.",
+            "Check the sender's domain: SPF and DKIM must allow {host} to send for it.",
+        ],
+        ..ANY
+    },
+    // In general.
+    Rule {
+        kind: "unexpected_reply",
+        causes: &[Cause::Unexpected],
+        title: "The server's answer {code} doesn't fit {stage}.",
+        steps: &["The server or something in between doesn't follow the protocol: give the transcript to whoever runs {host}."],
+        ..ANY
+    },
+    Rule {
+        kind: "protocol_error",
+        causes: &[Cause::Malformed, Cause::TooLong, Cause::OutOfStep],
+        title: "The server doesn't follow the protocol during {stage}.",
+        steps: &[
+            "A firewall or virus scanner in between may interfere: try from another network.",
+            "Give the transcript to whoever runs {host}.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "half_reply",
+        causes: &[Cause::Unfinished],
+        title: "The server began an answer during {stage} and didn't finish it.",
+        steps: &[ASK_LATER, "If the server is slow, raise the Timeout.", ASK_PROVIDER],
+        ..ANY
+    },
+    Rule {
+        kind: "reply_timeout",
+        causes: &[Cause::Timeout],
+        title: "The server stopped answering during {stage}.",
+        steps: &[ASK_LATER, "If the server is slow, raise the Timeout; greylisting gateways need 30000 and more.", ASK_PROVIDER],
+        ..ANY
+    },
+    Rule {
+        kind: "connection_closed",
+        causes: &[Cause::Closed, Cause::Broken],
+        title: "The connection broke during {stage}.",
+        steps: &[
+            ASK_LATER,
+            "Servers that refuse a machine or a sign-in without a word do this: ask whoever runs {host} what its log says.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "temporary_refusal",
+        causes: &[Cause::Rejected],
+        also: Also::Temporary,
+        title: "The server refused for now during {stage} ({code}).",
+        steps: &[ASK_LATER, "Read the server's own words below.", ASK_PROVIDER],
+        ..ANY
+    },
+    Rule {
+        kind: "refused",
+        causes: &[Cause::Rejected],
+        title: "The server refused during {stage} ({code}).",
+        steps: &["Read the server's own words below: Postroom knows no rule for this answer.", ASK_PROVIDER],
+        ..ANY
+    },
+];
+
+/// Where no rule fits.
+const LAST: Rule = Rule {
+    kind: "unknown",
+    title: "It failed during {stage}, in a way Postroom has no explanation for.",
+    steps: &["Read the transcript.", ASK_PROVIDER],
+    ..ANY
+};

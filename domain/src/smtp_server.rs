@@ -6,7 +6,7 @@ mod json;
 
 use serde::{Deserialize, Serialize};
 
-pub use draft::{Checked, Envelope, PasswordDraft, ServerDraft, TestDraft};
+pub use draft::{Checked, Envelope, Mode, PasswordDraft, ServerDraft, TestDraft};
 pub use json::{AzureOut, AzurePatch, PasswordInput, ServerOut, ServerPatch};
 
 use crate::address::{Mailbox, Strictness};

@@ -1,80 +1,11 @@
-//! The ordered events of one SMTP session, secrets redacted: what the page shows, the API streams and `send-test` prints.
+//! The ordered events of one SMTP session, secrets redacted: what the page shows, the API streams and `send-test` prints;
+//! and what they say together ([`headline`], [`exit_code`]). What a failure means is [`crate::diagnosis`]'s affair.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Diagnosis;
-
-/// A stage of a session, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "RFC 5321's own words")]
-pub enum Stage {
-    Resolve,
-    Connect,
-    Greeting,
-    Ehlo,
-    Starttls,
-    Tls,
-    Auth,
-    MailFrom,
-    RcptTo,
-    Data,
-    Accepted,
-    Quit,
-}
-
-/// What protected a session, as it really was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Security {
-    /// Nothing.
-    #[default]
-    #[serde(rename = "plaintext")]
-    Plaintext,
-    /// TLS 1.2 (RFC 5246).
-    #[serde(rename = "tls1.2")]
-    Tls12,
-    /// TLS 1.3 (RFC 8446).
-    #[serde(rename = "tls1.3")]
-    Tls13,
-}
-
-/// A server's reply (RFC 5321 section 4.2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    /// Three digits.
-    pub code: u16,
-    /// The enhanced status code (RFC 3463), such as `5.7.8`.
-    pub enhanced: Option<String>,
-    /// The text of all lines, joined by line feeds; foreign bytes as `\xNN`.
-    pub text: String,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The server accepted the message for at least one recipient.
-    Sent,
-    /// Nothing was to be sent, and everything up to there works.
-    Checked,
-    /// It failed; nothing was handed over.
-    Failed,
-    /// The message was handed over and the reply was lost.
-    Unknown,
-    /// Somebody cancelled it before anything was handed over.
-    Cancelled,
-}
-
-/// What became of one recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecipientResult {
-    /// The address as it went over the wire.
-    pub address: String,
-    /// Whether the server took it.
-    pub accepted: bool,
-    /// What it said.
-    pub reply: Option<Reply>,
-}
 
 /// One thing that happened. `elapsed_ms` counts from the start of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +21,12 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
-    /// A stage begins.
+    /// A stage begins. After a fallback the stages from `connect` on begin once more.
     Begun {
         /// Which.
         stage: Stage,
     },
-    /// A line that we sent, secrets redacted.
+    /// A line that we sent, secrets redacted; a message is one line with its size.
     Sent {
         /// In which stage.
         stage: Stage,
@@ -136,21 +67,553 @@ pub enum What {
 pub struct Finished {
     /// How.
     pub outcome: Outcome,
-    /// The stage it ended in.
+    /// The stage it ended in: for a failure the one that failed, else the last one that matters to the outcome.
     pub stage: Stage,
-    /// What protected it.
+    /// What protected the connection at the end.
     pub security: Security,
-    /// The server's last reply.
+    /// Whether it was STARTTLS that encrypted it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub upgraded: bool,
+    /// Why the connection is not encrypted although the entry would have liked it to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downgrade: Option<Downgrade>,
+    /// The server's last reply that matters to the outcome.
     pub reply: Option<Reply>,
+    /// Why it failed, as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What a failure means, and what to do.
     pub diagnosis: Option<Diagnosis>,
     /// What became of each recipient.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientResult>,
-    /// Whether some recipients were refused although it was sent.
+    /// Whether some recipients were refused although others were accepted.
     #[serde(default)]
     pub partial: bool,
     /// The id under which the server queued the message, where its reply names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_id: Option<String>,
+    /// The certificate the server presented, trusted or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Box<Certificate>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The server accepted the message for at least one recipient.
+    Sent,
+    /// Nothing was to be sent, and everything up to there works.
+    Checked,
+    /// It failed; nothing was handed over.
+    Failed,
+    /// The message was handed over and the reply was lost. Never to be tried again by a program.
+    Unknown,
+    /// Somebody cancelled it before anything was handed over.
+    Cancelled,
+}
+
+/// A stage of a session, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "RFC 5321's own words")]
+pub enum Stage {
+    Resolve,
+    Connect,
+    Greeting,
+    Ehlo,
+    Starttls,
+    Tls,
+    Auth,
+    MailFrom,
+    RcptTo,
+    /// From DATA to the last byte before the final dot.
+    Data,
+    /// From the final dot on.
+    Accepted,
+    Quit,
+}
+
+impl Stage {
+    /// What the server is doing or asked for in it, for "… during {words}".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Resolve => "the look-up of the name",
+            Self::Connect => "connecting",
+            Self::Greeting => "the greeting",
+            Self::Ehlo => "the introduction (EHLO)",
+            Self::Starttls => "STARTTLS",
+            Self::Tls => "the encryption handshake",
+            Self::Auth => "the sign-in",
+            Self::MailFrom => "the sender (MAIL FROM)",
+            Self::RcptTo => "the recipient (RCPT TO)",
+            Self::Data => "the start of the message (DATA)",
+            Self::Accepted => "the acceptance of the message",
+            Self::Quit => "the goodbye (QUIT)",
+        }
+    }
+
+    /// A row's label once the stage is behind: "Encrypted".
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Resolve => "Name resolved",
+            Self::Connect => "Connected",
+            Self::Greeting => "Greeting",
+            Self::Ehlo => "Introduction",
+            Self::Starttls => "StartTLS",
+            Self::Tls => "Encrypted",
+            Self::Auth => "Sign-in",
+            Self::MailFrom => "Sender",
+            Self::RcptTo => "Recipients",
+            Self::Data => "Message",
+            Self::Accepted => "Accepted",
+            Self::Quit => "Goodbye",
+        }
+    }
+}
+
+/// What protected a session, as it really was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Security {
+    /// Nothing.
+    #[default]
+    #[serde(rename = "plaintext")]
+    Plaintext,
+    /// TLS 1.2 (RFC 5246).
+    #[serde(rename = "tls1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "tls1.3")]
+    Tls13,
+}
+
+impl Security {
+    /// Whether it was encrypted at all.
+    pub const fn is_encrypted(self) -> bool {
+        !matches!(self, Self::Plaintext)
+    }
+
+    /// For people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Plaintext => "unencrypted",
+            Self::Tls12 => "encrypted with TLS 1.2",
+            Self::Tls13 => "encrypted with TLS 1.3",
+        }
+    }
+}
+
+/// Why a session that may be encrypted (StartTLS "Enabled") went on without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Downgrade {
+    /// The server does not offer STARTTLS.
+    NotOffered,
+    /// It offered STARTTLS and then refused the command.
+    Refused,
+    /// The handshake found no common protocol, was broken off or answered with nonsense.
+    HandshakeFailed,
+}
+
+impl Downgrade {
+    /// For people, after "because".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotOffered => "the server doesn't offer STARTTLS",
+            Self::Refused => "the server refused STARTTLS",
+            Self::HandshakeFailed => "the encryption handshake failed",
+        }
+    }
+}
+
+/// A server's reply (RFC 5321 section 4.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Three digits.
+    pub code: u16,
+    /// The enhanced status code (RFC 3463), such as `5.7.8`.
+    pub enhanced: Option<String>,
+    /// The text of all lines without the codes, joined by line feeds; foreign bytes as `\xNN`.
+    pub text: String,
+}
+
+impl Reply {
+    /// 2yz: done.
+    pub const fn is_positive(&self) -> bool {
+        matches!(self.code, 200..=299)
+    }
+}
+
+/// On one line: `535 5.7.8 Authentication failed`.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(enhanced) = &self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        for line in self.text.lines().filter(|line| !line.is_empty()) {
+            write!(f, " {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientResult {
+    /// The address as it went over the wire.
+    pub address: String,
+    /// Whether the server took it.
+    pub accepted: bool,
+    /// What it said.
+    pub reply: Option<Reply>,
+}
+
+/// What there is to know of a certificate (RFC 5280).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The subject, such as `CN=mail.example.com, O=Example`.
+    pub subject: String,
+    /// The DNS names and IP addresses it is for; a common name does not count (RFC 9525).
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// The first instant it is valid, as RFC 3339 writes it.
+    pub not_before: String,
+    /// The last.
+    pub not_after: String,
+    /// SHA-256 over the certificate, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Whether subject and issuer are the same.
+    pub self_signed: bool,
+}
+
+/// Why a run ended before its aim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The entry signs in with Azure OAuth, which sending does not honour yet.
+    AzureOauthUnsupported,
+    /// The entry is a fax gateway, which sending does not honour yet.
+    FaxUnsupported,
+    /// The entry turns attachments into links, which sending does not honour yet.
+    LinksUnsupported,
+    /// The entry signs in with a password and none is stored.
+    NoPassword,
+
+    /// The name has no address.
+    NameNotFound,
+    /// The machine answered that nothing listens there.
+    ConnectionRefused,
+    /// There is no way to the machine.
+    Unreachable,
+    /// Nothing happened within the entry's Timeout.
+    Timeout,
+    /// The whole run took too long.
+    Deadline,
+    /// The server closed the connection.
+    Closed,
+    /// The connection broke in another way.
+    Broken,
+
+    /// The server replied 4yz or 5yz.
+    Rejected,
+    /// A reply that does not fit the command, such as 250 to DATA.
+    Unexpected,
+    /// A line that is no SMTP reply.
+    Malformed,
+    /// A part of a reply, then nothing.
+    Unfinished,
+    /// A line or a reply longer than any server has reason to send.
+    TooLong,
+    /// The server said something nobody had asked for.
+    OutOfStep,
+    /// Bytes came in clear after the reply to STARTTLS (RFC 3207 section 4.2).
+    Injected,
+    /// TLS where SMTP was expected.
+    TlsInPlaintext,
+
+    /// STARTTLS is required and not offered.
+    StarttlsNotOffered,
+    /// SMTP in clear where TLS was expected.
+    PlaintextInTls,
+    /// No common version or cipher.
+    NoCommonProtocol,
+    /// The server broke off the handshake.
+    HandshakeBroken,
+    /// It answered the handshake with something that is no TLS.
+    HandshakeGarbage,
+    /// It wants a certificate from us.
+    ClientCertificateWanted,
+    /// Nobody we trust signed the certificate.
+    UnknownIssuer,
+    /// The certificate signed itself.
+    SelfSigned,
+    /// It is no longer valid.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is for other names.
+    WrongName,
+    /// Something else is wrong with it.
+    BadCertificate,
+    /// This machine has no list of trusted issuers.
+    NoTrustedRoots,
+
+    /// The server offers no sign-in.
+    AuthNotOffered,
+    /// It offers none that we know.
+    NoCommonMechanism,
+    /// Signing in would send the credentials in clear, which the entry does not allow.
+    PlaintextCredentials,
+    /// The sign-in asks for more and more.
+    AuthLoop,
+
+    /// An address needs SMTPUTF8 (RFC 6531), which the server does not offer.
+    Smtputf8NotOffered,
+    /// The message is bigger than the server takes (RFC 1870).
+    TooBig,
+}
+
+impl Cause {
+    /// Whether the entry itself is the cause, found before anything was opened.
+    pub const fn is_configuration(self) -> bool {
+        matches!(self, Self::AzureOauthUnsupported | Self::FaxUnsupported | Self::LinksUnsupported | Self::NoPassword)
+    }
+}
+
+impl Event {
+    /// The stage it belongs to.
+    pub const fn stage(&self) -> Stage {
+        match &self.what {
+            What::Begun { stage }
+            | What::Sent { stage, .. }
+            | What::Received { stage, .. }
+            | What::Passed { stage, .. }
+            | What::Warning { stage, .. } => *stage,
+            What::Finished(finished) => finished.stage,
+        }
+    }
+}
+
+impl Finished {
+    /// What to record of a run that somebody cancelled after `events`: before the final dot it is cancelled, after it
+    /// nobody knows.
+    pub fn cancelled(events: &[Event]) -> Self {
+        let begun = |event: &Event| match event.what {
+            What::Begun { stage } => Some(stage),
+            _ => None,
+        };
+        let stage = events.iter().rev().find_map(begun).unwrap_or(Stage::Resolve);
+        let outcome = if stage >= Stage::Accepted { Outcome::Unknown } else { Outcome::Cancelled };
+        Self::new(outcome, stage)
+    }
+
+    /// Nothing known but these two.
+    pub const fn new(outcome: Outcome, stage: Stage) -> Self {
+        Self {
+            outcome,
+            stage,
+            security: Security::Plaintext,
+            upgraded: false,
+            downgrade: None,
+            reply: None,
+            cause: None,
+            diagnosis: None,
+            recipients: Vec::new(),
+            partial: false,
+            queue_id: None,
+            certificate: None,
+        }
+    }
+}
+
+/// The result in one or two sentences, outcome first. `host` is the entry's.
+pub fn headline(finished: &Finished, host: &str) -> String {
+    let mut text = match finished.outcome {
+        Outcome::Sent => {
+            let id = finished.queue_id.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
+            format!("Sent. {host} accepted the message{id}, {}", how_protected(finished))
+        }
+        Outcome::Checked => {
+            let what = match finished.stage {
+                Stage::RcptTo => "accepts the sender and the recipients",
+                Stage::Auth => "accepts the sign-in",
+                _ => "answers",
+            };
+            format!("Checked. {host} {what}, {}; nothing was sent", how_protected(finished))
+        }
+        Outcome::Failed => match &finished.diagnosis {
+            Some(diagnosis) => format!("Not sent. {}; nothing was handed over", diagnosis.title.trim_end_matches('.')),
+            None => format!("Not sent. It failed during {}; nothing was handed over", finished.stage.words()),
+        },
+        Outcome::Unknown => format!(
+            "Unknown. The message was handed to {host}, but its answer was lost. Look into the recipient's mailbox before sending it again"
+        ),
+        Outcome::Cancelled => "Cancelled. Nothing was handed over".into(),
+    };
+    text.push('.');
+    if finished.partial {
+        let refused = finished.recipients.iter().filter(|r| !r.accepted).count();
+        let verb = if refused == 1 { "was" } else { "were" };
+        text.push_str(&format!(" {refused} of {} recipients {verb} refused.", finished.recipients.len()));
+    }
+    text
+}
+
+fn how_protected(finished: &Finished) -> String {
+    match finished.downgrade {
+        Some(downgrade) => format!("unencrypted because {}", downgrade.words()),
+        None => finished.security.words().into(),
+    }
+}
+
+/// The exit code of `send-test`: those of `swaks`, which scripts know, and four of ours (40 unknown, 41 cancelled,
+/// 42 the run's deadline, 1 configuration).
+pub const fn exit_code(finished: &Finished) -> u8 {
+    match (finished.outcome, finished.cause) {
+        (Outcome::Sent | Outcome::Checked, _) => 0,
+        (Outcome::Unknown, _) => 40,
+        (Outcome::Cancelled, _) => 41,
+        (Outcome::Failed, Some(Cause::Deadline)) => 42,
+        (Outcome::Failed, Some(cause)) if cause.is_configuration() => 1,
+        (Outcome::Failed, cause) => match finished.stage {
+            Stage::Resolve | Stage::Connect => 2,
+            Stage::Starttls | Stage::Tls => 29,
+            _ if matches!(cause, Some(Cause::Closed | Cause::Broken)) => 6,
+            Stage::Greeting => 21,
+            Stage::Ehlo if finished.upgraded => 32,
+            Stage::Ehlo => 22,
+            Stage::Auth => 28,
+            Stage::MailFrom => 23,
+            Stage::RcptTo => 24,
+            Stage::Data => 25,
+            Stage::Accepted | Stage::Quit => 26,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn failed(stage: Stage, cause: Cause) -> Finished {
+        Finished { cause: Some(cause), ..Finished::new(Outcome::Failed, stage) }
+    }
+
+    #[test]
+    fn an_event_is_flat_json_with_event_stage_and_time() {
+        let events = [
+            (What::Begun { stage: Stage::MailFrom }, json!({ "event": "begun", "stage": "mail_from", "elapsed_ms": 7 })),
+            (
+                What::Received { stage: Stage::Greeting, line: "220 x".into(), encrypted: false },
+                json!({ "event": "received", "stage": "greeting", "line": "220 x", "encrypted": false, "elapsed_ms": 7 }),
+            ),
+            (
+                What::Finished(Finished {
+                    reply: Some(Reply { code: 454, enhanced: Some("4.7.0".into()), text: "later".into() }),
+                    diagnosis: Some(Diagnosis {
+                        kind: "starttls_refused".into(),
+                        title: "t".into(),
+                        steps: vec!["s".into()],
+                        evidence: None,
+                        fix: None,
+                    }),
+                    ..failed(Stage::Starttls, Cause::Rejected)
+                }),
+                json!({
+                    "event": "finished", "outcome": "failed", "stage": "starttls", "security": "plaintext", "cause": "rejected",
+                    "reply": { "code": 454, "enhanced": "4.7.0", "text": "later" }, "partial": false,
+                    "diagnosis": { "kind": "starttls_refused", "title": "t", "steps": ["s"] }, "elapsed_ms": 7
+                }),
+            ),
+        ];
+        for (what, expected) in events {
+            let event = Event { what, elapsed_ms: 7 };
+            let value = serde_json::to_value(&event).unwrap();
+            assert_eq!(value, expected);
+            assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn reply_and_diagnosis_are_null_where_there_is_none() {
+        let value = serde_json::to_value(Finished::new(Outcome::Checked, Stage::Auth)).unwrap();
+        assert!(value["reply"].is_null() && value["diagnosis"].is_null());
+        assert!(value.as_object().unwrap().contains_key("reply"));
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_swaks() {
+        use Cause::{AzureOauthUnsupported, Closed, Deadline, HandshakeBroken, NameNotFound, Rejected, Timeout};
+        let table = [
+            (Finished::new(Outcome::Sent, Stage::Accepted), 0),
+            (Finished::new(Outcome::Checked, Stage::Auth), 0),
+            (Finished::new(Outcome::Unknown, Stage::Accepted), 40),
+            (Finished::new(Outcome::Cancelled, Stage::Data), 41),
+            (failed(Stage::Auth, Deadline), 42),
+            (failed(Stage::Resolve, AzureOauthUnsupported), 1),
+            (failed(Stage::Resolve, NameNotFound), 2),
+            (failed(Stage::Connect, Timeout), 2),
+            (failed(Stage::Greeting, Timeout), 21),
+            (failed(Stage::Greeting, Closed), 6),
+            (failed(Stage::Ehlo, Rejected), 22),
+            (Finished { upgraded: true, ..failed(Stage::Ehlo, Rejected) }, 32),
+            (failed(Stage::Starttls, Rejected), 29),
+            (failed(Stage::Tls, HandshakeBroken), 29),
+            (failed(Stage::Auth, Rejected), 28),
+            (failed(Stage::MailFrom, Rejected), 23),
+            (failed(Stage::RcptTo, Rejected), 24),
+            (failed(Stage::Data, Rejected), 25),
+            (failed(Stage::Accepted, Rejected), 26),
+            (failed(Stage::RcptTo, Closed), 6),
+        ];
+        for (finished, code) in table {
+            assert_eq!(exit_code(&finished), code, "{finished:?}");
+        }
+    }
+
+    #[test]
+    fn the_headline_says_the_outcome_first() {
+        let sent =
+            Finished { security: Security::Tls13, queue_id: Some("4f2".into()), ..Finished::new(Outcome::Sent, Stage::Accepted) };
+        assert_eq!(
+            headline(&sent, "smtp.example.com"),
+            "Sent. smtp.example.com accepted the message as 4f2, encrypted with TLS 1.3."
+        );
+        let downgraded = Finished {
+            downgrade: Some(Downgrade::Refused),
+            partial: true,
+            recipients: vec![
+                RecipientResult { address: "a@example.com".into(), accepted: true, reply: None },
+                RecipientResult { address: "b@example.com".into(), accepted: false, reply: None },
+            ],
+            ..Finished::new(Outcome::Sent, Stage::Accepted)
+        };
+        assert_eq!(
+            headline(&downgraded, "h"),
+            "Sent. h accepted the message, unencrypted because the server refused STARTTLS. 1 of 2 recipients was refused."
+        );
+        let failed = Finished {
+            diagnosis: Some(Diagnosis { title: "The server refused the password.".into(), ..Diagnosis::default() }),
+            ..failed(Stage::Auth, Cause::Rejected)
+        };
+        assert_eq!(headline(&failed, "h"), "Not sent. The server refused the password; nothing was handed over.");
+    }
+
+    #[test]
+    fn cancelling_is_unknown_once_the_final_dot_was_begun() {
+        let begun = |stage| Event { what: What::Begun { stage }, elapsed_ms: 0 };
+        assert_eq!(Finished::cancelled(&[begun(Stage::Data)]).outcome, Outcome::Cancelled);
+        assert_eq!(Finished::cancelled(&[begun(Stage::Data), begun(Stage::Accepted)]).outcome, Outcome::Unknown);
+        assert_eq!(Finished::cancelled(&[]).stage, Stage::Resolve);
+    }
 }

@@ -16,7 +16,7 @@ use domain::words;
 use tokio::sync::Semaphore;
 
 use crate::entries::Entries;
-use crate::mailer::{Mailer, Mode, TestRun};
+use crate::mailer::{Mailer, TestRun};
 
 /// The most tests at once; more wait.
 const MAX_SESSIONS: usize = 16;
@@ -128,12 +128,11 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) ->
     };
     let (draft, password) = resolve(start, edit)?;
     let checked = draft.check(&password);
-    let envelope = test.check(&draft);
-    let (checked, envelope) = match (checked, envelope) {
-        (Ok(checked), Ok(envelope)) => (checked, envelope),
-        (checked, envelope) => {
+    let (checked, mode) = match (checked, test.check(&draft)) {
+        (Ok(checked), Ok(mode)) => (checked, mode),
+        (checked, mode) => {
             let mut errors = checked.err().unwrap_or_default();
-            errors.merge(envelope.err().unwrap_or_default());
+            errors.merge(mode.err().unwrap_or_default());
             return Err(Problem::Invalid(errors));
         }
     };
@@ -142,8 +141,7 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) ->
         (SecretChange::Keep, Some(id)) => entries.password_for(id, &checked.server)?,
         _ => None,
     };
-    let mode = if test.check_only { Mode::CheckOnly } else { Mode::Send };
-    Ok(TestRun { server: checked.server, password, envelope, mode })
+    Ok(TestRun { server: checked.server, password, mode })
 }
 
 /// The entry that `edit` makes of `start`, or every field's problem.
@@ -173,9 +171,8 @@ pub fn password_of(patch: &ServerPatch, variable: impl Fn(&str) -> Option<Secret
         None => return Ok(PasswordDraft::default()),
         Some(None) => return Ok(PasswordDraft { remove: true, ..PasswordDraft::default() }),
         Some(Some(PasswordInput::Value(secret))) => secret.clone(),
-        Some(Some(PasswordInput::Env(name))) => variable(name).ok_or_else(|| {
-            FieldErrors::one(Field::Password, FieldError::PasswordVariable { name: words::quote(name) })
-        })?,
+        Some(Some(PasswordInput::Env(name))) => variable(name)
+            .ok_or_else(|| FieldErrors::one(Field::Password, FieldError::PasswordVariable { name: words::quote(name) }))?,
     };
     Ok(PasswordDraft { password: secret.clone(), confirm: secret, remove: false })
 }

@@ -268,6 +268,26 @@ impl Entries {
         self.store.reading(|tx| plan(tx, ids))
     }
 
+    /// The entry that stands where the first of `ids` stands once they are gone: the next one by name, or the last.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn after(&self, ids: &[EntryId]) -> Result<Option<EntryId>, Problem> {
+        let going: BTreeSet<EntryId> = ids.iter().copied().collect();
+        self.store.reading(|tx| {
+            let (mut passed, mut next) = (false, None);
+            tx.scan(&mut |line| {
+                if going.contains(&line.id) {
+                    passed = true;
+                    return ControlFlow::Continue(());
+                }
+                next = Some(line.id);
+                if passed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            Ok(next)
+        })
+    }
+
     /// Trashes entries, all or none. If the default is among them and complete ones stay, `heir` takes its place;
     /// otherwise `heir` is not looked at.
     ///

@@ -7,7 +7,7 @@ mod serve;
 
 use std::sync::Arc;
 
-use app::backend::{Assets, Backend, PageStatus};
+use app::backend::{Backend, PageStatus};
 use app::forms::Submitted;
 use axum::Router;
 use axum::body::Body;
@@ -136,6 +136,3 @@ fn see_other(path: &str) -> Response {
 const fn name(header: &'static str) -> HeaderName {
     HeaderName::from_static(header)
 }
-
-/// The addresses of the assets, for [`app::backend::Assets`].
-type AssetUrls = Assets;

@@ -127,7 +127,7 @@ fn described_by(state: FormState, field: Field) -> impl Fn() -> String + Copy + 
 /// The help under a field.
 #[component]
 pub(crate) fn Help(field: Field) -> impl IntoView {
-    view! { <p class="help" id=format!("{}-help", field_id(field))>{words::help(field)}</p> }
+    view! { <p class="help" id=format!("{}-help", field_id(field))>{words::help(field)}</p> }.into_any()
 }
 
 /// The error under a field. The element is always there, so that nothing jumps for screen readers.
@@ -138,6 +138,7 @@ fn FieldErrorText(state: FormState, field: Field) -> impl IntoView {
             {move || state.error_of(field)}
         </p>
     }
+    .into_any()
 }
 
 /// Marks that the whole field does not apply now: hidden where scripting shows it again in time.
@@ -190,7 +191,7 @@ pub(crate) fn TextField(
             <Help field/>
             {note.map(|note| view! { <p class="help note">{move || note.get()}</p> })}
         </div>
-    }
+    }.into_any()
 }
 
 /// A check box.
@@ -221,6 +222,7 @@ pub(crate) fn CheckField(state: FormState, field: Field) -> impl IntoView {
             <Help field/>
         </div>
     }
+    .into_any()
 }
 
 /// One of a few: radio buttons.
@@ -260,6 +262,7 @@ pub(crate) fn ChoiceField(state: FormState, field: Field, choices: &'static [&'s
             <Help field/>
         </fieldset>
     }
+    .into_any()
 }
 
 /// One of a few: a list to choose from.
@@ -299,6 +302,7 @@ pub(crate) fn SelectField(state: FormState, field: Field, choices: &'static [&'s
             <Help field/>
         </div>
     }
+    .into_any()
 }
 
 /// The password, its confirmation and its removal. What is stored is never here.
@@ -351,6 +355,7 @@ pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool
             }}
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -382,4 +387,5 @@ fn PasswordInput(
             <Help field/>
         </div>
     }
+    .into_any()
 }

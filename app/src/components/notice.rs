@@ -26,6 +26,7 @@ pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl
             }}
         </div>
     }
+    .into_any()
 }
 
 fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {

@@ -44,6 +44,7 @@ pub(crate) fn ListPage() -> impl IntoView {
             })}
         </Transition>
     }
+    .into_any()
 }
 
 #[component]
@@ -70,6 +71,7 @@ fn List(page: Page, refused: Option<ApiError>, search: String) -> impl IntoView 
             }}
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -80,6 +82,7 @@ fn Empty() -> impl IntoView {
             <p class="muted">"At hand you need: the server's name, and an account that may send, if the server asks for one."</p>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -142,6 +145,7 @@ fn Found(page: Page, search: String) -> impl IntoView {
             </div>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -182,6 +186,7 @@ fn SearchForm(search: String, found: String) -> impl IntoView {
             <p class="muted" role="status">{found}</p>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -210,7 +215,7 @@ fn ListRow(row: Row) -> impl IntoView {
                 }}
             </td>
         </tr>
-    }
+    }.into_any()
 }
 
 #[component]
@@ -225,6 +230,7 @@ fn Connection(server: RowServer) -> impl IntoView {
         <td data-label="Signs in as">{or_dash(server.username)}</td>
         <td data-label="Sender">{or_dash(server.sender)}</td>
     }
+    .into_any()
 }
 
 fn or_dash(text: String) -> impl IntoView {
@@ -268,6 +274,7 @@ fn Undo(offer: UndoOffer) -> impl IntoView {
             </form>
         </div>
     }
+    .into_any()
 }
 
 /// `a`, `a and b`, `a, b and 3 more`.

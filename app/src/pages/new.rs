@@ -38,6 +38,7 @@ pub(crate) fn NewPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -103,4 +104,5 @@ fn NewForm(name: String, error: Option<ApiError>) -> impl IntoView {
             </form>
         </div>
     }
+    .into_any()
 }

@@ -59,6 +59,7 @@ pub(crate) fn TrashPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -97,5 +98,5 @@ fn Question(plan: TrashPlan, refused: Option<ApiError>, search: String, number: 
                 </div>
             </form>
         </div>
-    }
+    }.into_any()
 }

@@ -71,22 +71,32 @@ pub struct Envelope {
     pub to: Vec<Mailbox>,
 }
 
+/// How far a test goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    /// Nothing is sent. It ends after EHLO or the sign-in, or, with an envelope, after the recipients.
+    Check(Option<Envelope>),
+    /// The test message is sent.
+    Send(Envelope),
+}
+
 impl TestDraft {
-    /// The envelope, read as `draft` reads addresses; `None` where nothing is to be sent and no recipient was given.
+    /// What is to be done, addresses read as `draft` reads them.
     ///
     /// # Errors
     /// The problems of both fields.
-    pub fn check(&self, draft: &ServerDraft) -> Result<Option<Envelope>, FieldErrors> {
+    pub fn check(&self, draft: &ServerDraft) -> Result<Mode, FieldErrors> {
         let mut errors = FieldErrors::default();
         if self.check_only && self.to.trim().is_empty() {
-            return Ok(None);
+            return Ok(Mode::Check(None));
         }
         let from = if self.from.trim().is_empty() { &draft.sender } else { &self.from };
         let from = if from.trim().is_empty() { Err(FieldError::Required) } else { mailbox(from, draft.strictness()) };
         let from = errors.take(Field::TestFrom, from);
         let to = errors.take(Field::TestTo, recipients(&self.to, draft.strictness()));
         match (from, to) {
-            (Some(from), Some(to)) => Ok(Some(Envelope { from, to })),
+            (Some(from), Some(to)) if self.check_only => Ok(Mode::Check(Some(Envelope { from, to }))),
+            (Some(from), Some(to)) => Ok(Mode::Send(Envelope { from, to })),
             _ => Err(errors),
         }
     }

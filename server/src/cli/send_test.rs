@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use domain::error::{ApiError, Problem};
 use domain::secret::Secret;
@@ -14,8 +13,7 @@ use serde_json::json;
 
 use super::{Format, SendTestArgs, USAGE, fail};
 use crate::backend::password_of;
-use crate::mailer::{Mailer, Mode, TestRun};
-use crate::ports::{SystemClock, SystemRandom};
+use crate::mailer::{Mailer, TestRun};
 
 /// The most bytes of a configuration; an honest one has one or two thousand.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -36,7 +34,7 @@ pub(super) fn run(args: &SendTestArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The system gives no threads ({error})."), USAGE),
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stdout();
     let format = args.format;
     let finished = runtime.block_on(mailer.run(plan, &mut |event| {
         // A reader that went away does not stop a session: the exit code still tells.
@@ -50,12 +48,9 @@ pub(super) fn run(args: &SendTestArgs) -> ExitCode {
 }
 
 fn mailer(ca: Option<&Path>) -> Result<Mailer, String> {
-    let mut roots = Vec::new();
-    if let Some(ca) = ca {
-        let bytes = read_bounded(ca, MAX_CA).map_err(|error| format!("--ca: {} can't be read ({error}).", ca.display()))?;
-        roots = Mailer::parse_roots(&bytes).map_err(|error| format!("--ca: {}: {error}", ca.display()))?;
-    }
-    Mailer::new(roots, Arc::new(SystemClock), Arc::new(SystemRandom)).map_err(|error| error.to_string())
+    let Some(ca) = ca else { return Mailer::system(None).map_err(|error| error.to_string()) };
+    let roots = read_bounded(ca, MAX_CA).map_err(|error| format!("--ca: {} can't be read ({error}).", ca.display()))?;
+    Mailer::system(Some(&roots)).map_err(|error| format!("--ca: {}: {error}", ca.display()))
 }
 
 /// What is to be run, or every reason why it can't.
@@ -78,19 +73,18 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
     let test = TestDraft { from: args.from.clone(), to: args.to.clone(), check_only: args.check_only };
     let password = password_of(&patch, variable);
     let checked = password.as_ref().map_err(Clone::clone).and_then(|password| draft.check(password));
-    let envelope = test.check(&draft);
-    match (checked, envelope) {
-        (Ok(checked), Ok(envelope)) => {
+    let mode = test.check(&draft);
+    match (checked, mode) {
+        (Ok(checked), Ok(mode)) => {
             let password = match checked.password {
                 domain::secret::SecretChange::Set(secret) => Some(secret),
                 _ => None,
             };
-            let mode = if args.check_only { Mode::CheckOnly } else { Mode::Send };
-            Ok(TestRun { server: checked.server, password, envelope, mode })
+            Ok(TestRun { server: checked.server, password, mode })
         }
-        (checked, envelope) => {
+        (checked, mode) => {
             let mut errors = checked.err().unwrap_or_default();
-            errors.merge(envelope.err().unwrap_or_default());
+            errors.merge(mode.err().unwrap_or_default());
             Err(Problem::Invalid(errors).into())
         }
     }

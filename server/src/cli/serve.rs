@@ -18,7 +18,7 @@ use crate::ports::{SystemClock, SystemRandom};
 use crate::web::{Hosts, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
-const CANT_LISTEN: u8 = 3;
+const CANT_LISTEN: u8 = 14;
 /// How often what was trashed is looked through.
 const PURGE_EVERY: Duration = Duration::from_secs(5);
 
@@ -49,13 +49,12 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts) -> ExitCode {
         }
         Err(error) => return fail(&format!("Can't listen on {addr} ({error}). Choose another address with --addr."), CANT_LISTEN),
     };
-    let opened = DataDir::open(&args.data_dir)
-        .and_then(|dir| Entries::open(&dir, Box::new(SystemClock), Box::new(SystemRandom)));
+    let opened = DataDir::open(&args.data_dir).and_then(|dir| Entries::open(&dir, Arc::new(SystemClock), Arc::new(SystemRandom)));
     let entries = match opened {
         Ok(entries) => Arc::new(entries),
         Err(error) => return fail(&error.to_string(), error.exit_code()),
     };
-    let mailer = match Mailer::system() {
+    let mailer = match Mailer::system(None) {
         Ok(mailer) => mailer,
         Err(error) => return fail(&error.to_string(), USAGE),
     };
@@ -128,7 +127,11 @@ fn parse_addr(text: &str) -> Result<SocketAddr, String> {
 
 /// The host and port of a public address.
 fn authority(url: &str) -> Result<String, String> {
-    let wrong = || format!("“{url}” isn't an address to reach Postroom at. Use http:// or https:// and a name, such as https://post.example.com.");
+    let wrong = || {
+        format!(
+            "“{url}” isn't an address to reach Postroom at. Use http:// or https:// and a name, such as https://post.example.com."
+        )
+    };
     let uri: http::Uri = url.parse().map_err(|_| wrong())?;
     match (uri.scheme_str(), uri.authority()) {
         (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(authority.to_string()),

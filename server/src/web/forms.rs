@@ -94,11 +94,8 @@ async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(fields): Pos
     };
     let password_typed = !password.password.is_empty();
     let action = fields.text("action");
-    let test = TestDraft {
-        from: fields.text(Field::TestFrom.key()),
-        to: fields.text(Field::TestTo.key()),
-        check_only: action == "check",
-    };
+    let test =
+        TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
     let mut submitted = SubmittedEntry { draft: draft.clone(), test: test.clone(), password_typed, error: None, report: None };
     let edit = Edit::Form(Box::new(draft), password);
     if matches!(action.as_str(), "check" | "send") {

@@ -14,7 +14,7 @@ use domain::error::{ApiError, Problem};
 use domain::words;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tower_http::csrf::{CsrfLayer, ProtectionError, ResponseForProtectionError};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
 use super::{api_error, is_api, name, refusal};
@@ -64,20 +64,8 @@ pub(super) async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request
 }
 
 /// Refuses what another site makes a browser send: everything that may change something, by `Sec-Fetch-Site` and `Origin`.
-pub(super) fn cross_origin() -> CsrfLayer<Refused> {
-    CsrfLayer::new().with_rejection_response(Refused)
-}
-
-/// The answer to a request of another site.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refused;
-
-impl ResponseForProtectionError for Refused {
-    type ResponseBody = Body;
-
-    fn response_for_protection_error(&self, _error: ProtectionError) -> Response {
-        api_error(Problem::CrossOrigin)
-    }
+pub(super) fn cross_origin() -> CsrfLayer<fn(ProtectionError) -> Response> {
+    CsrfLayer::new().with_rejection_response(|_| api_error(Problem::CrossOrigin))
 }
 
 /// A browser that sends a cookie also sends `Sec-Fetch-Site` or `Origin` with everything that may change something.
@@ -199,7 +187,17 @@ mod tests {
         for host in ["127.0.0.1:3000", "localhost:3000", "LOCALHOST", "[::1]:3000", "[::1]", "127.1.2.3:80", "post.example.com"] {
             assert!(hosts.knows(host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example:3000", "127.0.0.1.evil.example", "10.0.0.1:3000", "localhost:x", "post.example.com:81", "[::1", "0.0.0.0:3000"] {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:3000",
+            "127.0.0.1.evil.example",
+            "10.0.0.1:3000",
+            "localhost:x",
+            "post.example.com:81",
+            "[::1",
+            "0.0.0.0:3000",
+        ] {
             assert!(!hosts.knows(host) || host == "[::1", "{host}");
         }
     }

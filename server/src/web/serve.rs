@@ -63,4 +63,3 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Res
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
 }
-

@@ -219,7 +219,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
                 <TryIt page/>
             </div>
         </form>
-    }
+    }.into_any()
 }
 
 /// What happens once, when the program runs.
@@ -259,6 +259,7 @@ fn SaveState(page: Page) -> impl IntoView {
             }}
         </p>
     }
+    .into_any()
 }
 
 #[component]
@@ -319,7 +320,7 @@ fn Fields(page: Page) -> impl IntoView {
                 <TextField state field=Field::AzureTenant/>
             </details>
         </div>
-    }
+    }.into_any()
 }
 
 #[component]
@@ -350,5 +351,5 @@ fn TryIt(page: Page) -> impl IntoView {
             <p class="progress" role="status">{move || testing().then_some("Talking to the server…")}</p>
             {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated)/> })}
         </section>
-    }
+    }.into_any()
 }

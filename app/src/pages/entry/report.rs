@@ -25,6 +25,7 @@ pub(super) fn Report(report: TestReport, outdated: Signal<bool>) -> impl IntoVie
             {stages(&events)}
         </div>
     }
+    .into_any()
 }
 
 /// The diagnosis with its evidence.
