@@ -80,7 +80,7 @@ fn bindgen(compiled: &Path, out: &Path) -> Outcome {
     bindgen.omit_default_module_path(true).remove_name_section(true).remove_producers_section(true);
     let mut output = bindgen.generate_output().doing(doing)?;
     output.emit(out).doing(doing)?;
-    match output.snippets().len() + output.local_modules().len() {
+    match output.snippets().values().map(Vec::len).sum::<usize>() + output.local_modules().len() {
         0 => Ok(()),
         snippets => Err(Failure::new(format!(
             "the web app brings {snippets} JavaScript snippets of its own (see {}); they are not embedded. Do it in Rust.",
