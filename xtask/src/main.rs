@@ -3,11 +3,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks on both")]
 
 mod assets;
+mod bench;
 mod build;
 mod check;
+mod postroom;
 mod project;
 mod run;
 mod setup;
+mod size;
 mod test;
 
 use std::env;
@@ -28,6 +31,8 @@ Postroom's commands. Each of them installs what it needs and is missing.
   cargo xtask test unit                  Only the crates' own
   cargo xtask test e2e [ARGS]            Only the end-to-end tests; ARGS go to Playwright
   cargo xtask check                      Check format, lints, documentation, dependencies and the repository
+  cargo xtask size                       Measure what a browser loads
+  cargo xtask bench [NAME …]             Measure the release binary: startup, list, save, address
   cargo xtask help                       Show this
 ";
 
@@ -57,6 +62,11 @@ fn dispatch(command: Option<&str>, args: &[String]) -> Outcome {
         Some("build") => {
             none_expected("build", args)?;
             build::build(&Project::find()?)
+        }
+        Some("bench") => bench::bench(&Project::find()?, args),
+        Some("size") => {
+            none_expected("size", args)?;
+            size::size(&Project::find()?)
         }
         Some("check") => {
             none_expected("check", args)?;
