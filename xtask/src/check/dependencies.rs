@@ -182,10 +182,17 @@ fn explained(project: &Project, packages: &[Value], broken: &mut Vec<String>) ->
     for list in ["dependencies", "devDependencies"] {
         names.extend(npm[list].as_object().into_iter().flatten().map(|(name, _)| name.clone()));
     }
-    for name in names.iter().filter(|name| !contributing.contains(&format!("`{name}`"))) {
-        broken.push(format!("CONTRIBUTING.md gives no reason for the dependency `{name}`"));
+    let listed = first_cells(&contributing);
+    for name in names.iter().filter(|name| !listed.contains(name.as_str())) {
+        broken.push(format!("CONTRIBUTING.md gives no reason for the dependency {name}"));
     }
     Ok(())
+}
+
+/// The names in the first column of a document's tables.
+fn first_cells(text: &str) -> BTreeSet<&str> {
+    let cells = text.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
+    cells.flat_map(|cell| cell.split(',')).map(|name| name.trim().trim_matches('`')).collect()
 }
 
 #[cfg(test)]
@@ -226,6 +233,12 @@ mod tests {
         assert_eq!(broken, Vec::<String>::new());
         layers(&[package("domain", &["app"]), package("app", &["redb", "server"]), package("extra", &[])], &mut broken);
         assert_eq!(broken.len(), 4, "{broken:?}");
+    }
+
+    #[test]
+    fn names_are_taken_from_the_first_column() {
+        let cells = first_cells("Text, a\n| one, `two` | three |\n|---|---|\n");
+        assert_eq!(cells, ["one", "two", "---"].into());
     }
 
     #[test]
