@@ -98,17 +98,19 @@ enum Target {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct AddrSpec {
-    local: Text,
-    domain: Domain,
+    /// The local part without quotes, `@` and the domain as it was read.
+    text: Text,
+    /// Where the `@` is.
+    at: usize,
+    /// The domain with A-labels, if it has U-labels.
+    ascii: Option<Text>,
 }
 
-/// A domain name or an address literal.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Domain {
-    /// As it was read.
-    text: Text,
-    /// With A-labels, where they differ from what was read.
-    ascii: Option<Text>,
+/// A domain name or an address literal, of an [`AddrSpec`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Domain<'a> {
+    text: &'a str,
+    ascii: Option<&'a str>,
 }
 
 /// A mailbox without a domain, where one with a domain is needed.
@@ -248,13 +250,13 @@ impl Mailbox {
     /// What the local part says, without its quotes.
     pub fn local(&self) -> &str {
         match &self.target {
-            Target::Addr(addr) => &addr.local,
+            Target::Addr(addr) => addr.local(),
             Target::Bare(local) => local,
         }
     }
 
     /// The domain. None for a bare local name.
-    pub fn domain(&self) -> Option<&Domain> {
+    pub fn domain(&self) -> Option<Domain<'_>> {
         self.addr().map(AddrSpec::domain)
     }
 
@@ -327,76 +329,76 @@ impl AddrSpec {
 
     /// What the local part says, without its quotes.
     pub fn local(&self) -> &str {
-        &self.local
+        &self.text[..self.at]
     }
 
     /// The domain.
-    pub fn domain(&self) -> &Domain {
-        &self.domain
+    pub fn domain(&self) -> Domain<'_> {
+        Domain { text: &self.text[self.at + 1..], ascii: self.ascii.as_deref() }
     }
 
     /// Whether a server must offer SMTPUTF8 (RFC 6531) to take it: the local part is not ASCII. A domain never asks for
     /// it, as it has A-labels.
     pub fn needs_smtputf8(&self) -> bool {
-        !self.local.is_ascii()
+        !self.local().is_ascii()
     }
 
     /// Mailbox of RFC 5321 section 4.1.2, as it stands between the angle brackets of `MAIL FROM:<…>`: one line, quoted
     /// where it must be, with A-labels (where the feature `idna` is on).
     pub fn to_wire(&self) -> String {
-        let mut out = String::with_capacity(self.local.len() + self.domain.text.len() + 3);
+        let mut out = String::with_capacity(self.text.len() + 2);
         let written = self.write(&mut out, Form::Header);
         debug_assert!(written.is_ok(), "writing to a string cannot fail");
         out
     }
 
     fn write(&self, out: &mut dyn Write, form: Form) -> fmt::Result {
-        header::local_part(&self.local, out)?;
+        header::local_part(self.local(), out)?;
         out.write_char('@')?;
         out.write_str(match form {
-            Form::Header => self.domain.ascii(),
-            Form::Display => &self.domain.text,
+            Form::Header => self.domain().ascii(),
+            Form::Display => self.domain().text,
         })
     }
 }
 
-impl Domain {
+impl<'a> Domain<'a> {
     /// As it was read, without comments and white space.
-    pub fn as_str(&self) -> &str {
-        &self.text
+    pub fn as_str(self) -> &'a str {
+        self.text
     }
 
     /// With A-labels. Without the feature `idna`, U-labels stay.
-    pub fn ascii(&self) -> &str {
-        self.ascii.as_ref().unwrap_or(&self.text)
+    pub fn ascii(self) -> &'a str {
+        self.ascii.unwrap_or(self.text)
     }
 
     /// With U-labels where they can be read. Without the feature `idna`, A-labels stay.
-    pub fn unicode(&self) -> Cow<'_, str> {
+    pub fn unicode(self) -> Cow<'a, str> {
         idn::to_unicode(self.ascii())
     }
 
     /// Whether it has labels beyond ASCII, written either way.
-    pub fn is_idn(&self) -> bool {
+    pub fn is_idn(self) -> bool {
         !self.text.is_ascii() || self.labels().any(|label| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--")))
     }
 
     /// Whether it is an address literal such as `[192.0.2.1]`.
-    pub fn is_literal(&self) -> bool {
+    pub fn is_literal(self) -> bool {
         self.text.starts_with('[')
     }
 
     /// Whether it is a single label, such as `localhost`: seldom what is meant.
-    pub fn is_single_label(&self) -> bool {
+    pub fn is_single_label(self) -> bool {
         !self.is_literal() && !self.text.contains('.')
     }
 
     /// Whether the last label is a number, as in `192.0.2.1` without its brackets: never registered.
-    pub fn is_numeric(&self) -> bool {
+    pub fn is_numeric(self) -> bool {
         !self.is_literal() && self.labels().next_back().is_some_and(|label| label.bytes().all(|octet| octet.is_ascii_digit()))
     }
 
-    fn labels(&self) -> std::str::Split<'_, char> {
+    fn labels(self) -> std::str::Split<'a, char> {
         self.text.split('.')
     }
 }
@@ -451,16 +453,15 @@ impl Sink for Reader {
 }
 
 fn read_target(raw: &RawAddr<'_>) -> Target {
-    let local = text::local_part(raw.local);
+    let (text, at) = text::addr_spec(raw.local, raw.domain.map(|domain| domain.text));
     let Some(domain) = raw.domain else {
-        return Target::Bare(local);
+        return Target::Bare(text);
     };
-    let text = text::domain(domain.text);
-    let ascii = match idn::encode_domain(&text, true) {
+    let ascii = match idn::encode_domain(&text[at + 1..], true) {
         Ok(Some(ascii)) if domain.has_u_labels => Text::new(ascii.into_owned()),
         _ => None,
     };
-    Target::Addr(AddrSpec { local, domain: Domain { text, ascii } })
+    Target::Addr(AddrSpec { text, at, ascii })
 }
 
 /// Whether a character beyond ASCII may stand in an address.
@@ -490,9 +491,9 @@ impl fmt::Display for AddrSpec {
 }
 
 /// As it was read.
-impl fmt::Display for Domain {
+impl fmt::Display for Domain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text)
     }
 }
 

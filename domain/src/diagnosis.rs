@@ -33,12 +33,12 @@ pub enum Fix {
         /// The port.
         port: u16,
     },
-    /// Protocol SMTP with StartTLS required on this port.
+    /// Protocol SMTP with STARTTLS required on this port.
     UseStarttls {
         /// The port.
         port: u16,
     },
-    /// StartTLS "Enabled and required".
+    /// `StartTls::EnabledAndRequired`.
     RequireStarttls,
     /// "Allow credentials without encryption" on.
     AllowPlaintextCredentials,
@@ -253,13 +253,12 @@ fn raw(evidence: &Evidence<'_>) -> Option<String> {
 /// At most five, so that a sentence stays one.
 fn names(certificate: &Certificate) -> String {
     const SHOWN: usize = 5;
-    let mut text = certificate.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let text = certificate.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match certificate.names.len() {
-        0 => text.push_str("(none)"),
-        n if n > SHOWN => text.push_str(&format!(" and {} more", n - SHOWN)),
-        _ => {}
+        0 => "(none)".into(),
+        n if n > SHOWN => format!("{text} and {} more", n - SHOWN),
+        _ => text,
     }
-    text
 }
 
 /// Puts what is known into a sentence. A value is never looked at for placeholders again.
@@ -339,6 +338,13 @@ const RULES: &[Rule] = &[
         causes: &[Cause::NoPassword],
         title: "There is a username, but no password is stored.",
         steps: &["Enter the password.", "Or leave the username empty, if the server wants no sign-in."],
+        ..ANY
+    },
+    Rule {
+        kind: "address_without_domain",
+        causes: &[Cause::AddressWithoutDomain],
+        title: "The sender or a recipient has no domain, so no server would know where it belongs.",
+        steps: &["Add @ and the domain to the address, such as @example.com."],
         ..ANY
     },
     // Reaching it.

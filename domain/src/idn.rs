@@ -45,8 +45,12 @@ impl fmt::Display for IdnError {
             Self::Character('/') => "Enter the host name only, without “https://” or a path",
             Self::Character(':') => "Enter the host name only; the port has its own field",
             Self::Character(c) if c.is_control() => "The host name contains a control character; type it anew",
-            Self::Character('!'..='~') => return write!(f, "A host name can't contain “{}”", self.character()),
-            Self::Character(c) => return write!(f, "A host name can't contain the character U+{:04X}", u32::from(*c)),
+            Self::Character('!'..='~') => {
+                return write!(f, "A host name can't contain “{}”", self.character());
+            }
+            Self::Character(c) => {
+                return write!(f, "A host name can't contain the character U+{:04X}", u32::from(*c));
+            }
             Self::HyphenAtEdge => "A part of a host name can't start or end with a hyphen",
             Self::LabelTooLong => "A part of the host name is longer than 63 characters",
             Self::TooLong => "The host name is longer than 253 characters",

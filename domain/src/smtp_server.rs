@@ -3,6 +3,8 @@
 
 mod draft;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -20,6 +20,7 @@ pub struct Event {
 /// The kinds of event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "the large one comes once a run")]
 pub enum What {
     /// A stage begins. After a fallback the stages from `connect` on begin once more.
     Begun {
@@ -158,24 +159,6 @@ impl Stage {
             Self::Quit => "the goodbye (QUIT)",
         }
     }
-
-    /// A row's label once the stage is behind: "Encrypted".
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Resolve => "Name resolved",
-            Self::Connect => "Connected",
-            Self::Greeting => "Greeting",
-            Self::Ehlo => "Introduction",
-            Self::Starttls => "StartTLS",
-            Self::Tls => "Encrypted",
-            Self::Auth => "Sign-in",
-            Self::MailFrom => "Sender",
-            Self::RcptTo => "Recipients",
-            Self::Data => "Message",
-            Self::Accepted => "Accepted",
-            Self::Quit => "Goodbye",
-        }
-    }
 }
 
 /// What protected a session, as it really was.
@@ -209,7 +192,7 @@ impl Security {
     }
 }
 
-/// Why a session that may be encrypted (StartTLS "Enabled") went on without.
+/// Why a session that may be encrypted (`StartTls::Enabled`) went on without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Downgrade {
@@ -306,6 +289,8 @@ pub enum Cause {
     LinksUnsupported,
     /// The entry signs in with a password and none is stored.
     NoPassword,
+    /// An address is a bare local name: it can't be sent from or to.
+    AddressWithoutDomain,
 
     /// The name has no address.
     NameNotFound,
@@ -384,7 +369,14 @@ pub enum Cause {
 impl Cause {
     /// Whether the entry itself is the cause, found before anything was opened.
     pub const fn is_configuration(self) -> bool {
-        matches!(self, Self::AzureOauthUnsupported | Self::FaxUnsupported | Self::LinksUnsupported | Self::NoPassword)
+        matches!(
+            self,
+            Self::AzureOauthUnsupported
+                | Self::FaxUnsupported
+                | Self::LinksUnsupported
+                | Self::NoPassword
+                | Self::AddressWithoutDomain
+        )
     }
 }
 
@@ -436,7 +428,7 @@ impl Finished {
 
 /// The result in one or two sentences, outcome first. `host` is the entry's.
 pub fn headline(finished: &Finished, host: &str) -> String {
-    let mut text = match finished.outcome {
+    let text = match finished.outcome {
         Outcome::Sent => {
             let id = finished.queue_id.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
             format!("Sent. {host} accepted the message{id}, {}", how_protected(finished))
@@ -458,13 +450,12 @@ pub fn headline(finished: &Finished, host: &str) -> String {
         ),
         Outcome::Cancelled => "Cancelled. Nothing was handed over".into(),
     };
-    text.push('.');
-    if finished.partial {
-        let refused = finished.recipients.iter().filter(|r| !r.accepted).count();
-        let verb = if refused == 1 { "was" } else { "were" };
-        text.push_str(&format!(" {refused} of {} recipients {verb} refused.", finished.recipients.len()));
+    if !finished.partial {
+        return format!("{text}.");
     }
-    text
+    let refused = finished.recipients.iter().filter(|r| !r.accepted).count();
+    let verb = if refused == 1 { "was" } else { "were" };
+    format!("{text}. {refused} of {} recipients {verb} refused.", finished.recipients.len())
 }
 
 fn how_protected(finished: &Finished) -> String {

@@ -123,10 +123,13 @@ pub fn summary(draft: &ServerDraft) -> String {
 
 /// Text from outside for a sentence: at most 60 characters, controls and invisible characters made visible.
 pub fn quote(text: &str) -> String {
-    const MAX: usize = 60;
+    quote_up_to(text, 60)
+}
+
+fn quote_up_to(text: &str, max: usize) -> String {
     let mut out = String::new();
     for (at, c) in text.chars().enumerate() {
-        if at == MAX {
+        if at == max {
             out.push('…');
             break;
         }
@@ -302,8 +305,7 @@ pub fn problem(problem: &Problem) -> String {
 
 /// Like [`quote`], for details of up to 200 characters.
 fn quote_long(text: &str) -> String {
-    let chars: Vec<char> = text.chars().take(200).collect();
-    chars.chunks(60).map(|c| quote(&c.iter().collect::<String>())).collect()
+    quote_up_to(text, 200)
 }
 
 /// A time in words: `10 seconds`, `1.5 seconds`, `2 minutes`.

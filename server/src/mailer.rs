@@ -1,23 +1,126 @@
-//! Stub.
+//! Talks to mail servers. A [`Mailer`] runs tests of an entry: it connects, encrypts, signs in, and hands over a test
+//! message or stops before that, telling every step as an [`Event`]. What a failure means is `domain::diagnosis`' affair;
+//! storing passwords and runs is the backend's.
+//!
+//! Every step is bounded by the entry's Timeout, the run by a deadline, and every count of bytes from outside by a cap.
+
+mod auth;
+mod certificate;
+mod compose;
+mod connect;
+mod record;
+mod reply;
+mod session;
+mod stream;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use domain::secret::Secret;
 use domain::smtp_server::SmtpServer;
 pub use domain::smtp_server::{Envelope, Mode};
-use domain::transcript::*;
-use std::sync::Arc;
-pub struct Mailer;
+use domain::transcript::{Event, Finished};
+
+pub use connect::{Resolver, SystemResolver};
+pub use tls::BadRoots;
+
+use crate::ports::{Clock, Random, SystemClock, SystemRandom};
+
+/// Runs SMTP sessions. Cheap to share, thread-safe, made once: it reads the machine's certificate authorities.
+///
+/// ```no_run
+/// # async fn example(server: domain::smtp_server::SmtpServer) {
+/// use server::mailer::{Mailer, Mode, TestRun};
+/// let mailer = Mailer::system(None).expect("no extra roots, nothing to fail");
+/// let run = TestRun { server, password: None, mode: Mode::Check(None) };
+/// let finished = mailer.run(run, &mut |event| println!("{event:?}")).await;
+/// # }
+/// ```
+pub struct Mailer {
+    trust: tls::Trust,
+    resolver: Arc<dyn Resolver>,
+    clock: Arc<dyn Clock + Send + Sync>,
+    random: Arc<dyn Random + Send + Sync>,
+    ehlo_name: Option<String>,
+    session_deadline: SessionDeadline,
+}
+
+/// How long a whole run may take: `factor` times the entry's Timeout, within limits.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionDeadline {
+    /// How many times the Timeout.
+    pub factor: u32,
+    /// At least this.
+    pub min: Duration,
+    /// At most this.
+    pub max: Duration,
+}
+
+impl SessionDeadline {
+    /// What design.md wants: 20 × Timeout, at least 60 s, at most 2 h.
+    pub const STANDARD: Self = Self { factor: 20, min: Duration::from_mins(1), max: Duration::from_hours(2) };
+
+    fn of(&self, timeout: Duration) -> Duration {
+        timeout.saturating_mul(self.factor).clamp(self.min, self.max)
+    }
+}
+
+/// A test of an entry.
+#[derive(Debug)]
 pub struct TestRun {
+    /// The entry, saved or not.
     pub server: SmtpServer,
+    /// Its password. Without one, an entry that signs in with a password fails before anything is opened.
     pub password: Option<Secret>,
+    /// How far it goes.
     pub mode: Mode,
 }
+
 impl Mailer {
-    pub fn system(_r: Option<&[u8]>) -> Result<Self, std::io::Error> {
-        Ok(Self)
+    /// With the machine's own certificate authorities, resolver, clock and randomness. `extra_roots` is PEM: authorities,
+    /// or servers' own certificates, that are trusted besides.
+    ///
+    /// # Errors
+    /// If `extra_roots` can't be used.
+    pub fn system(extra_roots: Option<&[u8]>) -> Result<Self, BadRoots> {
+        Self::new(extra_roots, Arc::new(SystemResolver), Arc::new(SystemClock), Arc::new(SystemRandom))
     }
-    pub async fn run(&self, _run: TestRun, sink: &mut (dyn FnMut(Event) + Send)) -> Finished {
-        let f = Finished::new(Outcome::Failed, Stage::Connect);
-        sink(Event { what: What::Begun { stage: Stage::Connect }, elapsed_ms: 0 });
-        sink(Event { what: What::Finished(f.clone()), elapsed_ms: 3 });
-        f
+
+    /// With everything given.
+    ///
+    /// # Errors
+    /// As [`Mailer::system`].
+    pub fn new(
+        extra_roots: Option<&[u8]>,
+        resolver: Arc<dyn Resolver>,
+        clock: Arc<dyn Clock + Send + Sync>,
+        random: Arc<dyn Random + Send + Sync>,
+    ) -> Result<Self, BadRoots> {
+        let trust = tls::Trust::new(extra_roots, clock.clone())?;
+        Ok(Self { trust, resolver, clock, random, ehlo_name: None, session_deadline: SessionDeadline::STANDARD })
+    }
+
+    /// Introduces itself as `name` instead of the machine's own name or address.
+    #[must_use]
+    pub fn with_ehlo_name(mut self, name: impl Into<String>) -> Self {
+        self.ehlo_name = Some(name.into());
+        self
+    }
+
+    /// Gives whole runs another deadline.
+    #[must_use]
+    pub fn with_session_deadline(mut self, deadline: SessionDeadline) -> Self {
+        self.session_deadline = deadline;
+        self
+    }
+
+    /// Runs a test. `sink` gets every event in order; the last one is [`domain::transcript::What::Finished`] with what is
+    /// returned. It always ends by itself; dropping the future cancels it (`Finished::cancelled` says what to record then).
+    pub async fn run(&self, run: TestRun, sink: &mut (dyn FnMut(Event) + Send)) -> Finished {
+        let mut record = record::Recorder::new(sink, run.password.as_ref(), run.server.username());
+        let finished = session::Session::new(self, &run, &mut record).run().await;
+        record.finish(finished.clone());
+        finished
     }
 }

@@ -201,3 +201,74 @@ fn make_key(dir: &DataDir, random: &dyn Random) -> io::Result<()> {
     fs::rename(&draft, dir.key())?;
     dir.sync()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { purpose: "smtp-sign-in", table: "secrets", record: 7, field: "password" };
+
+    struct Counting;
+
+    impl Random for Counting {
+        fn fill(&self, buf: &mut [u8]) {
+            for (byte, number) in buf.iter_mut().zip(1..) {
+                *byte = number;
+            }
+        }
+    }
+
+    fn sealer(byte: u8) -> Sealer {
+        Sealer::new(Zeroizing::new([byte; KEY_LENGTH]))
+    }
+
+    fn seal(text: &str) -> Vec<u8> {
+        sealer(1).seal(PLACE, &Secret::new(text.to_owned()), &Counting)
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again() {
+        for text in ["", "hunter2", "pässwörd\u{1f512}", &"x".repeat(4096)] {
+            assert_eq!(sealer(1).open(PLACE, &seal(text)), Ok(Secret::new(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn its_length_does_not_show() {
+        let lengths = |texts: std::ops::Range<usize>| texts.map(|length| seal(&"x".repeat(length)).len()).collect::<Vec<_>>();
+        assert_eq!(lengths(0..61), [1 + NONCE + BLOCK + TAG; 61]);
+        assert_eq!(lengths(61..125), [1 + NONCE + 2 * BLOCK + TAG; 64]);
+    }
+
+    #[test]
+    fn every_changed_or_missing_byte_is_found() {
+        let whole = seal("hunter2");
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            let expected = if at == 0 { SealError::UnknownVersion(0) } else { SealError::Refused };
+            assert_eq!(sealer(1).open(PLACE, &changed), Err(expected), "byte {at}");
+            assert!(sealer(1).open(PLACE, &whole[..at]).is_err(), "cut to {at}");
+        }
+        assert!(sealer(1).open(PLACE, &[whole.as_slice(), &[0]].concat()).is_err(), "one more");
+    }
+
+    #[test]
+    fn it_opens_nowhere_else_and_with_no_other_key() {
+        let whole = seal("hunter2");
+        for elsewhere in [
+            Place { purpose: "key-check", ..PLACE },
+            Place { table: "trashed", ..PLACE },
+            Place { record: 8, ..PLACE },
+            Place { field: "token", ..PLACE },
+        ] {
+            assert_eq!(sealer(1).open(elsewhere, &whole), Err(SealError::Refused), "{elsewhere:?}");
+        }
+        assert_eq!(sealer(2).open(PLACE, &whole), Err(SealError::Refused));
+    }
+
+    #[test]
+    fn nothing_of_the_key_is_printed() {
+        assert_eq!(format!("{:?}", sealer(1)), "Sealer(…)");
+    }
+}

@@ -276,12 +276,57 @@ fn undo_never_overwrites_what_was_made_since() {
 #[test]
 fn a_complete_entry_that_comes_back_to_none_is_the_default() {
     let bench = bench();
-    let (first, second) = (bench.complete("first"), bench.complete("second"));
-    let earlier = bench.entries.trash(&[second], None).unwrap();
-    let later = bench.entries.trash(&[first], None).unwrap();
+    let default = bench.complete("default");
+    let (second, first) = (bench.complete("second"), bench.complete("first"));
+    let bare = bench.entries.create_named(&name("bare")).unwrap().0;
+    let earlier = bench.entries.trash(&[first, second, bare], None).unwrap();
+    let later = bench.entries.trash(&[default], None).unwrap();
     assert_eq!(all(&bench.entries).undo.map(|offer| offer.batch), Some(later.batch), "the latest is offered");
     bench.entries.undo(earlier.batch).unwrap();
-    assert_eq!(default_name(&bench.entries).as_deref(), Some("second"));
+    assert_eq!(default_name(&bench.entries).as_deref(), Some("first"));
+    bench.entries.undo(later.batch).unwrap();
+    assert_eq!(default_name(&bench.entries).as_deref(), Some("first"));
+}
+
+#[test]
+fn of_two_who_save_at_once_one_wins() {
+    let bench = bench();
+    let id = bench.complete("mail");
+    for version in 1..=10 {
+        let save = |timeout: &str| {
+            let mut draft = draft("mail");
+            draft.default = true;
+            draft.timeout_ms = timeout.into();
+            bench.entries.save(id, Version(version), &checked(&draft))
+        };
+        let results = std::thread::scope(|scope| {
+            let threads = ["20000", "30000", "40000"].map(|timeout| scope.spawn(move || save(timeout)));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(results.iter().filter(|result| **result == Ok(Version(version + 1))).count(), 1, "{results:?}");
+        assert_eq!(results.iter().filter(|result| matches!(result, Err(Problem::Stale(_)))).count(), 2, "{results:?}");
+    }
+}
+
+#[test]
+fn a_list_reads_no_records_but_its_pages() {
+    let file = Memory::default();
+    let store = RedbStore::create(Box::new(file.clone())).unwrap();
+    fill(&store, 120);
+    drop(store);
+    // An unreadable record on the second page: whoever reads it can't miss it.
+    let database = redb::Builder::new().create_with_backend(file.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let servers: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("servers");
+    transaction.open_table(servers).unwrap().insert(70_u64.to_be_bytes().as_slice(), b"?".as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let entries = over(Box::new(RedbStore::open(Box::new(file)).unwrap()), &TestClock::new());
+    let list = |search: &str, page| entries.list(&ListQuery { search: search.into(), page });
+    assert!(matches!(list("", 2), Err(Problem::Corrupt { .. })));
+    assert_eq!(list("", 1).unwrap().rows.len(), 50);
+    assert_eq!(list("", 3).unwrap().rows.len(), 20);
+    assert_eq!(list("scan7@", 1).unwrap().rows.len(), 1, "a search reads what it found");
 }
 
 #[test]

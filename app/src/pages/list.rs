@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::{Failed, set_status_of};
+use super::{Failed, set_status, set_status_of};
 use crate::api::list_servers;
 use crate::components::ErrorNotice;
 use crate::forms::Submitted;
@@ -23,6 +23,9 @@ async fn load(search: String, page: u32) -> Result<(Page, Option<ApiError>), Api
     };
     let result = list_servers(Some(search), Some(page)).await.map_err(|failure| failure.0);
     set_status_of(&result);
+    if let Some(error) = &refused {
+        set_status(error.error.status());
+    }
     result.map(|page| (page, refused))
 }
 

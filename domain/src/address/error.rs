@@ -74,7 +74,7 @@ kinds! {
     /// There is no address.
     Empty = "empty",
     /// The whole text is over [`super::MAX_INPUT`] octets.
-    InputTooLong { /** In octets. */ length: usize } = "input_too_long",
+    InputTooLong { /** In octets. */ length: u32 } = "input_too_long",
     /// Several mailboxes where exactly one is wanted; the place is the second.
     MoreThanOne = "more_than_one",
     /// A group where exactly one mailbox is wanted.
@@ -132,7 +132,7 @@ kinds! {
     /// Quoted text beside other text in the local part.
     PartlyQuoted = "partly_quoted",
     /// The local part is over 64 octets (RFC 5321 section 4.5.3.1.1).
-    LocalPartTooLong { /** In octets. */ length: usize } = "local_part_too_long",
+    LocalPartTooLong { /** In octets. */ length: u32 } = "local_part_too_long",
 
     /// Nothing after the `@`.
     EmptyDomain = "empty_domain",
@@ -149,11 +149,11 @@ kinds! {
     /// An underscore in the domain.
     Underscore = "underscore",
     /// A label of the domain is over 63 octets (RFC 1035 section 2.3.4).
-    LabelTooLong { /** In octets. */ length: usize } = "label_too_long",
+    LabelTooLong { /** In octets. */ length: u32 } = "label_too_long",
     /// The domain is over 255 octets (RFC 5321 section 4.5.3.1.2).
-    DomainTooLong { /** In octets. */ length: usize } = "domain_too_long",
+    DomainTooLong { /** In octets. */ length: u32 } = "domain_too_long",
     /// The address is over 254 octets (RFC 5321 section 4.5.3.1.3, less the angle brackets).
-    AddressTooLong { /** In octets. */ length: usize } = "address_too_long",
+    AddressTooLong { /** In octets. */ length: u32 } = "address_too_long",
     /// A domain literal that RFC 5321 section 4.1.3 does not know.
     UnknownLiteral = "unknown_literal",
     /// A U-label that IDNA does not allow. Only found with the feature `idna`.

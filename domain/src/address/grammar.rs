@@ -46,6 +46,7 @@ pub(super) enum RawName<'a> {
 }
 
 /// An addr-spec as it stands in the input, comments and white space within included.
+#[derive(Clone, Copy)]
 pub(super) struct RawAddr<'a> {
     pub local: &'a str,
     /// None for a bare local name.
@@ -80,12 +81,12 @@ pub(super) fn addr_spec(input: &str, strictness: Strictness) -> Result<RawAddr<'
     if parser.peek().is_none() {
         return parser.fault(Kind::Empty);
     }
-    let addr = parser.addr_spec()?;
-    if addr.domain.is_none() {
+    parser.addr_spec()?;
+    if parser.addr.domain.is_none() {
         return fault_at(parser.at, Kind::MissingAt);
     }
     match parser.peek() {
-        None => Ok(addr),
+        None => Ok(parser.addr),
         Some(_) => parser.unexpected(Place::AfterAddress),
     }
 }
@@ -96,6 +97,8 @@ const QTEXT: u8 = 2;
 const CTEXT: u8 = 4;
 const DTEXT: u8 = 8;
 const LET_DIG: u8 = 16;
+/// What [`Parser::scan`] stops at.
+const DECIDER: u8 = 32;
 
 /// RFC 5322 sections 3.2.2 to 3.2.4 and 3.4.1, RFC 5321 section 4.1.2.
 static CLASSES: [u8; 256] = {
@@ -138,6 +141,9 @@ static CLASSES: [u8; 256] = {
         ) {
             class |= ATEXT;
         }
+        if matches!(octet, b'"' | b'(' | b')' | b'@' | b'<' | b':' | b';' | b',') {
+            class |= DECIDER;
+        }
         classes[octet as usize] = class;
         octet += 1;
     }
@@ -173,6 +179,8 @@ struct Parser<'a> {
     comment: Option<Range<usize>>,
     /// Whether the last mailbox has angle brackets.
     angle: bool,
+    /// The last addr-spec; here instead of in results, which would have to be moved about.
+    addr: RawAddr<'a>,
     /// Where the last addr-spec has its `@`.
     at: usize,
     /// The first decider beyond commas and its place, valid until `pos` passes it.
@@ -182,7 +190,7 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(input: &'a str, strictness: Strictness) -> Result<Self> {
         if input.len() > MAX_INPUT {
-            return Err(Fault { kind: Kind::InputTooLong { length: input.len() }, offset: MAX_INPUT });
+            return Err(Fault { kind: Kind::InputTooLong { length: octets(input.len()) }, offset: MAX_INPUT });
         }
         let strict = strictness == Strictness::Strict;
         Ok(Self {
@@ -193,11 +201,13 @@ impl<'a> Parser<'a> {
             single: false,
             comment: None,
             angle: false,
+            addr: RawAddr { local: "", domain: None },
             at: 0,
             beyond_commas: (Decider::Other, 0),
         })
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.pos).copied()
     }
@@ -209,13 +219,32 @@ impl<'a> Parser<'a> {
         found
     }
 
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.pos..).unwrap_or_default()
+    }
+
+    fn next_char(&self) -> Option<char> {
+        self.input.get(self.pos..)?.chars().next()
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.input.get(start..end).unwrap_or_default()
+    }
+
+    /// Consumes all octets of a class.
+    #[inline]
+    fn run(&mut self, class: u8) {
+        let rest = self.rest();
+        self.pos += rest.iter().position(|octet| !is(class, *octet)).unwrap_or(rest.len());
+    }
+
     fn fault<T>(&self, kind: Kind) -> Result<T> {
         fault_at(self.pos, kind)
     }
 
     /// The next character cannot stand here. Controls, unseen and unassigned characters are named as what they are.
     fn unexpected<T>(&self, place: Place) -> Result<T> {
-        let Some(found) = self.input[self.pos..].chars().next() else {
+        let Some(found) = self.next_char() else {
             return self.fault(Kind::Empty);
         };
         match found {
@@ -252,7 +281,7 @@ impl<'a> Parser<'a> {
     /// UTF8-non-ascii = UTF8-2 / UTF8-3 / UTF8-4  ; less what cannot be seen or is not assigned
     /// ```
     fn utf8_non_ascii(&mut self, in_address: bool) -> Result<()> {
-        if let Some(c) = self.input[self.pos..].chars().next() {
+        if let Some(c) = self.next_char() {
             Self::check_class(self.pos, c, in_address)?;
             self.pos += c.len_utf8();
         }
@@ -282,7 +311,7 @@ impl<'a> Parser<'a> {
             match self.peek() {
                 Some(b' ' | b'\t') => self.pos += 1,
                 Some(b'\r' | b'\n') => {
-                    let [b'\r', b'\n', b' ' | b'\t', ..] = self.bytes[self.pos..] else {
+                    let [b'\r', b'\n', b' ' | b'\t', ..] = self.rest() else {
                         return self.fault(Kind::LineBreak);
                     };
                     if folded && self.strict {
@@ -320,7 +349,7 @@ impl<'a> Parser<'a> {
                 }
                 Some(b'\\') if self.pos + 1 < self.bytes.len() => self.quoted_pair()?,
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.fws()?,
-                Some(octet) if is(CTEXT, octet) => self.pos += 1,
+                Some(octet) if is(CTEXT, octet) => self.run(CTEXT),
                 Some(0x80..) => self.utf8_non_ascii(false)?,
                 None | Some(b'\\') => return fault_at(start, Kind::UnclosedComment),
                 Some(_) => return self.unexpected(Place::DisplayName),
@@ -332,13 +361,20 @@ impl<'a> Parser<'a> {
     /// CFWS = (1*([FWS] comment) [FWS]) / FWS
     /// ```
     /// Optional everywhere, so it may match nothing. Says whether it matched something.
+    #[inline]
     fn cfws(&mut self) -> Result<bool> {
-        let start = self.pos;
+        match self.peek() {
+            Some(b' ' | b'\t' | b'\r' | b'\n' | b'(') => self.some_cfws().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    fn some_cfws(&mut self) -> Result<()> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.fws()?,
                 Some(b'(') => self.comment()?,
-                _ => return Ok(self.pos > start),
+                _ => return Ok(()),
             }
         }
     }
@@ -349,14 +385,14 @@ impl<'a> Parser<'a> {
     /// atext = ALPHA / DIGIT / "!" / "#" / … / "~" / UTF8-non-ascii
     /// ```
     /// As many as there are.
+    #[inline]
     fn atext(&mut self, in_address: bool) -> Result<()> {
-        loop {
-            match self.peek() {
-                Some(octet) if is(ATEXT, octet) => self.pos += 1,
-                Some(0x80..) => self.utf8_non_ascii(in_address)?,
-                _ => return Ok(()),
-            }
+        self.run(ATEXT);
+        while let Some(0x80..) = self.peek() {
+            self.utf8_non_ascii(in_address)?;
+            self.run(ATEXT);
         }
+        Ok(())
     }
 
     fn at_atext(&self) -> bool {
@@ -381,7 +417,7 @@ impl<'a> Parser<'a> {
                 }
                 Some(b'\\') if self.pos + 1 < self.bytes.len() => self.quoted_pair()?,
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.fws()?,
-                Some(octet) if is(QTEXT, octet) => self.pos += 1,
+                Some(octet) if is(QTEXT, octet) => self.run(QTEXT),
                 Some(0x80..) => self.utf8_non_ascii(in_address)?,
                 None | Some(b'\\') => return fault_at(start, Kind::UnclosedQuote),
                 Some(_) => return self.unexpected(Place::LocalPart),
@@ -403,11 +439,12 @@ impl<'a> Parser<'a> {
             self.cfws()?;
             match self.peek() {
                 Some(b'"') => self.quoted_string(false)?,
+                Some(b',') if self.pos == start => return self.fault(Kind::EmptyElement),
                 Some(b'.' | b',') if !self.strict => self.pos += 1,
                 Some(b'.') => return self.fault(Kind::DotInName),
                 Some(b',') => return self.fault(Kind::NameNeedsQuotes { found: ',' }),
                 _ if self.at_atext() => self.atext(false)?,
-                _ => return Ok(&self.input[start..end]),
+                _ => return Ok(self.slice(start, end)),
             }
             end = self.pos;
         }
@@ -434,23 +471,28 @@ impl<'a> Parser<'a> {
         self.mailto()?;
         let decider = self.decide();
         self.angle = decider.0 == Decider::Angle;
-        let (name, addr) = match decider {
-            (Decider::Colon, at) => return fault_at(at, if self.single { Kind::GroupNotAllowed } else { Kind::NestedGroup }),
+        let name = match decider {
+            (Decider::Colon, at) => {
+                return fault_at(at, if self.single { Kind::GroupNotAllowed } else { Kind::NestedGroup });
+            }
             (Decider::Angle, _) => self.name_addr()?,
-            _ => (RawName::None, self.addr_spec()?),
+            _ => {
+                self.addr_spec()?;
+                RawName::None
+            }
         };
         let name = match (name, self.comment.take()) {
             (RawName::None, Some(comment)) if !self.strict => RawName::Comment(&self.input[comment]),
             (name, _) => name,
         };
-        sink.mailbox(RawMailbox { name, addr });
+        sink.mailbox(RawMailbox { name, addr: self.addr });
         Ok(())
     }
 
     /// The prefix of a link, which has found its way into many an address book.
     fn mailto(&mut self) -> Result<()> {
         const PREFIX: &[u8] = b"mailto:";
-        let found = self.bytes[self.pos..].get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+        let found = self.rest().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
         if !found {
             return Ok(());
         }
@@ -466,7 +508,7 @@ impl<'a> Parser<'a> {
     /// name-addr    = [display-name] angle-addr
     /// display-name = phrase
     /// ```
-    fn name_addr(&mut self) -> Result<(RawName<'a>, RawAddr<'a>)> {
+    fn name_addr(&mut self) -> Result<RawName<'a>> {
         let name = match self.phrase()? {
             "" => RawName::None,
             phrase => RawName::Phrase(phrase),
@@ -474,14 +516,15 @@ impl<'a> Parser<'a> {
         if self.peek() != Some(b'<') {
             return self.unexpected(Place::DisplayName);
         }
-        Ok((name, self.angle_addr()?))
+        self.angle_addr()?;
+        Ok(name)
     }
 
     /// ```text
     /// angle-addr     = [CFWS] "<" addr-spec ">" [CFWS] / obs-angle-addr
     /// obs-angle-addr = [CFWS] "<" obs-route addr-spec ">" [CFWS]
     /// ```
-    fn angle_addr(&mut self) -> Result<RawAddr<'a>> {
+    fn angle_addr(&mut self) -> Result<()> {
         let open = self.pos;
         self.pos += 1;
         self.cfws()?;
@@ -490,14 +533,14 @@ impl<'a> Parser<'a> {
             Some(b'@' | b',') => self.obs_route()?,
             _ => self.mailto()?,
         }
-        let addr = self.addr_spec()?;
+        self.addr_spec()?;
         match self.peek() {
             Some(b'>') => self.pos += 1,
             None | Some(b',' | b';' | b'<') => return fault_at(open, Kind::UnclosedAngle),
             Some(_) => return self.unexpected(Place::AfterAddress),
         }
         self.cfws()?;
-        Ok(addr)
+        Ok(())
     }
 
     /// ```text
@@ -507,11 +550,13 @@ impl<'a> Parser<'a> {
     /// Read and dropped, as RFC 5321 section 4.1.1.3 asks.
     fn obs_route(&mut self) -> Result<()> {
         let start = self.pos;
+        let mut found = false;
         loop {
             self.cfws()?;
             match self.peek() {
                 Some(b',') => self.pos += 1,
                 Some(b'@') => {
+                    found = true;
                     self.pos += 1;
                     self.domain()?;
                     match self.peek() {
@@ -521,7 +566,7 @@ impl<'a> Parser<'a> {
                         _ => return fault_at(start, Kind::EmptyLocalPart),
                     }
                 }
-                Some(b':') if !self.strict && self.pos > start => break,
+                Some(b':') if !self.strict && found => break,
                 _ => return self.unexpected_or(Place::LocalPart, Kind::UnclosedAngle),
             }
         }
@@ -643,7 +688,7 @@ impl<'a> Parser<'a> {
     /// What kind of item begins here, and where that shows.
     ///
     /// A comma decides only if no `<` follows before the next `@`, `:`, `;` or the end: in `Doe, John <j@example.org>` the
-    /// angle bracket says that the comma belongs to the name.
+    /// angle bracket says that the comma belongs to the name. One with nothing before or after it never does.
     fn decide(&mut self) -> (Decider, usize) {
         let (decider, at) = self.scan(self.pos, false);
         if decider != Decider::Comma {
@@ -662,19 +707,24 @@ impl<'a> Parser<'a> {
     fn scan(&self, mut pos: usize, beyond_commas: bool) -> (Decider, usize) {
         let mut depth = 0_usize;
         let mut quoted = false;
+        let mut after_comma = false;
         while let Some(&octet) = self.bytes.get(pos) {
             match octet {
                 b'\\' if quoted || depth > 0 => pos += 1,
-                b'"' if depth == 0 => quoted = !quoted,
-                b'(' if !quoted => depth += 1,
-                b')' if !quoted => depth = depth.saturating_sub(1),
-                _ if quoted || depth > 0 => {}
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                _ if !is(DECIDER, octet) => after_comma &= depth > 0,
+                b'"' if depth == 0 => (quoted, after_comma) = (!quoted, false),
+                _ if quoted => {}
+                b'(' => depth += 1,
+                b')' => depth = depth.saturating_sub(1),
+                _ if depth > 0 => {}
                 b'@' => return (Decider::At, pos),
-                b'<' => return (Decider::Angle, pos),
                 b':' => return (Decider::Colon, pos),
-                b';' => return (Decider::Other, pos),
                 b',' if !beyond_commas => return (Decider::Comma, pos),
-                _ => {}
+                b',' | b'<' if after_comma => return (Decider::Other, pos),
+                b',' => after_comma = true,
+                b'<' => return (Decider::Angle, pos),
+                _ => return (Decider::Other, pos),
             }
             pos += 1;
         }
@@ -687,17 +737,18 @@ impl<'a> Parser<'a> {
     /// addr-spec = local-part "@" domain
     /// ```
     /// Leniently a local part alone, where an address may end.
-    fn addr_spec(&mut self) -> Result<RawAddr<'a>> {
+    fn addr_spec(&mut self) -> Result<()> {
         let start = self.pos;
-        let (local, local_octets) = self.local_part()?;
+        self.addr.domain = None;
+        let local_octets = self.local_part()?;
         if local_octets > MAX_LOCAL_PART {
-            return fault_at(start, Kind::LocalPartTooLong { length: local_octets });
+            return fault_at(start, Kind::LocalPartTooLong { length: octets(local_octets) });
         }
         self.at = self.pos;
         if !self.eat(b'@') {
-            return Ok(RawAddr { local, domain: None });
+            return Ok(());
         }
-        let (domain, domain_octets) = self.domain()?;
+        let domain_octets = self.domain()?;
         match self.peek() {
             Some(b'@') => return self.fault(Kind::TwoAts),
             None | Some(b',' | b';' | b'<' | b'>') => {}
@@ -707,9 +758,9 @@ impl<'a> Parser<'a> {
         }
         let length = local_octets + 1 + domain_octets;
         if length > MAX_ADDRESS {
-            return fault_at(start, Kind::AddressTooLong { length });
+            return fault_at(start, Kind::AddressTooLong { length: octets(length) });
         }
-        Ok(RawAddr { local, domain: Some(domain) })
+        Ok(())
     }
 
     /// ```text
@@ -718,7 +769,8 @@ impl<'a> Parser<'a> {
     /// obs-local-part = word *("." word)          ; read leniently, with dots at the edges and doubled
     /// ```
     /// With its octets on the wire: comments and white space around words do not count, quotes do.
-    fn local_part(&mut self) -> Result<(&'a str, usize)> {
+    #[inline]
+    fn local_part(&mut self) -> Result<usize> {
         self.cfws()?;
         let start = self.pos;
         let (mut end, mut octets) = (start, 0);
@@ -730,7 +782,9 @@ impl<'a> Parser<'a> {
                 Some(b'.') => {
                     match last {
                         Part::Dot if self.strict => return self.fault(Kind::LocalPartDoubleDot),
-                        Part::None if self.strict => return self.fault(Kind::LocalPartStartsWithDot),
+                        Part::None if self.strict => {
+                            return self.fault(Kind::LocalPartStartsWithDot);
+                        }
                         Part::Quoted if self.strict => return self.fault(Kind::PartlyQuoted),
                         Part::Dot | Part::None => edge_dots = true,
                         _ => {}
@@ -761,8 +815,13 @@ impl<'a> Parser<'a> {
                 match self.peek() {
                     Some(b'@') if self.strict => return fault_at(end, Kind::SpaceBesideAt),
                     Some(b'.') if self.strict => return fault_at(end, Kind::SpaceInLocalPart),
-                    Some(b'"') if self.strict || last.is_word() => return fault_at(end, Kind::SpaceInLocalPart),
-                    _ if self.at_atext() && (self.strict || last.is_word()) => return fault_at(end, Kind::SpaceInLocalPart),
+                    Some(b'"') if self.strict || last.is_word() => {
+                        self.quoted_string(true)?; // if it is never closed, that is worse
+                        return fault_at(end, Kind::SpaceInLocalPart);
+                    }
+                    _ if self.at_atext() && (self.strict || last.is_word()) => {
+                        return fault_at(end, Kind::SpaceInLocalPart);
+                    }
                     _ => {}
                 }
             }
@@ -771,7 +830,8 @@ impl<'a> Parser<'a> {
         if (edge_dots || last == Part::Dot) && !quoted {
             octets += 2; // what is no dot-atom is sent in quotes
         }
-        Ok((&self.input[start..end], octets))
+        self.addr.local = self.slice(start, end);
+        Ok(octets)
     }
 
     /// After the local part comes the `@`, or leniently the end of a bare local name.
@@ -780,7 +840,8 @@ impl<'a> Parser<'a> {
             (Some(b'@'), Part::None) => self.fault(Kind::EmptyLocalPart),
             (Some(b'@'), Part::Dot) if self.strict => fault_at(end - 1, Kind::LocalPartEndsWithDot),
             (Some(b','), Part::Atom | Part::Dot) if self.comma_within_local_part() => self.unexpected(Place::LocalPart),
-            (None | Some(b',' | b';' | b'>'), Part::None) => self.fault(Kind::Empty),
+            (Some(b','), Part::None) => self.fault(Kind::EmptyElement),
+            (None | Some(b';' | b'>'), Part::None) => self.fault(Kind::Empty),
             (None | Some(b',' | b';' | b'>'), _) if self.strict => fault_at(end, Kind::MissingAt),
             (None | Some(b'@' | b',' | b';' | b'>'), _) => Ok(()),
             (Some(_), _) => self.unexpected(Place::LocalPart),
@@ -799,7 +860,8 @@ impl<'a> Parser<'a> {
     /// obs-domain = atom *("." atom)              ; of RFC 5322, the white space around dots
     /// ```
     /// With its octets; those of U-labels are known only with IDNA.
-    fn domain(&mut self) -> Result<(RawDomain<'a>, usize)> {
+    #[inline]
+    fn domain(&mut self) -> Result<usize> {
         let gap = self.pos;
         if self.cfws()? && self.strict && self.peek().is_some() {
             return fault_at(gap, Kind::SpaceBesideAt);
@@ -833,8 +895,8 @@ impl<'a> Parser<'a> {
                 return fault_at(end + 1, Kind::SpaceInDomain);
             }
         }
-        let text = &self.input[start..end];
-        let domain = RawDomain { text, has_u_labels };
+        let text = self.slice(start, end);
+        self.addr.domain = Some(RawDomain { text, has_u_labels });
         if has_u_labels {
             match idn::encode_domain(&super::text::without_cfws(text), !self.strict) {
                 Ok(None) => octets = 0,
@@ -843,9 +905,9 @@ impl<'a> Parser<'a> {
             }
         }
         if octets > MAX_DOMAIN {
-            return fault_at(start, Kind::DomainTooLong { length: octets });
+            return fault_at(start, Kind::DomainTooLong { length: self::octets(octets) });
         }
-        Ok((domain, octets))
+        Ok(octets)
     }
 
     /// ```text
@@ -854,13 +916,16 @@ impl<'a> Parser<'a> {
     /// Ldh-str    = *( ALPHA / DIGIT / "-" ) Let-dig
     /// ```
     /// Leniently with `_`, and with `-` at the edges. Says whether it is ASCII.
+    #[inline]
     fn sub_domain(&mut self) -> Result<bool> {
         let start = self.pos;
         let mut ascii = true;
         loop {
+            self.run(LET_DIG);
             match self.peek() {
-                Some(octet) if is(LET_DIG, octet) => self.pos += 1,
-                Some(b'-') if self.strict && self.pos == start => return self.fault(Kind::HyphenAtEdge),
+                Some(b'-') if self.strict && self.pos == start => {
+                    return self.fault(Kind::HyphenAtEdge);
+                }
                 Some(b'_') if self.strict => return self.fault(Kind::Underscore),
                 Some(b'-' | b'_') => self.pos += 1,
                 Some(0x80..) => {
@@ -875,7 +940,7 @@ impl<'a> Parser<'a> {
         }
         let length = self.pos - start;
         if ascii && length > MAX_LABEL {
-            return fault_at(start, Kind::LabelTooLong { length });
+            return fault_at(start, Kind::LabelTooLong { length: octets(length) });
         }
         Ok(ascii)
     }
@@ -900,12 +965,10 @@ impl<'a> Parser<'a> {
     /// IPv6-address-literal = "IPv6:" IPv6-addr
     /// ```
     /// No tag but `IPv6` is registered, so there are no general ones.
-    fn address_literal(&mut self) -> Result<(RawDomain<'a>, usize)> {
+    fn address_literal(&mut self) -> Result<usize> {
         let start = self.pos;
         self.pos += 1;
-        while self.peek().is_some_and(|octet| is(DTEXT, octet)) {
-            self.pos += 1;
-        }
+        self.run(DTEXT);
         match self.peek() {
             Some(b']') => {}
             None => return fault_at(start, Kind::UnclosedLiteral),
@@ -921,9 +984,10 @@ impl<'a> Parser<'a> {
             return fault_at(start + 1, Kind::UnknownLiteral);
         }
         self.pos += 1;
-        let text = &self.input[start..self.pos];
+        let text = self.slice(start, self.pos);
         self.cfws()?;
-        Ok((RawDomain { text, has_u_labels: false }, text.len()))
+        self.addr.domain = Some(RawDomain { text, has_u_labels: false });
+        Ok(text.len())
     }
 
     /// What is next cannot stand here; `at_end` if nothing is.
@@ -1000,4 +1064,9 @@ fn ipv6_addr(text: &[u8]) -> bool {
 
 fn fault_at<T>(offset: usize, kind: Kind) -> Result<T> {
     Err(Fault { kind, offset })
+}
+
+/// A length in an error, which need not be larger than that.
+fn octets(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -49,26 +49,27 @@ const ENCODED_TEXT: usize = 75 - 12;
 /// ```text
 /// encoded-word = "=?" charset "?" encoding "?" encoded-text "?="
 /// ```
-/// In Q or B, what is shorter; a character is never split over two words.
+/// In Q, or in B where that is much shorter; a character is never split over two words.
 fn encoded_words(text: &str, out: &mut dyn Write) -> fmt::Result {
-    let q = text.bytes().map(|octet| if q_literal(octet) || octet == b' ' { 1 } else { 3 }).sum::<usize>();
-    let b = text.len().div_ceil(3) * 4;
-    let (name, cost): (char, fn(&str) -> usize) = if q <= b {
-        ('Q', |text| text.bytes().map(|octet| if q_literal(octet) || octet == b' ' { 1 } else { 3 }).sum())
-    } else {
-        ('B', |text| text.len().div_ceil(3) * 4)
-    };
-    let (mut start, mut end) = (0, 0);
+    let encoding = if q_length(text) * 2 <= b_length(text) * 3 { 'Q' } else { 'B' };
+    let length = if encoding == 'Q' { q_length } else { b_length };
+    let mut start = 0;
     for (at, c) in text.char_indices() {
-        let next = at + c.len_utf8();
-        if cost(&text[start..next]) > ENCODED_TEXT {
-            encoded_word(name, &text[start..at], out)?;
+        if length(&text[start..at + c.len_utf8()]) > ENCODED_TEXT {
+            encoded_word(encoding, &text[start..at], out)?;
             out.write_char(' ')?;
             start = at;
         }
-        end = next;
     }
-    encoded_word(name, &text[start..end], out)
+    encoded_word(encoding, &text[start..], out)
+}
+
+fn q_length(text: &str) -> usize {
+    text.bytes().map(|octet| if q_literal(octet) || octet == b' ' { 1 } else { 3 }).sum()
+}
+
+fn b_length(text: &str) -> usize {
+    text.len().div_ceil(3) * 4
 }
 
 fn encoded_word(encoding: char, text: &str, out: &mut dyn Write) -> fmt::Result {

@@ -19,7 +19,9 @@ impl Text {
             '\0'..='\x7f' => false,
             c => matches!(unicode::class(c), Class::Plain | Class::Slip),
         };
-        text.chars().all(clean).then(|| Self(text.into_boxed_str()))
+        // Without a branch an octet, for what is nearly always ASCII.
+        let printable = text.bytes().fold(true, |all, octet| all & matches!(octet, b' '..=b'~'));
+        (printable || text.chars().all(clean)).then(|| Self(text.into_boxed_str()))
     }
 
     /// What the grammar has read. It refuses what must not be in a text; this holds even if it did not.
@@ -65,7 +67,10 @@ fn tokens(raw: &str) -> impl Iterator<Item = Token<'_>> {
                 (Token::Quoted(rest.get(1..length - 1).unwrap_or_default()), length)
             }
             _ => {
-                let length = rest.find([' ', '\t', '\r', '\n', '(', '"']).unwrap_or(rest.len());
+                let length = rest
+                    .bytes()
+                    .position(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | b'(' | b'"'))
+                    .unwrap_or(rest.len());
                 (Token::Plain(&rest[..length]), length)
             }
         };
@@ -148,28 +153,43 @@ pub(super) fn comment(raw: &str) -> Text {
     Text::read(out)
 }
 
-/// What a local part says: quotes, comments and white space between words removed.
-pub(super) fn local_part(raw: &str) -> Text {
-    let mut out = String::with_capacity(raw.len());
+/// What an addr-spec says: a local part without quotes, `@` and a domain, or the local part only. Comments and white space
+/// between words are removed. With the length of the local part.
+pub(super) fn addr_spec(local: &str, domain: Option<&str>) -> (Text, usize) {
+    let mut out = String::with_capacity(local.len() + domain.map_or(0, |domain| domain.len() + 1));
+    words(local, &mut out);
+    let length = out.len();
+    if let Some(domain) = domain {
+        out.push('@');
+        words(domain, &mut out);
+    }
+    (Text::read(out), length)
+}
+
+fn words(raw: &str, out: &mut String) {
+    if is_plain(raw) {
+        return out.push_str(raw);
+    }
     for token in tokens(raw) {
         match token {
             Token::Space => {}
             Token::Plain(atoms) => out.push_str(atoms),
-            Token::Quoted(content) => unescape(content, &mut out),
+            Token::Quoted(content) => unescape(content, out),
         }
     }
-    Text::read(out)
+}
+
+/// Whether there is nothing but atoms and dots.
+fn is_plain(raw: &str) -> bool {
+    raw.bytes().fold(true, |all, octet| all & !matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | b'(' | b'"'))
 }
 
 /// A domain without the comments and the white space that may be around its dots.
 pub(super) fn without_cfws(raw: &str) -> std::borrow::Cow<'_, str> {
-    if !raw.contains([' ', '\t', '(', '\n']) {
+    if is_plain(raw) {
         return raw.into();
     }
-    let plain = |token| if let Token::Plain(text) = token { Some(text) } else { None };
-    tokens(raw).filter_map(plain).collect::<String>().into()
-}
-
-pub(super) fn domain(raw: &str) -> Text {
-    Text::read(without_cfws(raw).into_owned())
+    let mut out = String::with_capacity(raw.len());
+    words(raw, &mut out);
+    out.into()
 }

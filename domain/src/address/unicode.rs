@@ -181,3 +181,60 @@ static RUNS: [u8; 1570] = [
     177, 58, 15, 238, 4, 162, 19, 158, 4, 226, 11, 203, 38, 5, 170, 66, 134, 183, 2, 192, 88, 193, 135, 40, 1, 30,
     96, 128, 1, 240, 1, 144, 252, 3, 254, 255, 3, 2, 254, 255, 3, 2,
 ];
+
+#[cfg(test)]
+mod tests {
+    use icu_properties::CodePointMapData;
+    use icu_properties::props::GeneralCategory;
+
+    use super::{Class, RUNS, class, is_assigned};
+
+    /// The table is made here, from the Unicode data that IDNA uses. A newer Unicode version fails with the new table.
+    #[test]
+    fn the_table_is_that_of_the_named_version() {
+        let categories = CodePointMapData::<GeneralCategory>::new();
+        let assigned = |code: u32| (0xd800..0xe000).contains(&code) || categories.get32(code) != GeneralCategory::Unassigned;
+        let mut expected = Vec::new();
+        let mut start = 0x80;
+        for code in 0x81..=0x11_0000 {
+            if code == 0x11_0000 || assigned(code) != assigned(start) {
+                let mut length = code - start;
+                start = code;
+                while length >= 0x80 {
+                    expected.push(u8::try_from(length & 0x7f | 0x80).expect("an octet"));
+                    length >>= 7;
+                }
+                expected.push(u8::try_from(length).expect("an octet"));
+            }
+        }
+        assert_eq!(RUNS.as_slice(), expected, "another Unicode version: put its table and its name here");
+        for c in '\u{80}'..=char::MAX {
+            assert_eq!(is_assigned(c), assigned(u32::from(c)), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_known() {
+        for (c, expected) in [
+            ('é', Class::Plain),
+            ('\u{301}', Class::Plain),
+            ('😀', Class::Plain),
+            ('\u{e000}', Class::Plain),
+            ('\u{85}', Class::Control),
+            ('\u{2028}', Class::Control),
+            ('\u{ad}', Class::Unseen),
+            ('\u{200d}', Class::Unseen),
+            ('\u{202e}', Class::Unseen),
+            ('\u{2069}', Class::Unseen),
+            ('\u{feff}', Class::Unseen),
+            ('\u{e0041}', Class::Unseen),
+            ('\u{378}', Class::Unassigned),
+            ('\u{10ffff}', Class::Unassigned),
+            ('\u{a0}', Class::Slip),
+            ('\u{fe0f}', Class::Slip),
+            ('＠', Class::Slip),
+        ] {
+            assert_eq!(class(c), expected, "{c:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::{AddressError, AddressErrorKind as Kind, Place};
+use super::fix::{Fix, FixKind};
 use super::{BareName, MAX_ADDRESS, MAX_DOMAIN, MAX_INPUT, MAX_LABEL, MAX_LOCAL_PART};
 
 impl AddressError {
@@ -33,12 +34,8 @@ impl fmt::Display for AddressError {
                 return write!(f, "The character U+{:04X} is not assigned in Unicode; remove it", u32::from(found));
             }
             Kind::LookAlike { found: '\u{ff20}' | '\u{fe6b}' } => "This is not an ordinary at-sign; type @",
-            Kind::LookAlike { found } if found.is_whitespace() => {
-                "A special space (copied from a page or document?) can't stand in an address; remove it"
-            }
-            Kind::LookAlike { found } => {
-                return write!(f, "The character U+{:04X} can't stand in an address; remove it", u32::from(found));
-            }
+            Kind::LookAlike { found: '\u{fe00}'.. } => "A sign that changes how a character looks can't stand in an address; remove it",
+            Kind::LookAlike { .. } => "A special space (copied from a page or document?) can't stand in an address; remove it",
 
             Kind::Unexpected { found, place } => return unexpected(f, found, place),
             Kind::QuotedPair => "After a backslash, only an ASCII character can follow; remove the backslash",
@@ -134,7 +131,9 @@ impl fmt::Display for Named {
             '(' | ')' => "a parenthesis",
             '<' | '>' => "an angle bracket",
             '[' | ']' => "a square bracket",
-            c => return write!(f, "{}“{c}”", if f.alternate() { "The character " } else { "the character " }),
+            c => {
+                return write!(f, "{}“{c}”", if f.alternate() { "The character " } else { "the character " });
+            }
         };
         if f.alternate() { write!(f, "A{}", &name[1..]) } else { f.write_str(name) }
     }
@@ -144,5 +143,25 @@ impl fmt::Display for Named {
 impl fmt::Display for BareName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "“{}” has no domain; write the whole address, such as {}@example.com", self.local, self.local)
+    }
+}
+
+/// What the fix does, as the words on its button.
+impl fmt::Display for Fix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.what {
+            FixKind::AtSign => "Use an ordinary @",
+            FixKind::QuotationMarks => "Use straight quotation marks",
+            FixKind::Mailto => "Remove “mailto:”",
+            FixKind::Spaces => "Remove the spaces",
+            FixKind::Dots => "Remove the dot",
+            FixKind::Commas => "Remove the comma",
+            FixKind::Separator => "Put a comma between the addresses",
+            FixKind::CommaForDot => "Use a dot instead of the comma",
+            FixKind::QuoteName => "Put the name in quotes",
+            FixKind::AngleBrackets => "Put the address in angle brackets",
+            FixKind::Provider => "Did you mean this domain?",
+            FixKind::Several => "Correct it",
+        })
     }
 }

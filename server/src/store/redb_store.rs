@@ -136,10 +136,28 @@ pub struct RedbStore {
 }
 
 struct Current {
-    /// `None` after it failed and could not be opened anew yet.
-    database: Option<Database>,
+    database: Option<Opened>,
     /// Counts the times it was opened.
     epoch: u64,
+}
+
+enum Opened {
+    /// The real one.
+    Real(Database),
+    /// The disk takes no writes, not even those that opening needs: a rehearsal stands in, to read from.
+    StandIn(Database),
+}
+
+impl Opened {
+    const fn database(&self) -> &Database {
+        match self {
+            Self::Real(database) | Self::StandIn(database) => database,
+        }
+    }
+
+    const fn is_real(&self) -> bool {
+        matches!(self, Self::Real(_))
+    }
 }
 
 /// A transaction that was not kept.
@@ -183,50 +201,72 @@ impl RedbStore {
     /// # Errors
     /// [`OpenError`], where `open` would have harmed the file or failed.
     pub fn rehearse(files: &dyn Backends) -> Result<Self, OpenError> {
-        let disk = |error: io::Error| OpenError::Disk(io_error(&error));
-        let rehearsal = Rehearsal::new(files.open()?).map_err(disk)?;
-        let database = connect(Box::new(rehearsal), Trust::No)?;
+        let database = rehearsal(files)?;
         contained(|| migrate(&database, MIGRATIONS)).unwrap_or_else(|| Err(unknown_damage()))?;
         Ok(Self::new(Box::new(NoMore), database))
     }
 
     fn new(files: Box<dyn Backends>, database: Database) -> Self {
-        Self { files, current: RwLock::new(Current { database: Some(database), epoch: 0 }), writing: Mutex::new(()) }
+        Self { files, current: RwLock::new(Current { database: Some(Opened::Real(database)), epoch: 0 }), writing: Mutex::new(()) }
     }
 
-    /// The open database; opened anew if it has to be.
-    fn current(&self) -> Result<RwLockReadGuard<'_, Current>, StoreError> {
-        loop {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.database.is_some() {
-                return Ok(current);
-            }
-            let epoch = current.epoch;
-            drop(current);
-            self.reopen(epoch)?;
+    /// The database to read from; opened anew if it has to be.
+    fn readable(&self) -> Result<RwLockReadGuard<'_, Current>, StoreError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.database.is_some() {
+            return Ok(current);
         }
+        let epoch = current.epoch;
+        drop(current);
+        let reopened = self.reopen(epoch);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.database.is_some() { Ok(current) } else { reopened.map(|()| current) }
     }
 
-    /// Opens the database anew, unless somebody has done so since `epoch`.
+    /// The database to write to; opened anew if it has to be.
+    fn writable(&self) -> Result<RwLockReadGuard<'_, Current>, StoreError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.database.as_ref().is_some_and(Opened::is_real) {
+            return Ok(current);
+        }
+        let epoch = current.epoch;
+        drop(current);
+        self.reopen(epoch)?;
+        Ok(self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens the database anew, unless somebody has done so since `epoch`. If that fails, there is a stand-in to read
+    /// from, if it can be had.
     fn reopen(&self, epoch: u64) -> Result<(), StoreError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.epoch != epoch && current.database.is_some() {
+        if current.epoch != epoch && current.database.as_ref().is_some_and(Opened::is_real) {
             return Ok(());
         }
-        let old = current.database.take();
-        // It tries to write once more, in vain; where it panicked, its locks may be poisoned.
-        contained(move || drop(old));
+        if current.database.as_ref().is_some_and(Opened::is_real) {
+            // It tries to write once more, in vain; where it panicked, its locks may be poisoned.
+            let old = current.database.take();
+            contained(move || drop(old));
+        }
         current.epoch += 1;
-        let database = self.files.open().and_then(|backend| connect(backend, Trust::Yes)).map_err(store_error_of_open)?;
-        current.database = Some(database);
-        tracing::warn!("The database was opened anew after an error of the disk");
-        Ok(())
+        let error = match self.files.open().and_then(|backend| connect(backend, Trust::Yes)) {
+            Ok(database) => {
+                current.database = Some(Opened::Real(database));
+                tracing::warn!("The database was opened anew after an error of the disk");
+                return Ok(());
+            }
+            Err(error) => store_error_of_open(error),
+        };
+        if current.database.is_none() {
+            current.database = rehearsal(&*self.files).ok().map(Opened::StandIn);
+            tracing::error!(?error, readable = current.database.is_some(), "The database can't be written to");
+        }
+        Err(error)
     }
 
     /// How many transactions were committed.
     fn commits(&self) -> Result<u64, Problem> {
-        let current = self.current()?;
-        let database = current.database.as_ref().ok_or(Problem::Internal)?;
+        let current = self.readable()?;
+        let database = current.database.as_ref().ok_or(Problem::Internal)?.database();
         contained(|| Ok(View::reading(&database.begin_read().map_err(failed)?)?.number(META_COMMITS)?))
             .unwrap_or(Err(Problem::Internal))
     }
@@ -236,8 +276,8 @@ impl Store for RedbStore {
     fn read(&self, work: &mut dyn FnMut(&dyn Read) -> Result<(), Problem>) -> Result<(), Problem> {
         let mut again = true;
         loop {
-            let current = self.current()?;
-            let database = current.database.as_ref().ok_or(Problem::Internal)?;
+            let current = self.readable()?;
+            let database = current.database.as_ref().ok_or(Problem::Internal)?.database();
             let result = contained(|| {
                 let transaction = database.begin_read().map_err(failed)?;
                 work(&View::reading(&transaction)?)
@@ -249,8 +289,9 @@ impl Store for RedbStore {
             };
             let epoch = current.epoch;
             drop(current);
+            let _ = self.reopen(epoch);
             // It may have failed for what an earlier transaction met with.
-            if self.reopen(epoch).is_err() || !std::mem::take(&mut again) {
+            if !is_of_the_disk(&problem) || !std::mem::take(&mut again) {
                 return Err(problem);
             }
         }
@@ -260,27 +301,32 @@ impl Store for RedbStore {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut again = true;
         loop {
-            let current = self.current()?;
-            let database = current.database.as_ref().ok_or(Problem::Internal)?;
+            let current = self.writable()?;
+            let database = current.database.as_ref().ok_or(Problem::Internal)?.database();
             let failure = match contained(|| write(database, work)) {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(Failure::Before(problem))) if !is_of_the_disk(&problem) => return Err(problem),
                 Some(Err(failure)) => failure,
                 None => Failure::Before(Problem::Internal),
             };
+            let worth_another = matches!(&failure, Failure::Before(problem) if is_of_the_disk(problem));
             let epoch = current.epoch;
             drop(current);
             let reopened = self.reopen(epoch);
             match failure {
                 // It may have failed for what an earlier transaction met with.
-                Failure::Before(problem) if reopened.is_err() || !std::mem::take(&mut again) => return Err(problem),
+                Failure::Before(problem) if !worth_another || reopened.is_err() || !std::mem::take(&mut again) => {
+                    return Err(problem);
+                }
                 Failure::Before(_) => {}
                 Failure::Committing(problem, number) => {
-                    return match reopened.map_err(Problem::from).and_then(|()| self.commits()) {
+                    return match (self.commits(), reopened) {
                         // Opening it has synced the header that points to the new state.
-                        Ok(commits) if commits >= number => Ok(()),
-                        Ok(_) => Err(problem),
-                        Err(_) => Err(Problem::OutcomeUnknown { detail: words_of(&problem) }),
+                        (Ok(commits), Ok(())) if commits >= number => Ok(()),
+                        // The header points to the old state, and nobody will write the other one any more.
+                        (Ok(commits), _) if commits < number => Err(problem),
+                        // The header points to the new state, but may not have reached the disk; or it is unreadable.
+                        _ => Err(Problem::OutcomeUnknown { detail: words_of(&problem) }),
                     };
                 }
             }
@@ -296,7 +342,10 @@ fn write(database: &Database, work: &mut dyn FnMut(&mut dyn Write) -> Result<(),
     work(&mut view).map_err(Failure::Before)?;
     let number = view.count_up(META_COMMITS).map_err(before)? + 1;
     drop(view);
-    transaction.commit().map_err(|error| Failure::Committing(failed(error).into(), number))
+    match contained(|| transaction.commit()) {
+        Some(result) => result.map_err(|error| Failure::Committing(failed(error).into(), number)),
+        None => Err(Failure::Committing(Problem::Internal, number)),
+    }
 }
 
 const fn is_of_the_disk(problem: &Problem) -> bool {
@@ -334,6 +383,12 @@ fn connect(backend: Box<dyn StorageBackend>, trust: Trust) -> Result<Database, O
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(matches!(trust, Trust::No));
     contained(|| builder.create_with_backend(Boxed(backend))).ok_or_else(unknown_damage)?.map_err(|error| open_error(error.into()))
+}
+
+/// The database as it would be if it was opened, every page checked, in memory.
+fn rehearsal(files: &dyn Backends) -> Result<Database, OpenError> {
+    let rehearsal = Rehearsal::new(files.open()?).map_err(|error| OpenError::Disk(io_error(&error)))?;
+    connect(Box::new(rehearsal), Trust::No)
 }
 
 /// Brings the schema up to `1 + migrations.len()`, in one transaction.
@@ -672,5 +727,61 @@ impl StorageBackend for Boxed {
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.0.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::backends::InMemoryBackend;
+
+    fn database() -> Database {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        schema::create(&transaction).unwrap();
+        transaction.commit().unwrap();
+        database
+    }
+
+    fn mark(transaction: &WriteTransaction, name: &[u8]) -> Result<(), StoreError> {
+        let mut meta = transaction.open_table(META).map_err(failed)?;
+        assert!(meta.get(name).unwrap().is_none(), "it ran before");
+        put(&mut meta, name, b"done")
+    }
+
+    const FIRST: Migration = |transaction| mark(transaction, b"first");
+    const SECOND: Migration = |transaction| mark(transaction, b"second");
+    const FAILING: Migration = |transaction| {
+        mark(transaction, b"second")?;
+        Err(StoreError::Corrupt { detail: "it doesn't fit".into() })
+    };
+
+    /// The schema, and whether each of the migrations left its mark.
+    fn state(database: &Database) -> (u64, bool, bool) {
+        let transaction = database.begin_read().unwrap();
+        let meta = transaction.open_table(META).unwrap();
+        let marked = |name: &[u8]| meta.get(name).unwrap().is_some();
+        (schema_version(&transaction).unwrap(), marked(b"first"), marked(b"second"))
+    }
+
+    #[test]
+    fn migrations_run_once_each_and_in_order() {
+        let database = database();
+        assert_eq!(migrate(&database, &[]), Ok(()));
+        assert_eq!(state(&database), (1, false, false));
+        assert_eq!(migrate(&database, &[FIRST]), Ok(()));
+        assert_eq!(state(&database), (2, true, false));
+        assert_eq!(migrate(&database, &[FIRST, SECOND]), Ok(()));
+        assert_eq!(state(&database), (3, true, true));
+        assert_eq!(migrate(&database, &[FIRST, SECOND]), Ok(()));
+        assert_eq!(migrate(&database, &[FIRST]), Err(OpenError::Newer { found: 3 }));
+        assert_eq!(state(&database), (3, true, true));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing_of_those_before_it() {
+        let database = database();
+        assert_eq!(migrate(&database, &[FIRST, FAILING]), Err(OpenError::Damaged { detail: "it doesn't fit".into() }));
+        assert_eq!(state(&database), (1, false, false));
     }
 }

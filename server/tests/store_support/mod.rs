@@ -24,9 +24,16 @@ use zeroize::Zeroizing;
 #[derive(Debug, Default)]
 pub(crate) struct TestClock(AtomicU64);
 
+/// Where it starts: milliseconds since 1970.
+const START: u64 = 1_800_000_000_000;
+
 impl TestClock {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicU64::new(1_800_000_000_000)))
+        Arc::new(Self(AtomicU64::new(START)))
+    }
+
+    pub(crate) fn set(&self, ms_after_start: u64) {
+        self.0.store(START + ms_after_start, Ordering::Relaxed);
     }
 
     pub(crate) fn forward(&self, ms: u64) {
@@ -114,6 +121,7 @@ pub(crate) fn password(entries: &Entries, id: EntryId) -> Option<String> {
 }
 
 pub(crate) mod memory;
+pub(crate) mod world;
 
 /// Puts `count` complete entries into the store, in one transaction.
 pub(crate) fn fill(store: &dyn Store, count: u64) {

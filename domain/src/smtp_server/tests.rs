@@ -1,0 +1,307 @@
+//! The check of a draft, as tables: what is typed, what it becomes.
+
+use super::*;
+use crate::field::{Field, FieldError, FieldErrors};
+use crate::secret::{Secret, SecretChange};
+
+/// A draft that is right, to be changed by a test.
+fn draft() -> ServerDraft {
+    let mut draft = ServerDraft::new("mail");
+    draft.host = "mail.example.com".into();
+    draft
+}
+
+fn password(text: &str) -> PasswordDraft {
+    PasswordDraft { password: Secret::new(text.into()), confirm: Secret::new(text.into()), remove: false }
+}
+
+/// The draft after `change`, without a password.
+fn check(change: impl FnOnce(&mut ServerDraft)) -> Result<Checked, FieldErrors> {
+    let mut draft = draft();
+    change(&mut draft);
+    draft.check(&PasswordDraft::default())
+}
+
+fn wrong_fields(result: Result<Checked, FieldErrors>) -> Vec<Field> {
+    result.err().map(|errors| errors.iter().map(|(field, _)| field).collect()).unwrap_or_default()
+}
+
+#[test]
+fn an_untouched_draft_has_the_defaults_of_the_table() {
+    let checked = check(|_| ()).unwrap();
+    let server = checked.server;
+    assert_eq!(server.protocol, Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false });
+    assert_eq!((server.port, server.timeout_ms, server.kind), (25, 10_000, Kind::Smtp));
+    assert_eq!((server.sign_in, server.sender, server.mime_address_strict), (SignIn::None, None, true));
+    assert_eq!(server.attachments, Attachments { as_url: false, threshold: Size::from_bytes(10_485_760), link_days: 30 });
+    assert!(!checked.default);
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let result = check(|d| {
+        d.name = "a b".into();
+        d.kind = "pigeon".into();
+        d.host = "https://mail.example.com/".into();
+        d.port = "0".into();
+        d.timeout_ms = "99".into();
+        d.starttls = "maybe".into();
+        d.azure_oauth = true;
+        d.azure_application_id = "1234".into();
+        d.azure_tenant = "common".into();
+        d.override_sender = true;
+        d.attachment_threshold = "much".into();
+        d.attachment_as_url = true;
+        d.link_days = "366".into();
+    });
+    assert_eq!(
+        wrong_fields(result),
+        [
+            Field::Name,
+            Field::Kind,
+            Field::Host,
+            Field::Port,
+            Field::Timeout,
+            Field::StartTls,
+            Field::Username,
+            Field::AzureApplicationId,
+            Field::AzureTenant,
+            Field::Sender,
+            Field::AttachmentThreshold,
+            Field::LinkDays,
+        ]
+    );
+}
+
+#[test]
+fn each_field_has_its_limits() {
+    for (field, text, right) in [
+        (Field::Port, "1", true),
+        (Field::Port, " 65535 ", true),
+        (Field::Port, "65536", false),
+        (Field::Port, "-1", false),
+        (Field::Port, "25a", false),
+        (Field::Port, "99999999999999999999999", false),
+        (Field::Timeout, "100", true),
+        (Field::Timeout, "600000", true),
+        (Field::Timeout, "600001", false),
+        (Field::Timeout, "", false),
+        (Field::Timeout, "1e4", false),
+        (Field::Host, "", false),
+        (Field::Host, " mail.example.com. ", true),
+        (Field::Host, "[2001:db8::1]", true),
+        (Field::Host, "2001:db8::1", true),
+        (Field::Host, "127.0.0.1", true),
+        (Field::Host, "300.0.0.1", false),
+        (Field::Host, "mail.example.com:25", false),
+        (Field::Host, "scan@example.com", false),
+        (Field::Host, "a..b", false),
+        (Field::Host, "-a.b", false),
+        (Field::Host, "mail example.com", false),
+        (Field::Host, "mail\0.example.com", false),
+        (Field::Host, "bücher.example", true),
+        (Field::Username, &"u".repeat(320), true),
+        (Field::Username, &"u".repeat(321), false),
+        (Field::Username, "a\r\nRSET", false),
+        (Field::Username, "a\u{1}b", false),
+        (Field::Sender, "Scan <scan@example.com>", true),
+        (Field::Sender, "scan", false),
+        (Field::Sender, "a@example.com, b@example.com", false),
+        (Field::Sender, "a@example.com\r\nBcc: b@example.com", false),
+    ] {
+        let wrong = wrong_fields(check(|d| d.set_text(field, text.to_owned())));
+        assert_eq!(wrong.is_empty(), right, "{field:?} {text:?}: {wrong:?}");
+        assert!(right || wrong == [field], "{field:?} {text:?}: {wrong:?}");
+    }
+}
+
+#[test]
+fn an_empty_port_is_the_protocols() {
+    assert_eq!(check(|d| d.port.clear()).unwrap().server.port, 25);
+    let smtps = check(|d| {
+        d.port.clear();
+        d.protocol = "smtps".into();
+    });
+    assert_eq!(smtps.unwrap().server.port, 465);
+}
+
+#[test]
+fn the_port_follows_the_protocol_until_somebody_typed_one() {
+    let mut draft = draft();
+    draft.choose_protocol("smtps");
+    assert_eq!(draft.port, "465");
+    draft.choose_protocol("smtp");
+    assert_eq!(draft.port, "25");
+    draft.port = "2525".into();
+    draft.choose_protocol("smtps");
+    assert_eq!(draft.port, "2525");
+}
+
+#[test]
+fn starttls_and_its_permission_are_not_stored_where_they_mean_nothing() {
+    let smtps = check(|d| {
+        d.choose_protocol("smtps");
+        d.starttls = "nonsense".into();
+        d.username = "u".into();
+        d.allow_plaintext_credentials = true;
+    });
+    assert_eq!(smtps.unwrap().server.protocol, Protocol::Smtps);
+    for (starttls, username, kept) in
+        [("disabled", "u", true), ("enabled", "u", true), ("enabled_and_required", "u", false), ("disabled", "", false)]
+    {
+        let server = check(|d| {
+            d.starttls = starttls.into();
+            d.username = username.into();
+            d.allow_plaintext_credentials = true;
+        });
+        assert_eq!(server.unwrap().server.protocol.allows_plaintext_credentials(), kept, "{starttls} {username:?}");
+    }
+}
+
+#[test]
+fn a_password_is_kept_replaced_or_removed() {
+    let mut draft = draft();
+    let change = |draft: &ServerDraft, password: &PasswordDraft| draft.check(password).map(|c| c.password);
+    assert_eq!(change(&draft, &PasswordDraft::default()), Ok(SecretChange::Clear), "without an account none is kept");
+    assert_eq!(wrong_fields(draft.check(&password("secret"))), [Field::Username]);
+    draft.username = "u".into();
+    assert_eq!(change(&draft, &PasswordDraft::default()), Ok(SecretChange::Keep));
+    assert_eq!(change(&draft, &PasswordDraft { remove: true, ..PasswordDraft::default() }), Ok(SecretChange::Clear));
+    assert_eq!(change(&draft, &password("secret")), Ok(SecretChange::Set(Secret::new("secret".into()))));
+    draft.azure_oauth = true;
+    draft.azure_application_id = "11111111-2222-3333-4444-555555555555".into();
+    assert_eq!(change(&draft, &password("secret")), Ok(SecretChange::Clear), "a token signs in");
+}
+
+#[test]
+fn passwords_that_differ_or_can_not_travel_are_refused() {
+    let mut draft = draft();
+    draft.username = "u".into();
+    for (password, field, error) in [
+        (
+            PasswordDraft { password: Secret::new("a".into()), confirm: Secret::new("b".into()), remove: false },
+            Field::PasswordConfirm,
+            FieldError::PasswordsDiffer,
+        ),
+        (
+            PasswordDraft { password: Secret::default(), confirm: Secret::new("b".into()), remove: false },
+            Field::PasswordConfirm,
+            FieldError::PasswordsDiffer,
+        ),
+        (PasswordDraft { remove: true, ..password("a") }, Field::Password, FieldError::PasswordSetAndRemoved),
+        (password("a\0b"), Field::Password, FieldError::Control { character: '\0' }),
+        (password(&"p".repeat(1025)), Field::Password, FieldError::TooLong { length: 1025, max: 1024 }),
+    ] {
+        let errors = draft.check(&password).unwrap_err();
+        assert_eq!(errors.get(field), Some(&error));
+    }
+}
+
+#[test]
+fn azure_needs_an_account_an_application_and_no_shared_tenant() {
+    for (tenant, stored) in [
+        ("", None),
+        ("Example.com", Some("example.com")),
+        ("organizations", Some("organizations")),
+        ("11111111-2222-3333-4444-55555555AAAA", Some("11111111-2222-3333-4444-55555555aaaa")),
+    ] {
+        let checked = check(|d| {
+            d.username = "scan@example.com".into();
+            d.azure_oauth = true;
+            d.azure_application_id = " 11111111-2222-3333-4444-555555555555 ".into();
+            d.azure_tenant = tenant.into();
+        });
+        let SignIn::AzureOauth { tenant, .. } = checked.unwrap().server.sign_in else { panic!("no OAuth") };
+        assert_eq!(tenant.as_deref(), stored);
+    }
+    for tenant in ["common", "Consumers", "example", "a/b", "..", "x@y.z", "10.0.0.1"] {
+        let wrong = wrong_fields(check(|d| {
+            d.username = "u".into();
+            d.azure_oauth = true;
+            d.azure_application_id = "11111111-2222-3333-4444-555555555555".into();
+            d.azure_tenant = tenant.into();
+        }));
+        assert_eq!(wrong, [Field::AzureTenant], "{tenant}");
+    }
+}
+
+#[test]
+fn json_comes_back_as_it_went_out() {
+    let checked = check(|d| {
+        d.choose_protocol("smtps");
+        d.kind = "fax".into();
+        d.username = "u".into();
+        d.sender = "Scan <scan@example.com>".into();
+        d.override_sender = true;
+        d.mime_address_strict = false;
+        d.attachment_as_url = true;
+        d.attachment_threshold = "512 KiB".into();
+        d.link_days = "7".into();
+        d.default = true;
+    })
+    .unwrap();
+    let out = ServerOut::of(&checked.server, checked.default, true);
+    let json = serde_json::to_value(&out).unwrap();
+    assert_eq!((&json["attachment_threshold_bytes"], &json["has_password"]), (&524_288.into(), &true.into()));
+    assert!(json.get("starttls").is_none() && json.get("password").is_none());
+    let patch: ServerPatch = serde_json::from_value(json).unwrap();
+    let mut again = ServerDraft::new("other");
+    again.apply(&patch);
+    assert_eq!(again.check(&PasswordDraft::default()).unwrap(), Checked { password: SecretChange::Keep, ..checked });
+}
+
+#[test]
+fn an_unknown_key_is_an_error_and_a_missing_one_keeps_its_value() {
+    let error = serde_json::from_str::<ServerPatch>(r#"{"hostname": "x"}"#).unwrap_err().to_string();
+    assert!(error.contains("unknown field `hostname`"), "{error}");
+    let mut draft = draft();
+    draft.port = "2525".into();
+    draft.apply(&serde_json::from_str(r#"{"protocol": "smtps", "azure_oauth": null}"#).unwrap());
+    assert_eq!((draft.port.as_str(), draft.host.as_str()), ("2525", "mail.example.com"));
+}
+
+#[test]
+fn a_password_comes_in_as_a_value_or_a_reference_and_never_goes_out() {
+    let patch: ServerPatch = serde_json::from_str(r#"{"password": {"value": "canary"}}"#).unwrap();
+    assert_eq!(patch.password, Some(Some(PasswordInput::Value(Secret::new("canary".into())))));
+    assert!(!format!("{patch:?}").contains("canary"));
+    let patch: ServerPatch = serde_json::from_str(r#"{"password": {"env": "NAME"}}"#).unwrap();
+    assert_eq!(patch.password, Some(Some(PasswordInput::Env("NAME".into()))));
+    assert_eq!(serde_json::from_str::<ServerPatch>(r#"{"password": null}"#).unwrap().password, Some(None));
+    assert_eq!(serde_json::from_str::<ServerPatch>("{}").unwrap().password, None);
+    assert!(serde_json::from_str::<ServerPatch>(r#"{"password": "plain"}"#).is_err());
+}
+
+#[test]
+fn a_test_reads_its_addresses_as_the_entry_does() {
+    let draft = draft();
+    let test = |from: &str, to: &str, check_only| TestDraft { from: from.into(), to: to.into(), check_only };
+    assert_eq!(test("", "", true).check(&draft), Ok(Mode::Check(None)));
+    let errors = test("", "", false).check(&draft).unwrap_err();
+    assert_eq!(
+        (errors.get(Field::TestFrom), errors.get(Field::TestTo)),
+        (Some(&FieldError::Required), Some(&FieldError::Required))
+    );
+    let Ok(Mode::Send(envelope)) = test("a@example.com", "b@example.com, Team: c@example.com, d@example.com;", false).check(&draft)
+    else {
+        panic!("nothing is sent")
+    };
+    assert_eq!(envelope.to.len(), 3);
+    let many = vec!["x@example.com"; 21].join(",");
+    let errors = test("a@example.com", &many, false).check(&draft).unwrap_err();
+    assert_eq!(errors.get(Field::TestTo), Some(&FieldError::TooManyRecipients { count: 21, max: 20 }));
+}
+
+#[test]
+fn every_sentence_is_one_and_carries_no_foreign_control() {
+    let errors = check(|d| {
+        d.host = "\u{202e}evil\u{0}".into();
+        d.timeout_ms = "<script>\n".into();
+        d.attachment_threshold = "1 \u{7}".into();
+    })
+    .unwrap_err();
+    for (key, sentence) in errors.sentences() {
+        assert!(!sentence.chars().any(char::is_control), "{key}: {sentence:?}");
+        assert!(sentence.ends_with('.'), "{key}: {sentence:?}");
+    }
+}

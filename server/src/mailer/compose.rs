@@ -1,0 +1,210 @@
+//! The test message, and how a message travels in DATA: CRLF line ends only, dots stuffed.
+
+use std::time::SystemTime;
+
+use domain::address::{BareName, Domain, Mailbox};
+use domain::transcript::Security;
+use lettre::message::Body;
+use lettre::message::header::{ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, Subject};
+
+/// What the test message tells.
+pub(super) struct TestMessage<'a> {
+    pub(super) from: &'a Mailbox,
+    pub(super) to: &'a [Mailbox],
+    /// The entry's name.
+    pub(super) server: &'a str,
+    /// `host:port`.
+    pub(super) target: &'a str,
+    pub(super) security: Security,
+    pub(super) now: SystemTime,
+    /// Makes the Message-ID one of its own.
+    pub(super) random: [u8; 16],
+}
+
+impl TestMessage<'_> {
+    /// The message as RFC 5322 writes it, not yet fit for DATA.
+    ///
+    /// # Errors
+    /// A mailbox has no domain.
+    pub(super) fn compose(&self) -> Result<Vec<u8>, BareName> {
+        use std::fmt::Write as _;
+        let mut id = String::from("<");
+        for byte in self.random {
+            let written = write!(id, "{byte:02x}");
+            debug_assert!(written.is_ok(), "a String takes everything");
+        }
+        let domain = self.from.domain().map(Domain::ascii).filter(|domain| domain.is_ascii()).unwrap_or("postroom.invalid");
+        id.push('@');
+        id.push_str(domain);
+        id.push('>');
+        let body = format!(
+            "This is a test message.\r\n\r\nPostroom sent it to prove that the mail server entry “{}” works:\r\nthrough {}, {}.\r\n\r\nNobody needs to answer it.\r\n",
+            self.server,
+            self.target,
+            self.security.words()
+        );
+        let body = Body::new(body);
+        let mut headers = Headers::new();
+        headers.set(Date::new(self.now));
+        headers.set(MessageId::from(id));
+        headers.insert_raw(raw("From", &self.from.to_header()?));
+        let to: Vec<String> = self.to.iter().map(Mailbox::to_header).collect::<Result<_, _>>()?;
+        headers.insert_raw(raw("To", &to.join(", ")));
+        headers.set(Subject::from(format!("Test from Postroom through {}", self.server)));
+        // Nobody's out-of-office note should answer (RFC 3834 section 5).
+        headers.insert_raw(raw("Auto-Submitted", "auto-generated"));
+        headers.set(MIME_VERSION_1_0);
+        headers.set(ContentType::TEXT_PLAIN);
+        headers.set(body.encoding());
+        Ok([headers.to_string().as_bytes(), b"\r\n", body.as_ref()].concat())
+    }
+}
+
+/// A header whose value our own serialiser wrote, folded (RFC 5322 section 2.2.3).
+fn raw(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.into(), fold(name.len() + 2, value))
+}
+
+/// Breaks lines before a space that a word follows, where they would have more than 78 characters; `used` are taken
+/// already on the first one.
+fn fold(used: usize, value: &str) -> String {
+    const WIDTH: usize = 78;
+    let mut out = String::with_capacity(value.len() + 16);
+    let mut width = used;
+    // Every piece but the first begins with the spaces in front of its word.
+    let mut rest = value;
+    while !rest.is_empty() {
+        let spaces = rest.len() - rest.trim_start_matches(' ').len();
+        let word = rest[spaces..].find(' ').unwrap_or(rest.len() - spaces);
+        let piece = &rest[..spaces + word];
+        let length = piece.chars().count();
+        if spaces > 0 && word > 0 && width + length > WIDTH {
+            out.push_str("\r\n");
+            width = 0;
+        }
+        out.push_str(piece);
+        width += length;
+        rest = &rest[spaces + word..];
+    }
+    out
+}
+
+/// Turns a message into what follows DATA (RFC 5321 section 4.5.2), chunk by chunk: bare CR and LF become CRLF, a dot at
+/// the beginning of a line is doubled. `CRLF . CRLF` comes from [`DotStuffer::finish`] and from nowhere else.
+#[derive(Debug)]
+pub(super) struct DotStuffer {
+    last: u8,
+    line_start: bool,
+}
+
+impl DotStuffer {
+    pub(super) const fn new() -> Self {
+        Self { last: b'\n', line_start: true }
+    }
+
+    /// Appends what `chunk` becomes.
+    pub(super) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        for &byte in chunk {
+            match byte {
+                // The CR already made the line end.
+                b'\n' if self.last == b'\r' => {}
+                b'\r' | b'\n' => {
+                    out.extend_from_slice(b"\r\n");
+                    self.line_start = true;
+                }
+                byte => {
+                    if self.line_start && byte == b'.' {
+                        out.push(b'.');
+                    }
+                    out.push(byte);
+                    self.line_start = false;
+                }
+            }
+            self.last = byte;
+        }
+    }
+
+    /// Appends the end of the message.
+    pub(super) fn finish(self, out: &mut Vec<u8>) {
+        if !self.line_start {
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b".\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use domain::address::Strictness;
+
+    use super::*;
+
+    #[test]
+    fn the_test_message_is_exact() {
+        let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+        let message = TestMessage {
+            from: &parse("scan@example.com"),
+            to: &[parse("anna@example.com"), parse("otto@example.org")],
+            server: "mail",
+            target: "smtp.example.com:587",
+            security: Security::Tls13,
+            now: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            random: [0xab; 16],
+        };
+        let text = String::from_utf8(message.compose().unwrap()).unwrap();
+        let (headers, body) = text.split_once("\r\n\r\n").unwrap();
+        for header in [
+            "Date: Tue, 14 Nov 2023 22:13:20 +0000",
+            "Message-ID: <abababababababababababababababab@example.com>",
+            "Subject: Test from Postroom through mail",
+            "From: scan@example.com",
+            "To: anna@example.com, otto@example.org",
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=utf-8",
+            "Auto-Submitted: auto-generated",
+        ] {
+            assert!(headers.contains(header), "{header} in {headers}");
+        }
+        assert!(text.is_ascii());
+        assert!(body.contains("smtp.example.com:587"), "{body}");
+        assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+    }
+
+    #[test]
+    fn long_headers_are_folded_and_unfold_to_the_same() {
+        let value = (0..40).map(|n| format!("\"A  B, {n}\" <a{n}@example.com>")).collect::<Vec<_>>().join(", ");
+        let folded = fold(4, &value);
+        assert_eq!(folded.replace("\r\n", ""), value);
+        for (number, line) in folded.split("\r\n").enumerate() {
+            assert!(line.len() <= 78 && !line.trim().is_empty(), "{line:?}");
+            assert!(number == 0 || line.starts_with(' '), "{line:?}");
+        }
+        assert_eq!(fold(4, "short"), "short");
+    }
+
+    #[test]
+    fn dots_are_stuffed_and_line_ends_repaired_across_every_chunk_border() {
+        let table: [(&[u8], &[u8]); 9] = [
+            (b"a", b"a\r\n.\r\n"),
+            (b"", b".\r\n"),
+            (b".", b"..\r\n.\r\n"),
+            (b"a\r\n.\r\nb\r\n", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"a\n.\nb\n", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"a\r.\rb", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"a\n\r.\r\n", b"a\r\n\r\n..\r\n.\r\n"),
+            (b"a\r\r\n", b"a\r\n\r\n.\r\n"),
+            (b"..a\r\n", b"...a\r\n.\r\n"),
+        ];
+        for (input, expected) in table {
+            for border in 0..=input.len() {
+                let (mut stuffer, mut out) = (DotStuffer::new(), Vec::new());
+                stuffer.push(&input[..border], &mut out);
+                stuffer.push(&input[border..], &mut out);
+                stuffer.finish(&mut out);
+                assert_eq!(out, expected, "{input:?} at {border}");
+            }
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! One session, from the look-up of the name to QUIT: the order of things, and what each reply leads to.
+//!
+//! Invariants: the table of STARTTLS in design.md; credentials go over an unencrypted connection only where the entry
+//! allows exactly that; what was read in clear is forgotten after the handshake; a connection on which something went
+//! wrong with the protocol is never used again.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use domain::address::{AddrSpec, Mailbox};
+use domain::diagnosis::{Evidence, diagnose};
+use domain::host::Host;
+use domain::smtp_server::{Kind, Protocol, SignIn, StartTls};
+use domain::transcript::{Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
+use lettre::transport::smtp::extension::ClientId;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::auth::{self, Mechanism, Said};
+use super::compose::{DotStuffer, TestMessage};
+use super::record::Recorder;
+use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
+use super::stream::{Connection, Timer, Trouble};
+use super::{Envelope, Mailer, Mode, TestRun, connect, tls};
+
+/// How long QUIT may take at most: its outcome changes nothing.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How many steps the reply to the final dot may take: servers scan messages before they answer.
+const FINAL_DOT: u32 = 10;
+/// Bytes of a message written in one step.
+const CHUNK: usize = 64 << 10;
+
+/// A run in progress.
+pub(super) struct Session<'a, 's> {
+    mailer: &'a Mailer,
+    run: &'a TestRun,
+    record: &'a mut Recorder<'s>,
+    timer: Timer,
+    /// `None` before connecting and after anything that makes it unusable.
+    connection: Option<Connection>,
+    offers: Capabilities,
+    /// What is known of the end so far.
+    known: Finished,
+}
+
+/// Why a session ends before its aim.
+#[derive(Debug)]
+struct Stop {
+    stage: Stage,
+    cause: Cause,
+    reply: Option<Reply>,
+    detail: Option<String>,
+    sizes: Option<(u64, u64)>,
+}
+
+impl Stop {
+    /// The reply did not say what was needed.
+    fn on(stage: Stage, reply: Reply) -> Self {
+        let cause = if (400..600).contains(&reply.code) { Cause::Rejected } else { Cause::Unexpected };
+        Self { stage, cause, reply: Some(reply), detail: None, sizes: None }
+    }
+
+    fn because(stage: Stage, trouble: impl Into<Trouble>) -> Self {
+        let Trouble { cause, detail } = trouble.into();
+        Self { stage, cause, reply: None, detail, sizes: None }
+    }
+}
+
+/// How a session reached its aim.
+struct Reached {
+    outcome: Outcome,
+    stage: Stage,
+    reply: Option<Reply>,
+}
+
+impl<'a, 's> Session<'a, 's> {
+    pub(super) fn new(mailer: &'a Mailer, run: &'a TestRun, record: &'a mut Recorder<'s>) -> Self {
+        let step = Duration::from_millis(run.server.timeout_ms.into());
+        let timer = Timer { step, end: Instant::now() + mailer.session_deadline.of(step) };
+        let known = Finished::new(Outcome::Failed, Stage::Resolve);
+        Self { mailer, run, record, timer, connection: None, offers: Capabilities::default(), known }
+    }
+
+    pub(super) async fn run(mut self) -> Finished {
+        match self.attempt().await {
+            Ok(Reached { outcome, stage, reply }) => {
+                (self.known.outcome, self.known.stage, self.known.reply) = (outcome, stage, reply);
+            }
+            Err(stop) => self.fail(stop),
+        }
+        self.quit().await;
+        self.known
+    }
+
+    async fn attempt(&mut self) -> Result<Reached, Stop> {
+        self.refuse_what_is_not_honoured()?;
+        let addresses = self.resolve().await?;
+        let (stream, address) = self.connect(&addresses).await?;
+        let mut hello = match self.run.server.protocol {
+            Protocol::Smtps => {
+                self.encrypt(stream).await?;
+                self.greet().await?
+            }
+            Protocol::Smtp { starttls, .. } => {
+                self.connection = Some(Connection::plain(stream));
+                let hello = self.greet().await?;
+                self.start_tls(starttls, address).await?.unwrap_or(hello)
+            }
+        };
+        let mut stage = Stage::Ehlo;
+        if let Some(reply) = self.sign_in().await? {
+            (hello, stage) = (reply, Stage::Auth);
+        }
+        match &self.run.mode {
+            Mode::Check(None) => Ok(Reached { outcome: Outcome::Checked, stage, reply: Some(hello) }),
+            Mode::Check(Some(envelope)) => {
+                let reply = self.envelope(envelope, None).await?;
+                Ok(Reached { outcome: Outcome::Checked, stage: Stage::RcptTo, reply })
+            }
+            Mode::Send(envelope) => {
+                let message = self.compose(envelope)?;
+                self.envelope(envelope, Some(&message)).await?;
+                let reply = self.hand_over(&message).await?;
+                self.known.queue_id = queue_id(&reply);
+                Ok(Reached { outcome: Outcome::Sent, stage: Stage::Accepted, reply: Some(reply) })
+            }
+        }
+    }
+
+    /// Better no test than one that does not mean what the entry says.
+    fn refuse_what_is_not_honoured(&self) -> Result<(), Stop> {
+        let server = &self.run.server;
+        let no_password = self.run.password.as_ref().is_none_or(domain::secret::Secret::is_empty);
+        let cause = match &server.sign_in {
+            _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
+            SignIn::AzureOauth { .. } => Cause::AzureOauthUnsupported,
+            _ if server.attachments.as_url => Cause::LinksUnsupported,
+            SignIn::Password { .. } if no_password => Cause::NoPassword,
+            SignIn::Password { .. } | SignIn::None if self.has_bare_name() => Cause::AddressWithoutDomain,
+            SignIn::Password { .. } | SignIn::None => return Ok(()),
+        };
+        Err(Stop::because(Stage::Resolve, cause))
+    }
+
+    fn has_bare_name(&self) -> bool {
+        match &self.run.mode {
+            Mode::Check(None) => false,
+            Mode::Check(Some(envelope)) | Mode::Send(envelope) => {
+                envelope.to.iter().chain([&envelope.from]).any(|mailbox| mailbox.addr().is_none())
+            }
+        }
+    }
+
+    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+        self.record.begin(Stage::Resolve);
+        let server = &self.run.server;
+        let ips = match &server.host {
+            Host::Ip(ip) => vec![*ip],
+            Host::Dns(name) => {
+                let looking = self.mailer.resolver.resolve(name);
+                let found = self.timer.bound(1, async { Ok::<_, Trouble>(looking.await) }).await;
+                match found.map_err(|trouble| Stop::because(Stage::Resolve, trouble))? {
+                    Ok(ips) => ips,
+                    Err(error) => {
+                        let trouble = Trouble { cause: Cause::NameNotFound, detail: Some(error.to_string()) };
+                        return Err(Stop::because(Stage::Resolve, trouble));
+                    }
+                }
+            }
+        };
+        let addresses = connect::in_turn(&ips, server.port);
+        if addresses.is_empty() {
+            return Err(Stop::because(Stage::Resolve, Cause::NameNotFound));
+        }
+        let words: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        self.record.pass(words.join(", "));
+        Ok(addresses)
+    }
+
+    async fn connect(&mut self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Stop> {
+        self.record.begin(Stage::Connect);
+        self.record.set_encrypted(false);
+        self.known.security = Security::Plaintext;
+        let connected = self.timer.bound(1, connect::connect(addresses)).await;
+        let (stream, address) = connected.map_err(|trouble| Stop::because(Stage::Connect, trouble))?;
+        self.record.pass(address.to_string());
+        Ok((stream, address))
+    }
+
+    /// Greeting and introduction; the reply to the latter.
+    async fn greet(&mut self) -> Result<Reply, Stop> {
+        self.record.begin(Stage::Greeting);
+        let reply = self.reply(1).await?;
+        if reply.code != 220 {
+            return Err(Stop::on(Stage::Greeting, reply));
+        }
+        self.record.pass("");
+        self.introduce().await
+    }
+
+    async fn introduce(&mut self) -> Result<Reply, Stop> {
+        self.record.begin(Stage::Ehlo);
+        self.offers = Capabilities::default();
+        let name = self.own_name();
+        let mut reply = self.command(&format!("EHLO {name}")).await?;
+        if reply.code == 250 {
+            self.offers = Capabilities::of(&reply);
+        } else if (500..600).contains(&reply.code) {
+            // Servers of before 1995 (RFC 5321 section 3.2).
+            reply = self.command(&format!("HELO {name}")).await?;
+        }
+        if reply.code != 250 {
+            return Err(Stop::on(Stage::Ehlo, reply));
+        }
+        self.record.pass(self.offers.words());
+        Ok(reply)
+    }
+
+    /// The name for EHLO: a full host name, else the address we connect from (RFC 5321 section 4.1.4).
+    fn own_name(&self) -> String {
+        if let Some(name) = &self.mailer.ehlo_name {
+            return name.clone();
+        }
+        match ClientId::default() {
+            ClientId::Domain(name)
+                if name.contains('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') =>
+            {
+                name
+            }
+            _ => match self.connection.as_ref().and_then(Connection::local_ip) {
+                Some(std::net::IpAddr::V4(ip)) => ClientId::Ipv4(ip).to_string(),
+                Some(std::net::IpAddr::V6(ip)) => ClientId::Ipv6(ip).to_string(),
+                None => "[127.0.0.1]".into(),
+            },
+        }
+    }
+
+    /// The table of STARTTLS in design.md. The reply to a new introduction, where there was one.
+    async fn start_tls(&mut self, mode: StartTls, address: SocketAddr) -> Result<Option<Reply>, Stop> {
+        match (mode, self.offers.starttls) {
+            (StartTls::Disabled, _) => return Ok(None),
+            (StartTls::Enabled, false) => {
+                self.downgrade(Downgrade::NotOffered);
+                return Ok(None);
+            }
+            (StartTls::EnabledAndRequired, false) => {
+                self.record.begin(Stage::Starttls);
+                return Err(Stop::because(Stage::Starttls, Cause::StarttlsNotOffered));
+            }
+            (StartTls::Enabled | StartTls::EnabledAndRequired, true) => {}
+        }
+        let stop = match self.upgrade().await {
+            Ok(()) => return self.introduce().await.map(Some),
+            Err(stop) => stop,
+        };
+        let fallback = (mode == StartTls::Enabled).then(|| fallback(&stop)).flatten();
+        let Some(downgrade) = fallback else { return Err(stop) };
+        self.downgrade(downgrade);
+        self.connection = None;
+        let (stream, _) = self.connect(&[address]).await?;
+        self.connection = Some(Connection::plain(stream));
+        self.greet().await.map(Some)
+    }
+
+    fn downgrade(&mut self, downgrade: Downgrade) {
+        self.known.downgrade = Some(downgrade);
+        let how = if downgrade == Downgrade::NotOffered { "goes on" } else { "starts again" };
+        self.record.warn(format!("The session {how} unencrypted because {}.", downgrade.words()));
+    }
+
+    async fn upgrade(&mut self) -> Result<(), Stop> {
+        self.record.begin(Stage::Starttls);
+        let reply = self.command("STARTTLS").await?;
+        if reply.code != 220 {
+            return Err(Stop::on(Stage::Starttls, reply));
+        }
+        let Some(connection) = self.connection.take() else { return Err(Stop::because(Stage::Starttls, Cause::Closed)) };
+        let stream = connection.into_clean_tcp().map_err(|trouble| Stop::because(Stage::Starttls, trouble))?;
+        self.record.pass("");
+        self.encrypt(stream).await.map_err(|mut stop| {
+            // SMTP in clear after the reply to STARTTLS, only later than we looked.
+            if stop.cause == Cause::PlaintextInTls {
+                (stop.stage, stop.cause) = (Stage::Starttls, Cause::Injected);
+            }
+            stop
+        })?;
+        self.known.upgraded = true;
+        Ok(())
+    }
+
+    async fn encrypt(&mut self, stream: TcpStream) -> Result<(), Stop> {
+        self.record.begin(Stage::Tls);
+        let shaking = async { Ok::<_, Trouble>(self.mailer.trust.handshake(&self.run.server.host, stream).await) };
+        let (result, certificate) = self.timer.bound(1, shaking).await.map_err(|trouble| Stop::because(Stage::Tls, trouble))?;
+        self.known.certificate = certificate;
+        let encrypted = result.map_err(|failure| {
+            let detail = self.record.visible(failure.detail.as_bytes());
+            Stop::because(Stage::Tls, Trouble { cause: failure.cause, detail: Some(detail) })
+        })?;
+        self.known.security = encrypted.security;
+        self.record.set_encrypted(true);
+        let subject = self.known.certificate.as_ref().map(|c| format!(", {}", c.subject)).unwrap_or_default();
+        let words = encrypted.security.words().trim_start_matches("encrypted with ");
+        self.record.pass(format!("{words}, {}{subject}", encrypted.cipher));
+        self.connection = Some(Connection::encrypted(encrypted.stream));
+        Ok(())
+    }
+
+    /// The reply that let us in; `None` where the entry does not sign in.
+    async fn sign_in(&mut self) -> Result<Option<Reply>, Stop> {
+        let (SignIn::Password { username }, Some(password)) = (&self.run.server.sign_in, &self.run.password) else {
+            return Ok(None);
+        };
+        self.record.begin(Stage::Auth);
+        let stop = |cause| Stop::because(Stage::Auth, cause);
+        if self.offers.auth.is_empty() {
+            return Err(stop(Cause::AuthNotOffered));
+        }
+        if !self.known.security.is_encrypted() && !self.run.server.protocol.allows_plaintext_credentials() {
+            return Err(stop(Cause::PlaintextCredentials));
+        }
+        let mut last = stop(Cause::NoCommonMechanism);
+        for mechanism in Mechanism::among(&self.offers.auth) {
+            let (first, answers) = auth::script(mechanism, username, password);
+            let reply = self.converse(first, answers).await?;
+            if reply.code == 235 {
+                self.record.pass(mechanism.name());
+                return Ok(Some(reply));
+            }
+            last = Stop::on(Stage::Auth, reply);
+            // Only a mechanism that isn't there after all gives reason to try another one: a second attempt with a
+            // wrong password may lock the account.
+            if last.reply.as_ref().is_none_or(|reply| reply.code != 504) {
+                break;
+            }
+        }
+        Err(last)
+    }
+
+    async fn converse(&mut self, first: Said, answers: Vec<Said>) -> Result<Reply, Stop> {
+        let mut reply = self.say(&first.line, &first.shown).await?;
+        let mut answers = answers.into_iter();
+        while reply.code == 334 {
+            let Some(answer) = answers.next() else {
+                self.say("*", "*").await?;
+                return Err(Stop { reply: Some(reply), ..Stop::because(Stage::Auth, Cause::AuthLoop) });
+            };
+            reply = self.say(&answer.line, &answer.shown).await?;
+        }
+        Ok(reply)
+    }
+
+    fn compose(&self, envelope: &Envelope) -> Result<Vec<u8>, Stop> {
+        let server = &self.run.server;
+        let mut random = [0; 16];
+        self.mailer.random.fill(&mut random);
+        let message = TestMessage {
+            from: &envelope.from,
+            to: &envelope.to,
+            server: server.name.as_str(),
+            target: &server.host.with_port(server.port),
+            security: self.known.security,
+            now: self.mailer.clock.now(),
+            random,
+        };
+        message.compose().map_err(|_| Stop::because(Stage::MailFrom, Cause::AddressWithoutDomain))
+    }
+
+    /// Sender and recipients; the last positive reply. One refused recipient is that recipient's result only.
+    async fn envelope(&mut self, envelope: &Envelope, message: Option<&[u8]>) -> Result<Option<Reply>, Stop> {
+        self.record.begin(Stage::MailFrom);
+        let mail = self.mail_command(envelope, message)?;
+        let reply = self.command(&mail).await?;
+        if !reply.is_positive() {
+            return Err(Stop::on(Stage::MailFrom, reply));
+        }
+        self.record.pass("");
+        self.record.begin(Stage::RcptTo);
+        let (mut accepted, mut refused) = (None, None);
+        for to in &envelope.to {
+            let address = path(to, Stage::RcptTo)?;
+            let reply = self.command(&format!("RCPT TO:<{address}>")).await?;
+            self.known.recipients.push(RecipientResult { address, accepted: reply.is_positive(), reply: Some(reply.clone()) });
+            match reply.code {
+                200..=299 => accepted = Some(reply),
+                // The server closes the channel; nothing that follows would be heard.
+                421 => return Err(Stop::on(Stage::RcptTo, reply)),
+                _ => refused = Some(reply),
+            }
+        }
+        match (accepted, refused) {
+            (None, Some(reply)) => Err(Stop::on(Stage::RcptTo, reply)),
+            (accepted, refused) => {
+                self.known.partial = refused.is_some();
+                let taken = self.known.recipients.iter().filter(|r| r.accepted).count();
+                self.record.pass(format!("{taken} of {}", envelope.to.len()));
+                Ok(accepted)
+            }
+        }
+    }
+
+    fn mail_command(&self, envelope: &Envelope, message: Option<&[u8]>) -> Result<String, Stop> {
+        let mut mail = format!("MAIL FROM:<{}>", path(&envelope.from, Stage::MailFrom)?);
+        if let Some(message) = message.filter(|_| self.offers.size) {
+            let size = u64::try_from(message.len()).unwrap_or(u64::MAX);
+            if let Some(limit) = self.offers.size_limit.filter(|limit| size > *limit) {
+                return Err(Stop { sizes: Some((size, limit)), ..Stop::because(Stage::MailFrom, Cause::TooBig) });
+            }
+            mail.push_str(" SIZE=");
+            mail.push_str(&size.to_string());
+        }
+        let foreign = envelope.to.iter().chain([&envelope.from]).any(Mailbox::needs_smtputf8);
+        if foreign && !self.offers.smtputf8 {
+            return Err(Stop::because(Stage::MailFrom, Cause::Smtputf8NotOffered));
+        }
+        if self.offers.eight_bit_mime && message.is_some_and(|message| !message.is_ascii()) {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if foreign {
+            mail.push_str(" SMTPUTF8");
+        }
+        Ok(mail)
+    }
+
+    /// DATA, the message, the final dot.
+    async fn hand_over(&mut self, message: &[u8]) -> Result<Reply, Stop> {
+        self.record.begin(Stage::Data);
+        let reply = self.command("DATA").await?;
+        // 250 instead of 354 would make the message itself a series of commands.
+        if reply.code != 354 {
+            let stop = Stop::on(Stage::Data, reply);
+            if stop.cause == Cause::Unexpected {
+                self.connection = None;
+            }
+            return Err(stop);
+        }
+        let mut stuffed = Vec::with_capacity(message.len() + 64);
+        let mut dots = DotStuffer::new();
+        dots.push(message, &mut stuffed);
+        dots.finish(&mut stuffed);
+        let (body, end) = stuffed.split_at((stuffed.len() - 1) / CHUNK * CHUNK);
+        self.record.sent(&format!("[message, {} bytes]", message.len()));
+        for chunk in body.chunks(CHUNK) {
+            self.write(chunk).await?;
+        }
+        self.record.pass(format!("{} bytes", message.len()));
+        // From here on the server may have the whole message, whatever happens to us.
+        self.record.begin(Stage::Accepted);
+        self.record.sent(".");
+        self.write(end).await?;
+        let reply = self.reply(FINAL_DOT).await?;
+        if !reply.is_positive() {
+            return Err(Stop::on(Stage::Accepted, reply));
+        }
+        self.record.pass(queue_id(&reply).unwrap_or_default());
+        Ok(reply)
+    }
+
+    /// Sends a command without secrets and reads its reply.
+    async fn command(&mut self, line: &str) -> Result<Reply, Stop> {
+        self.say(line, line).await
+    }
+
+    async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
+        if self.connection.as_mut().is_some_and(Connection::has_unasked) {
+            return Err(self.broken(Cause::OutOfStep.into()));
+        }
+        self.record.sent(shown);
+        // Whatever comes here was serialised by us; a control that slipped through would be a command of its own.
+        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(line.len() + 2));
+        bytes.extend(line.bytes().filter(|byte| !byte.is_ascii_control()));
+        bytes.extend_from_slice(b"\r\n");
+        self.write(&bytes).await?;
+        self.reply(1).await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
+        let written = self.timer.bound(1, connection.write(bytes)).await;
+        written.map_err(|trouble| self.broken(trouble))
+    }
+
+    /// The next reply, which may take `factor` steps as a whole.
+    async fn reply(&mut self, factor: u32) -> Result<Reply, Stop> {
+        let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
+        let record = &mut *self.record;
+        let mut reader = ReplyReader::default();
+        let reading = async {
+            loop {
+                let line = connection.line().await?;
+                let bytes = line.len();
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                // A TLS alert may happen to end like a line.
+                let is_tls = tls::looks_like_tls(line);
+                let line = record.received(line.strip_suffix(b"\r").unwrap_or(line));
+                if is_tls {
+                    return Err(Cause::TlsInPlaintext.into());
+                }
+                if let Progress::Done(reply) = reader.line(&line, bytes)? {
+                    return Ok::<_, Trouble>(reply);
+                }
+            }
+        };
+        let read = self.timer.bound(factor, reading).await;
+        let mut trouble = match read {
+            Ok(reply) => return Ok(reply),
+            Err(trouble) => trouble,
+        };
+        let rest = connection.unfinished();
+        if !rest.is_empty() {
+            self.record.received(&rest);
+        }
+        trouble.cause = match trouble.cause {
+            _ if tls::looks_like_tls(&rest) => Cause::TlsInPlaintext,
+            Cause::Timeout if reader.is_begun() || !rest.is_empty() => Cause::Unfinished,
+            cause => cause,
+        };
+        Err(self.broken(trouble))
+    }
+
+    /// The connection can't be used any more.
+    fn broken(&mut self, trouble: Trouble) -> Stop {
+        self.connection = None;
+        let detail = trouble.detail.map(|detail| self.record.visible(detail.as_bytes()));
+        Stop::because(self.record.stage(), Trouble { detail, ..trouble })
+    }
+
+    fn fail(&mut self, stop: Stop) {
+        let server = &self.run.server;
+        let host = server.host.to_string();
+        let diagnosis = diagnose(&Evidence {
+            stage: stop.stage,
+            cause: stop.cause,
+            reply: stop.reply.as_ref(),
+            host: &host,
+            port: server.port,
+            protocol: server.protocol,
+            encrypted: self.known.security.is_encrypted(),
+            starttls_offered: self.offers.starttls,
+            certificate: self.known.certificate.as_deref(),
+            sizes: stop.sizes,
+            detail: stop.detail.as_deref(),
+        });
+        // Only a refusal says that the message was not taken once the final dot was begun.
+        let unknown = stop.stage == Stage::Accepted && stop.cause != Cause::Rejected;
+        self.known.outcome = if unknown { Outcome::Unknown } else { Outcome::Failed };
+        self.known.stage = stop.stage;
+        self.known.cause = Some(stop.cause);
+        self.known.reply = stop.reply;
+        self.known.diagnosis = Some(diagnosis);
+    }
+
+    /// Says goodbye where there is still somebody to say it to. Nothing that happens here changes the outcome.
+    async fn quit(&mut self) {
+        if self.connection.is_none() || self.known.reply.as_ref().is_some_and(|reply| reply.code == 421) {
+            return;
+        }
+        self.record.begin(Stage::Quit);
+        let end = Instant::now() + GOODBYE.min(self.timer.step);
+        self.timer.end = end;
+        let reset = matches!(self.run.mode, Mode::Check(Some(_)));
+        let polite = (!reset || self.command("RSET").await.is_ok()) && self.command("QUIT").await.is_ok();
+        if polite {
+            self.record.pass("");
+        }
+        if let Some(connection) = self.connection.take() {
+            let closed = self.timer.bound(1, connection.close()).await;
+            drop(closed);
+        }
+    }
+}
+
+/// What stands between the angle brackets of MAIL and RCPT.
+fn path(mailbox: &Mailbox, stage: Stage) -> Result<String, Stop> {
+    mailbox.addr().map(AddrSpec::to_wire).ok_or_else(|| Stop::because(stage, Cause::AddressWithoutDomain))
+}
+
+/// Whether a failed STARTTLS lets "Enabled" go on in clear: where there is no common protocol, or the peer refused, broke
+/// off or answered nonsense. Never for what could be an attack or a slow network: trust, injected bytes, time-outs.
+fn fallback(stop: &Stop) -> Option<Downgrade> {
+    match (stop.stage, stop.cause) {
+        (Stage::Starttls, Cause::Rejected | Cause::Unexpected | Cause::Closed | Cause::Broken) => Some(Downgrade::Refused),
+        (Stage::Tls, Cause::NoCommonProtocol | Cause::HandshakeBroken | Cause::HandshakeGarbage) => {
+            Some(Downgrade::HandshakeFailed)
+        }
+        _ => None,
+    }
+}

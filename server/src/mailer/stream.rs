@@ -1,0 +1,218 @@
+//! The guarded stream under a session: lines come out of it one by one, capped while reading, and every step ends at a
+//! deadline. It knows nothing of SMTP beyond line ends.
+
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use domain::transcript::Cause;
+use futures::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::client::TlsStream;
+
+use super::reply::MAX_LINE;
+use super::tls;
+
+/// What went wrong on the way, without what it means for the session.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) cause: Cause,
+    /// The system's own words.
+    pub(super) detail: Option<String>,
+}
+
+impl From<Cause> for Trouble {
+    fn from(cause: Cause) -> Self {
+        Self { cause, detail: None }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let cause = match error.kind() {
+            Kind::UnexpectedEof => Cause::Closed,
+            Kind::ConnectionRefused => Cause::ConnectionRefused,
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => Cause::Unreachable,
+            Kind::TimedOut => Cause::Timeout,
+            _ => tls::cause_after_handshake(&error).unwrap_or(Cause::Broken),
+        };
+        Self { cause, detail: Some(error.to_string()) }
+    }
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timer {
+    /// One step: a connection, a command with its reply, a handshake.
+    pub(super) step: Duration,
+    /// The end of the whole run.
+    pub(super) end: Instant,
+}
+
+impl Timer {
+    /// Lets `work` take `factor` steps.
+    pub(super) async fn bound<T, E: Into<Trouble>>(
+        &self,
+        factor: u32,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Trouble> {
+        let step = Instant::now() + self.step.saturating_mul(factor);
+        match tokio::time::timeout_at(step.min(self.end), work).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) if step < self.end => Err(Cause::Timeout.into()),
+            Err(_) => Err(Cause::Deadline.into()),
+        }
+    }
+}
+
+/// A connection to a server, in clear or encrypted.
+pub(super) struct Connection {
+    io: Io,
+    /// Read and not yet taken; at most a line and one read.
+    pending: Vec<u8>,
+}
+
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<Watched>>),
+}
+
+/// Anything one can talk over.
+trait Talk: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Talk for T {}
+
+impl Connection {
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self { io: Io::Plain(stream), pending: Vec::new() }
+    }
+
+    /// Starts with nothing pending: what came in clear is not interpreted any more (RFC 3207 section 4.2).
+    pub(super) fn encrypted(stream: TlsStream<Watched>) -> Self {
+        Self { io: Io::Tls(Box::new(stream)), pending: Vec::new() }
+    }
+
+    fn io(&mut self) -> &mut dyn Talk {
+        match &mut self.io {
+            Io::Plain(stream) => stream,
+            Io::Tls(stream) => &mut **stream,
+        }
+    }
+
+    /// The address we connected from.
+    pub(super) fn local_ip(&self) -> Option<IpAddr> {
+        let stream = match &self.io {
+            Io::Plain(stream) => stream,
+            Io::Tls(stream) => &stream.get_ref().0.stream,
+        };
+        stream.local_addr().ok().map(|address| address.ip())
+    }
+
+    /// The next line with its end. Cancel-safe: what was read stays.
+    pub(super) async fn line(&mut self) -> Result<Vec<u8>, Trouble> {
+        let mut looked_at = 0;
+        loop {
+            if let Some(end) = self.pending[looked_at..].iter().position(|&b| b == b'\n').map(|at| looked_at + at + 1) {
+                if end > MAX_LINE {
+                    return Err(Cause::TooLong.into());
+                }
+                let rest = self.pending.split_off(end);
+                return Ok(std::mem::replace(&mut self.pending, rest));
+            }
+            if self.pending.len() > MAX_LINE {
+                return Err(Cause::TooLong.into());
+            }
+            looked_at = self.pending.len();
+            let mut buffer = [0; 2 << 10];
+            match self.io().read(&mut buffer).await? {
+                0 => return Err(Cause::Closed.into()),
+                n => self.pending.extend_from_slice(&buffer[..n]),
+            }
+        }
+    }
+
+    /// What was read of a line that never ended, at most a line's worth.
+    pub(super) fn unfinished(&mut self) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.pending);
+        rest.truncate(MAX_LINE);
+        rest
+    }
+
+    /// Whether something is there that nobody asked for.
+    pub(super) fn has_unasked(&mut self) -> bool {
+        if self.pending.is_empty() {
+            let mut buffer = [0; 512];
+            if let Some(Ok(n)) = self.io().read(&mut buffer).now_or_never() {
+                self.pending.extend_from_slice(&buffer[..n]);
+            }
+        }
+        !self.pending.is_empty()
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let io = self.io();
+        io.write_all(bytes).await?;
+        io.flush().await
+    }
+
+    /// The bare stream for a handshake, unless a byte has come since the last line: then the connection is gone.
+    pub(super) fn into_clean_tcp(self) -> Result<TcpStream, Trouble> {
+        let Io::Plain(stream) = self.io else { return Err(Cause::OutOfStep.into()) };
+        // The socket itself is asked, as the runtime may not have heard yet of what just arrived.
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        let waiting = socket2::SockRef::from(&stream).peek(&mut byte).is_ok_and(|n| n > 0);
+        if waiting || !self.pending.is_empty() { Err(Cause::Injected.into()) } else { Ok(stream) }
+    }
+
+    /// Says goodbye to a TLS peer; a plain one just sees the end.
+    pub(super) async fn close(mut self) -> io::Result<()> {
+        self.io().shutdown().await
+    }
+}
+
+/// A TCP stream that remembers the first bytes it read: a handshake that fails is explained by them.
+pub(super) struct Watched {
+    stream: TcpStream,
+    head: Vec<u8>,
+}
+
+impl Watched {
+    const HEAD: usize = 64;
+
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, head: Vec::new() }
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let room = Self::HEAD - self.head.len();
+        self.head.extend(buffer.filled()[before..].iter().take(room));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

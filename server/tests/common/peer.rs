@@ -1,0 +1,327 @@
+//! An SMTP peer that follows a script and remembers everything that was said to it, with certificates of its own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+/// A line of a script.
+#[derive(Clone)]
+pub(crate) enum Act {
+    /// Says exactly these bytes.
+    Say(Vec<u8>),
+    /// Waits for a line that begins so; another one fails the test.
+    Hear(&'static str),
+    /// Waits for the message up to the final dot.
+    HearMessage,
+    /// Shakes hands; if that fails, the connection ends.
+    Handshake(Arc<ServerConfig>),
+    /// Waits for bytes that are no line, such as a TLS handshake's.
+    HearBytes,
+    /// Says `of` again and again until the other side is gone.
+    SayForEver(Vec<u8>),
+    /// Says nothing any more, listens until the other side is gone.
+    Silence,
+    /// Stops reading altogether until the other side is gone for good; ends when the test ends.
+    Close,
+    /// Closes so that the other side sees a reset.
+    Reset,
+}
+
+/// Says `text` with CRLF.
+pub(crate) fn say(text: &str) -> Act {
+    Act::Say(format!("{}\r\n", text.replace('\n', "\r\n")).into_bytes())
+}
+
+/// Says exactly `bytes`.
+pub(crate) fn raw(bytes: &[u8]) -> Act {
+    Act::Say(bytes.to_vec())
+}
+
+/// Waits for `command` and answers.
+pub(crate) fn on(command: &'static str, answer: &str) -> [Act; 2] {
+    [Act::Hear(command), say(answer)]
+}
+
+/// Something the peer heard: a line without its end, or a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) line: String,
+    pub(crate) encrypted: bool,
+}
+
+/// What was said to the peer, connection by connection.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) connections: Vec<Vec<Heard>>,
+}
+
+impl Log {
+    /// Every line, in order.
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        self.connections.iter().flatten().map(|heard| heard.line.as_str()).collect()
+    }
+
+    /// Whether any line begins so, in clear or not.
+    pub(crate) fn has(&self, start: &str) -> bool {
+        self.lines().iter().any(|line| line.starts_with(start))
+    }
+
+    /// Whether any line that travelled in clear begins so.
+    pub(crate) fn has_in_clear(&self, start: &str) -> bool {
+        self.connections.iter().flatten().any(|heard| !heard.encrypted && heard.line.starts_with(start))
+    }
+}
+
+/// A peer that listens on a port of its own.
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Log>,
+}
+
+impl Peer {
+    /// Serves one connection after the other, one script each. Further connections are remembered as `EXTRA`.
+    pub(crate) async fn new(scripts: Vec<Vec<Act>>) -> Self {
+        let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, mut stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let mut connections = Vec::new();
+            let mut scripts = scripts.into_iter();
+            loop {
+                let stream = tokio::select! {
+                    biased;
+                    accepted = listener.accept() => accepted.unwrap().0,
+                    _ = &mut stopped => break,
+                };
+                match scripts.next() {
+                    Some(script) => connections.push(serve(stream, script).await),
+                    None => connections.push(vec![Heard { line: "EXTRA".into(), encrypted: false }]),
+                }
+            }
+            Log { connections }
+        });
+        Self { address, stop, task }
+    }
+
+    /// What was said to it, once the other side is done.
+    pub(crate) async fn log(self) -> Log {
+        // Gone already where the script itself failed; then `task` says so.
+        let _gone = self.stop.send(());
+        self.task.await.unwrap()
+    }
+}
+
+trait Talk: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Talk for T {}
+
+struct Ear {
+    heard: Vec<Heard>,
+    pending: Vec<u8>,
+    encrypted: bool,
+}
+
+impl Ear {
+    /// The next line; `None` at the end.
+    async fn line(&mut self, stream: &mut dyn Talk) -> Option<String> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|&b| b == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                let line = if is_tls(&line) {
+                    TLS.to_owned()
+                } else {
+                    let line = String::from_utf8_lossy(&line);
+                    line.strip_suffix("\r\n").unwrap_or_else(|| panic!("only CRLF ends a line: {line:?}")).to_owned()
+                };
+                assert!(!line.contains('\r'), "bare CR in {line:?}");
+                self.heard.push(Heard { line: line.clone(), encrypted: self.encrypted });
+                return Some(line);
+            }
+            let mut buffer = [0; 4096];
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return None,
+                Ok(n) => self.pending.extend_from_slice(&buffer[..n]),
+            }
+        }
+    }
+
+    /// The end of a connection: what is left without a line end counts too.
+    fn done(mut self) -> Vec<Heard> {
+        if !self.pending.is_empty() {
+            let line = if is_tls(&self.pending) { TLS.into() } else { String::from_utf8_lossy(&self.pending).into_owned() };
+            self.heard.push(Heard { line, encrypted: self.encrypted });
+        }
+        self.heard
+    }
+}
+
+/// What stands for parts of a handshake that nobody answers.
+const TLS: &str = "(TLS)";
+
+/// Anything with a control that no line holds; a handshake is full of them.
+fn is_tls(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| byte.is_ascii_control() && !b"\r\n\t".contains(byte))
+}
+
+async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
+    stream.set_nodelay(true).unwrap();
+    let socket = socket2::SockRef::from(&stream).try_clone().unwrap();
+    let mut stream: Box<dyn Talk> = Box::new(stream);
+    let mut ear = Ear { heard: Vec::new(), pending: Vec::new(), encrypted: false };
+    for act in script {
+        match act {
+            Act::Say(bytes) => {
+                if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+                    break;
+                }
+            }
+            Act::Hear(start) => match ear.line(&mut *stream).await {
+                Some(line) => assert!(line.starts_with(start), "expected {start}, heard {line}"),
+                None => break,
+            },
+            Act::HearMessage => {
+                let mut message = String::new();
+                let from = ear.heard.len();
+                while let Some(line) = ear.line(&mut *stream).await.filter(|line| line != ".") {
+                    message.push_str(line.strip_prefix('.').unwrap_or(&line));
+                    message.push('\n');
+                }
+                ear.heard.truncate(from);
+                ear.heard.push(Heard { line: format!("MESSAGE\n{message}"), encrypted: ear.encrypted });
+            }
+            Act::Handshake(config) => {
+                assert!(ear.pending.is_empty(), "something was said before the handshake: {:?}", ear.pending);
+                match TlsAcceptor::from(config).accept(stream).await {
+                    Ok(tls) => stream = Box::new(tls),
+                    Err(_) => return ear.done(),
+                }
+                ear.encrypted = true;
+            }
+            Act::HearBytes => {
+                let mut buffer = [0; 4096];
+                let _heard = stream.read(&mut buffer).await;
+            }
+            Act::SayForEver(bytes) => {
+                while stream.write_all(&bytes).await.is_ok() {}
+                break;
+            }
+            Act::Silence => break,
+            Act::Close => return ear.done(),
+            Act::Reset => {
+                socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+                return ear.done();
+            }
+        }
+    }
+    // Whatever else is said is remembered; a polite end is answered.
+    while let Some(line) = ear.line(&mut *stream).await {
+        let answer: &[u8] = match line.as_str() {
+            "QUIT" => b"221 bye\r\n",
+            "RSET" => b"250 reset\r\n",
+            _ => continue,
+        };
+        let _gone = stream.write_all(answer).await;
+        let _gone = stream.flush().await;
+    }
+    ear.done()
+}
+
+/// A certificate authority of the test's own.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { issuer }
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A server with a certificate for `names`, changed by `change`.
+    pub(crate) fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+        let mut params = params(names);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Arc::new(config(certificate.der().clone(), &key, rustls::DEFAULT_VERSIONS))
+    }
+
+    /// The same with only one version of TLS.
+    pub(crate) fn server_with(&self, names: &[&str], version: &'static rustls::SupportedProtocolVersion) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(names).signed_by(&key, &self.issuer).unwrap();
+        Arc::new(config(certificate.der().clone(), &key, &[version]))
+    }
+
+    /// A server that wants a certificate from its client.
+    pub(crate) fn server_wanting_ours(
+        &self,
+        names: &[&str],
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(names).signed_by(&key, &self.issuer).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![certificate.der().clone()], private(&key))
+            .unwrap();
+        Arc::new(config)
+    }
+}
+
+/// A server whose certificate signed itself, as `openssl req -x509` makes it, and that certificate as PEM.
+pub(crate) fn self_signed_server(names: &[&str], is_ca: bool) -> (Arc<ServerConfig>, String) {
+    let mut params = params(names);
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    (Arc::new(config(certificate.der().clone(), &key, rustls::DEFAULT_VERSIONS)), certificate.pem())
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Test server");
+    params
+}
+
+fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivatePkcs8KeyDer::from(key.serialize_der()).into()
+}
+
+fn config(
+    certificate: rustls::pki_types::CertificateDer<'static>,
+    key: &KeyPair,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ServerConfig {
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], private(key))
+        .unwrap()
+}

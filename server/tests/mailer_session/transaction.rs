@@ -1,0 +1,127 @@
+//! What is sent, to whom, and what each reply leads to.
+
+use domain::transcript::{Cause, Outcome, Security, Stage, headline};
+use server::mailer::Mode;
+
+use super::peer::{Act, on, say};
+use super::{HOST, envelope, hello, run, sending, transaction};
+
+#[tokio::test]
+async fn a_test_message_arrives_as_it_should() {
+    let run = run(vec![[hello("SIZE 1000000\n8BITMIME\nSMTPUTF8"), transaction()].concat()], None, sending(), |_| {}).await;
+    assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
+    assert_eq!(run.finished.stage, Stage::Accepted);
+    assert_eq!(run.finished.security, Security::Plaintext);
+    assert_eq!(run.finished.queue_id.as_deref(), Some("4F2B1C"));
+    assert_eq!(headline(&run.finished, HOST), "Sent. mail.test accepted the message as 4F2B1C, unencrypted.");
+    let lines = run.log.lines();
+    assert_eq!(lines[0], "EHLO client.test");
+    let message = lines[4];
+    assert_eq!(
+        lines[1],
+        format!("MAIL FROM:<scan@example.com> SIZE={}", message.len() - "MESSAGE\n".len() + message[8..].matches('\n').count())
+    );
+    assert!(message.contains("\nFrom: scan@example.com\n") && message.contains("\nTo: anna@example.org\n"), "{message}");
+    assert_eq!(lines[5..], ["QUIT"]);
+    // The message itself is only counted.
+    assert!(!run.shown().contains("Auto-Submitted"), "{}", run.shown());
+}
+
+#[tokio::test]
+async fn a_check_hands_nothing_over() {
+    let none = run(vec![hello("")], None, Mode::Check(None), |_| {}).await;
+    assert_eq!((none.outcome(), none.finished.stage), (Outcome::Checked, Stage::Ehlo));
+    assert_eq!(none.log.lines(), ["EHLO client.test", "QUIT"]);
+
+    let script = [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", "250 ok").to_vec()].concat();
+    let some = run(vec![script], None, Mode::Check(Some(envelope(&["anna@example.org"]))), |_| {}).await;
+    assert_eq!((some.outcome(), some.finished.stage), (Outcome::Checked, Stage::RcptTo));
+    assert_eq!(some.log.lines()[3..], ["RSET", "QUIT"]);
+    assert!(!some.log.has("DATA"));
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_that_recipients_result() {
+    let script = [
+        hello("").as_slice(),
+        &on("MAIL", "250 ok"),
+        &on("RCPT TO:<a@example.org>", "250 ok"),
+        &on("RCPT TO:<b@example.org>", "550 5.1.1 unknown"),
+        &on("RCPT TO:<c@example.org>", "251 forwards"),
+        &on("RCPT TO:<d@example.org>", "252 cannot verify"),
+        &on("DATA", "354"),
+        &[Act::HearMessage, say("250 OK id=1tAbCd-000001-Xy")],
+    ]
+    .concat();
+    let to = ["a@example.org", "b@example.org", "c@example.org", "d@example.org"];
+    let run = run(vec![script], None, Mode::Send(envelope(&to)), |_| {}).await;
+    assert_eq!(run.outcome(), Outcome::Sent);
+    assert!(run.finished.partial);
+    assert_eq!(run.finished.recipients.iter().map(|r| r.accepted).collect::<Vec<_>>(), [true, false, true, true]);
+    assert_eq!(run.finished.queue_id.as_deref(), Some("1tAbCd-000001-Xy"));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_every_recipient_is_refused() {
+    let script = [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", "554 5.7.1 Relay access denied").to_vec()].concat();
+    let run = run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!(run.failure(), (Stage::RcptTo, Some(Cause::Rejected), "relay_denied"));
+    assert!(!run.log.has("DATA"));
+}
+
+#[tokio::test]
+async fn only_354_lets_the_message_go() {
+    for (answer, cause) in [("250 ok", Cause::Unexpected), ("554 no", Cause::Rejected), ("451 later", Cause::Rejected)] {
+        let script =
+            [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", "250 ok").to_vec(), on("DATA", answer).to_vec()].concat();
+        let run = run(vec![script], None, sending(), |_| {}).await;
+        assert_eq!((run.outcome(), run.finished.stage, run.finished.cause), (Outcome::Failed, Stage::Data, Some(cause)));
+        assert!(!run.log.has("Date:") && !run.log.has("From:"), "{:?}", run.log);
+    }
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_servers_limit_is_not_begun() {
+    let run = run(vec![hello("SIZE 100")], None, sending(), |_| {}).await;
+    assert_eq!(run.failure(), (Stage::MailFrom, Some(Cause::TooBig), "too_big"));
+    assert!(run.finished.diagnosis.unwrap().title.contains("takes 100 at most"));
+    assert_eq!(run.log.lines(), ["EHLO client.test", "QUIT"]);
+}
+
+#[tokio::test]
+async fn a_foreign_address_needs_smtputf8() {
+    let to = || Mode::Send(envelope(&["bj\u{f6}rn@example.org"]));
+    let without = run(vec![hello("8BITMIME")], None, to(), |_| {}).await;
+    assert_eq!(without.failure(), (Stage::MailFrom, Some(Cause::Smtputf8NotOffered), "smtputf8_not_offered"));
+    assert!(!without.log.has("MAIL"));
+
+    let script = [
+        hello("8BITMIME\nSMTPUTF8").as_slice(),
+        &on("MAIL FROM:<scan@example.com> BODY=8BITMIME SMTPUTF8", "250 ok"),
+        &on("RCPT TO:<bj\u{f6}rn@example.org>", "250 ok"),
+        &on("DATA", "354"),
+        &[Act::HearMessage, say("250 ok")],
+    ]
+    .concat();
+    let with = run(vec![script], None, to(), |_| {}).await;
+    assert_eq!(with.outcome(), Outcome::Sent, "{:?}", with.finished);
+}
+
+#[tokio::test]
+async fn after_the_final_dot_only_a_refusal_is_a_failure() {
+    let start = [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", "250 ok").to_vec(), on("DATA", "354").to_vec()].concat();
+    let table = [
+        (vec![Act::HearMessage, say("554 5.7.1 spam")], Outcome::Failed, Cause::Rejected, "sender_not_allowed"),
+        (vec![Act::HearMessage, say("554 5.6.0 spam")], Outcome::Failed, Cause::Rejected, "content_refused"),
+        (vec![Act::HearMessage, say("451 4.7.1 later")], Outcome::Failed, Cause::Rejected, "greylisted"),
+        (vec![Act::HearMessage, Act::Close], Outcome::Unknown, Cause::Closed, "reply_lost"),
+        (vec![Act::HearMessage, Act::Silence], Outcome::Unknown, Cause::Timeout, "reply_lost"),
+        (vec![Act::HearMessage, say("hello?")], Outcome::Unknown, Cause::Malformed, "reply_lost"),
+        (vec![Act::HearMessage, say("354 more")], Outcome::Unknown, Cause::Unexpected, "reply_lost"),
+    ];
+    for (end, outcome, cause, kind) in table {
+        let run = run(vec![[start.clone(), end].concat()], None, sending(), |server| server.timeout_ms = 100).await;
+        assert_eq!(run.outcome(), outcome, "{cause:?}");
+        assert_eq!(run.failure(), (Stage::Accepted, Some(cause), kind));
+    }
+}

@@ -1,0 +1,92 @@
+//! Files that earlier versions wrote open for ever. Each schema has a file in `tests/data`, with the key below.
+//!
+//! A new schema: raise it by a migration in `store/schema.rs`, then write its file with
+//! `cargo test -p server --test store_schema -- --ignored`, and commit it. The files before it stay as they are.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod store_support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use domain::entry::{EntryId, Version};
+use domain::smtp_server::ServerDraft;
+use server::store::SCHEMA_VERSION;
+use store_support::*;
+
+fn file_of(schema: u64) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/schema-{schema}.redb"))
+}
+
+fn put_key(dir: &Path) {
+    let path = dir.join("postroom.key");
+    fs::write(&path, KEY).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// Every field with another value than its default.
+fn full() -> ServerDraft {
+    let mut draft = draft("Full");
+    draft.kind = "fax".into();
+    draft.host = "2001:db8::25".into();
+    draft.port = "2525".into();
+    draft.timeout_ms = "30000".into();
+    draft.starttls = "enabled".into();
+    draft.allow_plaintext_credentials = true;
+    draft.sender = "Jörg Größe <scan@example.com>".into();
+    draft.override_sender = true;
+    draft.mime_address_strict = false;
+    draft.attachment_as_url = true;
+    draft.attachment_threshold = "512 KB".into();
+    draft.link_days = "7".into();
+    draft
+}
+
+fn azure() -> ServerDraft {
+    let mut draft = draft("azure");
+    draft.protocol = "smtps".into();
+    draft.port = "465".into();
+    draft.default = true;
+    draft.azure_oauth = true;
+    draft.azure_application_id = "11111111-2222-3333-4444-555555555555".into();
+    draft.azure_tenant = "organizations".into();
+    draft
+}
+
+#[test]
+#[ignore = "writes the file of the current schema"]
+fn write_the_file_of_this_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    put_key(dir.path());
+    let entries = open(dir.path(), &TestClock::new()).unwrap();
+    entries.create(&with_password(&full(), "correct horse")).unwrap();
+    entries.create_named(&name("bare")).unwrap();
+    entries.create(&checked(&azure())).unwrap();
+    let (gone, _) = entries.create(&with_password(&draft("trashed"), "battery staple")).unwrap();
+    entries.trash(&[gone], None).unwrap();
+    drop(entries);
+    fs::copy(dir.path().join("postroom.redb"), file_of(SCHEMA_VERSION)).unwrap();
+}
+
+#[test]
+fn the_file_of_every_schema_opens() {
+    for schema in 1..=SCHEMA_VERSION {
+        let dir = tempfile::tempdir().unwrap();
+        put_key(dir.path());
+        fs::copy(file_of(schema), dir.path().join("postroom.redb")).unwrap();
+        let entries = open(dir.path(), &TestClock::new()).unwrap_or_else(|error| panic!("schema {schema}: {error}"));
+        assert_eq!(names(&entries), ["azure", "bare", "Full"]);
+        assert_eq!(default_name(&entries).as_deref(), Some("azure"));
+        let view = entries.entry(EntryId(1)).unwrap();
+        assert_eq!((view.version, view.draft()), (Version(1), full()));
+        assert_eq!(password(&entries, EntryId(1)).as_deref(), Some("correct horse"));
+        assert_eq!(entries.entry(EntryId(3)).unwrap().draft(), azure());
+        assert!(entries.entry(EntryId(2)).unwrap().server.is_none());
+        let offer = all(&entries).undo.unwrap();
+        assert_eq!(offer.names, ["trashed"]);
+        assert_eq!(entries.undo(offer.batch).unwrap(), [EntryId(4)]);
+        assert_eq!(password(&entries, EntryId(4)).as_deref(), Some("battery staple"));
+        assert!(entries.create_named(&name("next")).unwrap().0 > EntryId(4));
+    }
+}
