@@ -12,11 +12,14 @@ const { values } = parseArgs({
 const host = values.host;
 const port = Number(values.port);
 const prefix = '  catcher │ ';
+/** @param {string} text */
 const say = (text) => process.stdout.write(`${text.split('\n').map((line) => prefix + line).join('\n')}\n`);
 
-/** Text from outside, fit for a terminal: no control characters but line breaks, and not endless. */
+/**
+ * Text from outside, fit for a terminal: no control characters but line breaks, and not endless.
+ * @param {string} text
+ */
 const clean = (text) => {
-  // eslint-disable-next-line no-control-regex
   const safe = text.replace(/\r\n?/g, '\n').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\ufffd').trimEnd();
   return safe.length > 4000 ? `${safe.slice(0, 4000)}\n… (${safe.length} characters in all)` : safe;
 };
@@ -56,7 +59,7 @@ const server = new SMTPServer({
   },
 });
 
-server.on('error', (error) => {
+server.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
   if (error.code === 'EADDRINUSE') {
     console.error(`The mail catcher can't listen on ${host}:${port}: something else does. Stop that, or leave the catcher out with --no-catcher.`);
     process.exit(1);

@@ -30,18 +30,20 @@ fn table(site: &Path) -> Result<String, Box<dyn Error>> {
     for asset in manifest["assets"].as_array().ok_or("the manifest lists no assets")? {
         let word = |key: &str| asset[key].as_str().ok_or_else(|| format!("an asset has no {key}"));
         let name = word("name")?;
+        let include =
+            |file: &str| site.join(file).to_str().map(|path| format!("include_bytes!({path:?})")).ok_or("a path isn't UTF-8");
         let variant = |key: &str| match asset[key].as_u64() {
-            Some(_) => format!("Some(include_bytes!({:?}))", site.join(format!("{name}.{key}"))),
-            None => "None".into(),
+            Some(_) => include(&format!("{name}.{key}")).map(|bytes| format!("Some({bytes})")),
+            None => Ok("None".into()),
         };
         writeln!(
             table,
-            "    Asset {{ name: {name:?}, logical: {:?}, content_type: {:?}, raw: include_bytes!({:?}), br: {}, gz: {} }},",
+            "    Asset {{ name: {name:?}, logical: {:?}, content_type: {:?}, raw: {}, br: {}, gz: {} }},",
             word("logical")?,
             word("content_type")?,
-            site.join(name),
-            variant("br"),
-            variant("gz"),
+            include(name)?,
+            variant("br")?,
+            variant("gz")?,
         )?;
     }
     table.push(']');

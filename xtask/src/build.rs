@@ -63,7 +63,7 @@ fn frontend(project: &Project) -> Outcome<Vec<Asset>> {
         match &wasm_opt {
             Some(tool) => tool.shrink(project, &wasm)?,
             None => {
-                println!("Going on without wasm-opt (npm package binaryen, in end2end): the web app will be about twice as large.")
+                println!("Going on without wasm-opt (npm package binaryen, in end2end): the web app will be about twice as large.");
             }
         }
         fs::write(&stamp, recipe).doing(|| format!("write {}", stamp.display()))?;

@@ -3,10 +3,15 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks on both")]
 
 mod assets;
+mod bench;
 mod build;
+mod check;
+mod postroom;
 mod project;
 mod run;
 mod setup;
+mod size;
+mod test;
 
 use std::env;
 use std::process::ExitCode;
@@ -22,6 +27,12 @@ Postroom's commands. Each of them installs what it needs and is missing.
       --no-catcher       Leave the mail catcher (127.0.0.1:2525) out
       ARGS               Go to `postroom serve`
   cargo xtask build                      Build the release web app and the binary target/release/postroom
+  cargo xtask test                       Run every test: the crates' own, then the release binary in a real browser
+  cargo xtask test unit                  Only the crates' own
+  cargo xtask test e2e [ARGS]            Only the end-to-end tests; ARGS go to Playwright
+  cargo xtask check                      Check format, lints, documentation, dependencies and the repository
+  cargo xtask size                       Measure what a browser loads
+  cargo xtask bench [NAME …]             Measure the release binary: startup, list, save, address
   cargo xtask help                       Show this
 ";
 
@@ -52,6 +63,16 @@ fn dispatch(command: Option<&str>, args: &[String]) -> Outcome {
             none_expected("build", args)?;
             build::build(&Project::find()?)
         }
+        Some("bench") => bench::bench(&Project::find()?, args),
+        Some("size") => {
+            none_expected("size", args)?;
+            size::size(&Project::find()?)
+        }
+        Some("check") => {
+            none_expected("check", args)?;
+            check::check(&Project::find()?)
+        }
+        Some("test") => test::test(&Project::find()?, &test::Part::parse(args)?),
         Some("run") => run::run(&Project::find()?, &run::Options::parse(args)?),
         Some(other) => Err(Failure::usage(format!("there is no command “{other}”. `cargo xtask help` lists them."))),
     }

@@ -11,11 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::postroom::READY;
 use crate::project::{Doing, Failure, Outcome, Project, show};
 use crate::{build, setup};
 
-/// The beginning of the line with which the server says where it is.
-const READY: &str = "Postroom is ready at ";
 /// Where the catcher listens.
 const CATCHER: (&str, &str) = ("127.0.0.1", "2525");
 /// How long a program may take to end after it was asked to.

@@ -1,0 +1,175 @@
+// The real binary as a process with a data directory of its own.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The release binary. */
+export const BINARY =
+  process.env.POSTROOM_BINARY ?? join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'target', 'release', 'postroom');
+
+/** The JSON of one SMTP server, as the API takes it. */
+export interface Server {
+  name?: string;
+  kind?: string;
+  default?: boolean;
+  protocol?: string;
+  host?: string;
+  port?: number;
+  username?: string;
+  password?: { value: string } | null;
+  starttls?: string;
+  allow_plaintext_credentials?: boolean;
+  timeout_ms?: number;
+  sender?: string;
+  override_sender?: boolean;
+  mime_address_strict?: boolean;
+  attachment_as_url?: boolean;
+  attachment_threshold_bytes?: number;
+  link_days?: number;
+}
+
+export interface Saved {
+  id: number;
+  version: number;
+}
+
+/** The API's answer was an error. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly body: { error: string; message: string; fields?: Record<string, string> },
+  ) {
+    super(`${status}: ${body.message}`);
+  }
+}
+
+/** How a process that could not start ended. */
+export interface Ended {
+  code: number | null;
+  stderr: string;
+}
+
+export class Postroom {
+  url = '';
+  /** Everything it said: the log and standard output. */
+  log = '';
+  #process: ChildProcess | undefined;
+
+  private constructor(
+    readonly dataDir: string,
+    readonly env: Record<string, string>,
+  ) {}
+
+  /** Starts it in a new data directory. */
+  static async start(env: Record<string, string> = {}): Promise<Postroom> {
+    const postroom = new Postroom(await mkdtemp(join(tmpdir(), 'postroom-e2e-')), env);
+    await postroom.restart();
+    return postroom;
+  }
+
+  /** Starts it (again) in the same data directory; on another port. */
+  async restart(): Promise<void> {
+    const child = spawnPostroom(['serve', '--addr', '127.0.0.1:0', '--data-dir', this.dataDir], this.env);
+    this.#process = child;
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.log += text));
+    const lines = createInterface({ input: child.stdout! });
+    const ready = new Promise<string>((resolve, reject) => {
+      lines.on('line', (line) => {
+        this.log += `${line}\n`;
+        const url = /^Postroom is ready at (http:\/\/\S+)/.exec(line)?.[1];
+        if (url) resolve(url);
+      });
+      child.once('exit', (code, signal) => reject(new Error(`postroom ended (${code ?? signal}):\n${this.log}`)));
+      child.once('error', reject);
+    });
+    this.url = await ready;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** Asks it to end, waits, and gives its exit code. */
+  async stop(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM'): Promise<number | null> {
+    return this.#end(signal);
+  }
+
+  /** Kills it without a warning. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await ended) as [number | null];
+    return code;
+  }
+
+  /** Ends it and removes its data. */
+  async remove(): Promise<void> {
+    await this.stop();
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** The bytes of every file in the data directory, by name. */
+  async files(): Promise<Map<string, Buffer>> {
+    const found = new Map<string, Buffer>();
+    for (const entry of await readdir(this.dataDir, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      found.set(path, await readFile(path));
+    }
+    return found;
+  }
+
+  /** A call of the API. */
+  async api<T>(path: string, body?: unknown): Promise<T> {
+    const response = await fetch(`${this.url}/api/${path}`, {
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      headers: { 'content-type': 'application/json' },
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Refused(response.status, JSON.parse(text));
+    return JSON.parse(text) as T;
+  }
+
+  /** Adds a complete entry. */
+  create(server: Server): Promise<Saved> {
+    return this.api('servers/create', { server: { host: 'mail.example.com', ...server } });
+  }
+
+  save({ id, version }: Saved, server: Server): Promise<Saved> {
+    return this.api('servers/save', { id, version, server });
+  }
+
+  get(id: number): Promise<{ id: number; version: number; name: string; server: (Server & { has_password: boolean }) | null }> {
+    return this.api(`servers/get?id=${id}`);
+  }
+}
+
+function spawnPostroom(args: string[], env: Record<string, string>): ChildProcess {
+  // Nothing of the tester's own settings.
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('POSTROOM_')));
+  return spawn(BINARY, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Runs the binary to its end. */
+export async function runPostroom(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = spawnPostroom(args, env);
+  let stderr = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(timer);
+  return { code, stderr };
+}

@@ -1,0 +1,117 @@
+// axe finds nothing, on every page and in its states: light and dark, wide and narrow. Nothing scrolls sideways.
+
+import type { Page } from '@playwright/test';
+import { expect, expectAccessible, expectOutcome, field, open, running, sendTest, test } from '../support/test.ts';
+import type { MailServer } from '../support/mail.ts';
+import type { Postroom } from '../support/postroom.ts';
+
+/** Every page and state, each left as it is to be looked at. */
+async function visit(page: Page, postroom: Postroom, mail: MailServer, look: (what: string) => Promise<void>): Promise<void> {
+  await open(page, '/');
+  await look('the empty list');
+  await open(page, '/servers/new');
+  await look('adding');
+  await field(page, 'Name').fill('a b');
+  await field(page, 'Name').press('Enter');
+  await look('adding, refused');
+
+  const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port, username: 'anna', password: { value: 'x' }, sender: 'Scan <scan@example.com>', allow_plaintext_credentials: true });
+  await postroom.create({ name: 'fax'.padEnd(64, '-long'), kind: 'fax', protocol: 'smtps', host: `${'a-very-long-label-of-a-host-name.'.repeat(5)}example.com` });
+  const fresh = await postroom.api<{ id: number }>('servers/create', { server: { name: 'fresh' } });
+  await open(page, '/');
+  await page.getByRole('checkbox', { name: 'Select mail' }).check();
+  await look('the list with a selection');
+  await open(page, '/?search=nothing-like-this');
+  await look('the list without a match');
+  await open(page, `/servers/${fresh.id}`);
+  await look('a new entry');
+  await open(page, `/servers/${id}`);
+  await look('an entry');
+  await page.getByText(/^Advanced/).click();
+  await field(page, 'Azure OAuth enabled').check();
+  await page.getByText('Change password').click();
+  await field(page, 'SMTP hostname').fill('https://x');
+  await field(page, 'SMTP port').fill('0');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await look('an entry, refused');
+  await page.evaluate(() => window.onbeforeunload = null);
+  await field(page, 'SMTP hostname').fill('127.0.0.1');
+  await field(page, 'SMTP port').fill(String(mail.port));
+  await field(page, 'Azure OAuth enabled').uncheck();
+  await field(page, 'SMTP username').fill('');
+  await page.getByRole('checkbox', { name: 'Remove password' }).check();
+  await sendTest(page, 'scan@example.com', 'anna@example.com');
+  await expectOutcome(page, /^Sent\./);
+  for (const summary of await page.locator('.stages summary').all()) await summary.click();
+  await look('a test that went well');
+  await field(page, 'StartTLS').selectOption('Enabled and required');
+  await page.getByRole('button', { name: 'Send test email' }).click();
+  await expectOutcome(page, /^Not sent\./);
+  await look('a test that failed');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await open(page, `/servers/trash?id=${id}&id=${fresh.id}`);
+  await look('the question before trashing');
+  await page.getByRole('button', { name: /^Trash 2/ }).click();
+  await running(page);
+  await look('the offer to undo');
+  await page.getByRole('button', { name: 'Shortcuts' }).click();
+  await look('the shortcuts');
+  await page.goto('/nothing');
+  await running(page);
+  await look('nothing');
+}
+
+for (const scheme of ['light', 'dark'] as const) {
+  for (const width of [1280, 390, 320]) {
+    // The narrowest is about the layout; its colours are those of the others.
+    if (width === 320 && scheme === 'dark') continue;
+    test.describe(`${scheme}, ${width} wide`, () => {
+      test.use({ colorScheme: scheme, viewport: { width, height: 800 } });
+      test('every page and state is accessible', async ({ page, postroom, mail, complaints }) => {
+        test.setTimeout(180_000);
+        complaints.expect(/status of 4\d\d/);
+        await visit(page, postroom, mail, async (what) => {
+          await test.step(what, async () => {
+            await expectAccessible(page);
+            const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+            expect(overflow, `${what} must not scroll sideways`).toBeLessThanOrEqual(0);
+          });
+        });
+      });
+    });
+  }
+}
+
+test('fields and buttons are large enough for fingers', async ({ browser, postroom }) => {
+  const { id } = await postroom.create({ name: 'mail' });
+  const context = await browser.newContext({ baseURL: postroom.url, hasTouch: true, isMobile: true, viewport: { width: 390, height: 800 } });
+  const page = await context.newPage();
+  for (const path of ['/', `/servers/${id}`, '/servers/new']) {
+    await open(page, path);
+    const small = await page.evaluate(() => {
+      const found: string[] = [];
+      for (const element of document.querySelectorAll<HTMLElement>('button, a.button, input:not([type=hidden]), select, summary')) {
+        if (!element.checkVisibility({ visibilityProperty: true }) || element.closest('[hidden], dialog:not([open])')) continue;
+        // A box counts with its label, which can be touched too.
+        const target = element.matches('[type=checkbox], [type=radio]') ? (element.closest('label') ?? element) : element;
+        const { width, height } = target.getBoundingClientRect();
+        if (height < 44 || width < 44) found.push(`${element.outerHTML.slice(0, 80)} ${width}×${height}`);
+      }
+      return found;
+    });
+    expect(small, path).toEqual([]);
+  }
+  await context.close();
+});
+
+test('the theme can be switched and stays', async ({ page, postroom }) => {
+  await postroom.create({ name: 'mail' });
+  await open(page, '/');
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const light = await background();
+  await page.getByRole('button', { name: 'Switch between light and dark' }).click();
+  const dark = await background();
+  expect(dark).not.toBe(light);
+  await page.reload();
+  expect(await background()).toBe(dark);
+});
