@@ -26,7 +26,7 @@ pub struct Diagnosis {
 
 /// A change of the entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
+#[serde(tag = "change", rename_all = "snake_case", from = "FlatFix")]
 pub enum Fix {
     /// Protocol SMTPS on this port.
     UseSmtps {
@@ -47,6 +47,38 @@ pub enum Fix {
         /// The name.
         host: String,
     },
+}
+
+/// How a [`Fix`] is read: flat, as in JSON (see `transcript::flat`).
+#[derive(Deserialize)]
+struct FlatFix {
+    change: FlatChange,
+    #[serde(default)]
+    port: u16,
+    #[serde(default)]
+    host: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FlatChange {
+    UseSmtps,
+    UseStarttls,
+    RequireStarttls,
+    AllowPlaintextCredentials,
+    UseHost,
+}
+
+impl From<FlatFix> for Fix {
+    fn from(FlatFix { change, port, host }: FlatFix) -> Self {
+        match change {
+            FlatChange::UseSmtps => Self::UseSmtps { port },
+            FlatChange::UseStarttls => Self::UseStarttls { port },
+            FlatChange::RequireStarttls => Self::RequireStarttls,
+            FlatChange::AllowPlaintextCredentials => Self::AllowPlaintextCredentials,
+            FlatChange::UseHost => Self::UseHost { host },
+        }
+    }
 }
 
 impl Fix {

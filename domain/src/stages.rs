@@ -38,7 +38,14 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
         match &event.what {
             What::Begun { stage } => {
                 begun = event.elapsed_ms;
-                rows.push(Row { stage: *stage, label: label(*stage), failed: false, took_ms: 0, detail: String::new(), lines: Vec::new() });
+                rows.push(Row {
+                    stage: *stage,
+                    label: label(*stage),
+                    failed: false,
+                    took_ms: 0,
+                    detail: String::new(),
+                    lines: Vec::new(),
+                });
             }
             What::Sent { stage, line, encrypted } | What::Received { stage, line, encrypted } => {
                 let sent = matches!(event.what, What::Sent { .. });

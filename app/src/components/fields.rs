@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::diagnosis::Fix;
 use domain::error::ApiError;
 use domain::field::{Field, FieldErrors};
 use domain::secret::Secret;
@@ -31,6 +32,8 @@ pub(crate) struct FormState {
     remote: RwSignal<BTreeMap<String, String>>,
     /// What the browser finds itself.
     local: Memo<FieldErrors>,
+    /// Fields that a button changed last: they are marked.
+    flashing: RwSignal<&'static [Field]>,
 }
 
 impl FormState {
@@ -54,6 +57,7 @@ impl FormState {
             submitted: RwSignal::new(false),
             remote: RwSignal::new(remote),
             local,
+            flashing: RwSignal::new(&[]),
         }
     }
 
@@ -89,6 +93,19 @@ impl FormState {
     /// What the server said of a submit.
     pub(crate) fn refused(self, error: &ApiError) {
         self.remote.set(error.fields.clone());
+    }
+
+    /// Makes the change that a diagnosis proposes, visibly, without saving it.
+    pub(crate) fn apply_fix(self, fix: &Fix) {
+        let Some(fields) = self.draft.try_update(|draft| draft.apply_fix(fix)) else { return };
+        self.flashing.set(fields);
+        for field in fields {
+            self.changed(*field);
+        }
+        #[cfg(feature = "hydrate")]
+        if let Some(field) = fields.last() {
+            crate::browser::focus(field_id(*field));
+        }
     }
 
     /// The first field with an error, for the focus.
@@ -127,7 +144,7 @@ fn described_by(state: FormState, field: Field) -> impl Fn() -> String + Copy + 
 /// The help under a field.
 #[component]
 pub(crate) fn Help(field: Field) -> impl IntoView {
-    view! { <p class="help" id=format!("{}-help", field_id(field))>{words::help(field)}</p> }.into_any()
+    view! { <p class="help" id=format!("{}-help", field_id(field))>{words::help(field)}</p> }
 }
 
 /// The error under a field. The element is always there, so that nothing jumps for screen readers.
@@ -149,6 +166,9 @@ fn class_of(state: FormState, field: Field, base: &'static str) -> impl Fn() -> 
         }
         if state.error_of(field).is_some() {
             class.push_str(" wrong");
+        }
+        if state.flashing.with(|fields| fields.contains(&field)) {
+            class.push_str(" flash");
         }
         class
     }
@@ -190,7 +210,7 @@ pub(crate) fn TextField(
             <Help field/>
             {note.map(|note| view! { <p class="help note">{move || note.get()}</p> })}
         </div>
-    }.into_any()
+    }
 }
 
 /// A check box.

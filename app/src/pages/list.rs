@@ -224,7 +224,7 @@ fn ListRow(row: Row) -> impl IntoView {
                 </span>
             </td>
         </tr>
-    }.into_any()
+    }
 }
 
 #[component]

@@ -46,5 +46,5 @@ pub(super) fn Trash(plan: TrashPlan, search: String, number: u32, refused: Optio
                 </div>
             </form>
         </div>
-    }.into_any()
+    }
 }

@@ -61,7 +61,11 @@ pub(super) async fn new(State(web): State<Web>) -> Response {
     web.show(page).await
 }
 
-pub(super) async fn trash(State(web): State<Web>, address: Result<Query<ListAddress>, QueryRejection>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn trash(
+    State(web): State<Web>,
+    address: Result<Query<ListAddress>, QueryRejection>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let ListAddress { search, page } = address.map(|query| query.0).unwrap_or_default();
     let page = web.trash_page(ids(query.as_deref()), search, page.parse().unwrap_or(1), None).await;
     web.show(page).await

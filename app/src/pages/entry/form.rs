@@ -220,7 +220,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                 <TryIt page/>
             </div>
         </form>
-    }.into_any()
+    }
 }
 
 /// What happens once, when the program runs.
@@ -282,7 +282,7 @@ fn Fields(page: Page) -> impl IntoView {
     view! {
         <div class="fields">
             <section class="group" aria-labelledby="g-name">
-                <h2 id="g-name">"Name"</h2>
+                <h2 id="g-name">"This server"</h2>
                 <TextField state field=Field::Name required=true/>
                 <ChoiceField state field=Field::Kind choices=Kind::CHOICES/>
                 <CheckField state field=Field::Default/>
@@ -320,7 +320,7 @@ fn Fields(page: Page) -> impl IntoView {
                 <TextField state field=Field::AzureTenant/>
             </details>
         </div>
-    }.into_any()
+    }
 }
 
 #[component]
@@ -349,7 +349,7 @@ fn TryIt(page: Page) -> impl IntoView {
                 <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
             </div>
             <p class="progress" role="status">{move || testing().then_some("Talking to the server…")}</p>
-            {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated)/> })}
+            {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated) state/> })}
         </section>
-    }.into_any()
+    }
 }
