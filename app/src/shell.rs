@@ -48,7 +48,10 @@ pub fn shell() -> impl IntoView {
 /// The program: the same on the server and in the browser.
 #[component]
 pub fn App() -> impl IntoView {
-    let page = SharedValue::new(|| use_context::<Page>().unwrap_or_else(|| Page::Failed(Problem::Internal.into())));
+    let page =
+        SharedValue::new_str(|| use_context::<Page>().and_then(|page| serde_json::to_string(&page).ok()).unwrap_or_default());
+    // From bytes, as the API's answers are read: reading text would be a second reader for every type.
+    let page = serde_json::from_slice(page.into_inner().as_bytes()).unwrap_or_else(|_| Page::Failed(Problem::Internal.into()));
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>
         <header class="site">
@@ -56,7 +59,7 @@ pub fn App() -> impl IntoView {
             <SiteTools/>
         </header>
         <main id="main" tabindex="-1">
-            <PageView page=page.into_inner()/>
+            <PageView page/>
         </main>
     }
 }

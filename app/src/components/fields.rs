@@ -74,6 +74,14 @@ impl FormState {
         self.local.with(|errors| errors.get(field).map(|error| words::field_error(field, error)))
     }
 
+    /// How many fields speak of an error after a submit.
+    pub(crate) fn wrong_fields(self) -> usize {
+        if !self.submitted.get() {
+            return 0;
+        }
+        Field::ALL.into_iter().filter(|field| self.error_of(*field).is_some()).count()
+    }
+
     /// The field was left.
     pub(crate) fn touch(self, field: Field) {
         self.touched.update(|t| {

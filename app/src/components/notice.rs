@@ -9,11 +9,14 @@ use leptos::prelude::*;
 
 use super::field_id;
 
+/// The element id of the notice, for the focus.
+pub(crate) const NOTICE: &str = "notice";
+
 /// An error with a link to each field that needs a change.
 #[component]
 pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
     view! {
-        <div role="alert" class="alerts">
+        <div role="alert" class="alerts" id=NOTICE tabindex="-1">
             {move || {
                 error.get().map(|error| {
                     view! {

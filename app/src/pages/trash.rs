@@ -37,7 +37,10 @@ pub(super) fn Trash(plan: TrashPlan, search: String, number: u32, refused: Optio
                 {ids}
                 <input type="hidden" name="search" value=search/>
                 <input type="hidden" name="page" value=number.to_string()/>
-                <p>"Applications can't send through " {names(&going_names)} " any more. You can undo this for 10 seconds; then the settings and the stored passwords are gone for good."</p>
+                <p>
+                    {format!("Applications can no longer send through {}. ", names(&going_names))}
+                    "You can undo this for 10 seconds; then the settings and the stored passwords are gone for good."
+                </p>
                 {(going.len() > 3).then(|| view! { <ul class="long">{list}</ul> })}
                 {heir}
                 <div class="actions">

@@ -76,10 +76,7 @@ impl Page {
 
     fn focus_first_error(self) {
         if let Some(field) = self.state.first_error() {
-            #[cfg(feature = "hydrate")]
-            crate::browser::focus(field_id(field));
-            #[cfg(not(feature = "hydrate"))]
-            let _ = field_id(field);
+            focus(field_id(field));
         }
     }
 
@@ -89,6 +86,8 @@ impl Page {
         self.error.set(Some(failure.0));
         if on_fields {
             self.focus_first_error();
+        } else {
+            focus(NOTICE.to_owned());
         }
     }
 
@@ -223,6 +222,14 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     }
 }
 
+/// Focuses an element, in the browser.
+fn focus(id: String) {
+    #[cfg(feature = "hydrate")]
+    crate::browser::focus(id);
+    #[cfg(not(feature = "hydrate"))]
+    drop(id);
+}
+
 /// What happens once, when the program runs.
 #[cfg(feature = "hydrate")]
 fn on_start(page: Page, just_added: bool) {
@@ -235,7 +242,7 @@ fn on_start(page: Page, just_added: bool) {
         if page.error.with_untracked(Option::is_some) {
             page.focus_first_error();
         } else if just_added {
-            crate::browser::focus(field_id(Field::Host));
+            focus(field_id(Field::Host));
         } else {
             crate::browser::focus_fragment();
         }
@@ -248,15 +255,13 @@ fn on_start(page: Page, just_added: bool) {
 #[component]
 fn SaveState(page: Page) -> impl IntoView {
     view! {
-        <p class="save-state" role="status">
-            {move || {
-                if page.unsaved() {
-                    "Unsaved changes"
-                } else if page.saved.get() {
-                    "Saved"
-                } else {
-                    ""
-                }
+        <p class=move || if page.state.wrong_fields() > 0 { "save-state bad" } else { "save-state" } role="status">
+            {move || match page.state.wrong_fields() {
+                0 if page.unsaved() => "Unsaved changes".to_owned(),
+                0 if page.saved.get() => "Saved".to_owned(),
+                0 => String::new(),
+                1 => "One field needs a change".to_owned(),
+                n => format!("{n} fields need a change"),
             }}
         </p>
     }
