@@ -3,7 +3,7 @@
 //! A field speaks after it was left or the form was submitted, and then follows the typing. What the server said about a field
 //! stands until the field is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::diagnosis::Fix;
 use domain::error::ApiError;
@@ -25,7 +25,7 @@ pub(crate) struct FormState {
     pub(crate) password: RwSignal<PasswordDraft>,
     pub(crate) test: RwSignal<TestDraft>,
     /// Fields that were left once.
-    touched: RwSignal<BTreeSet<Field>>,
+    touched: RwSignal<Vec<Field>>,
     /// Whether it was submitted once: then every field speaks.
     pub(crate) submitted: RwSignal<bool>,
     /// What the server said of fields, by key, until they change.
@@ -53,7 +53,7 @@ impl FormState {
             draft,
             password,
             test,
-            touched: RwSignal::new(BTreeSet::new()),
+            touched: RwSignal::new(Vec::new()),
             submitted: RwSignal::new(false),
             remote: RwSignal::new(remote),
             local,
@@ -84,9 +84,9 @@ impl FormState {
 
     /// The field was left.
     pub(crate) fn touch(self, field: Field) {
-        self.touched.update(|t| {
-            t.insert(field);
-        });
+        if !self.touched.with_untracked(|t| t.contains(&field)) {
+            self.touched.update(|t| t.push(field));
+        }
     }
 
     /// The field was changed: what the server said of it counts no more.

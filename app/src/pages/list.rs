@@ -2,6 +2,7 @@
 
 use domain::entry::{ListPage, Row, RowServer, UndoOffer};
 use domain::error::ApiError;
+use domain::field::Field;
 use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
@@ -230,7 +231,7 @@ fn ListRow(row: Row) -> impl IntoView {
 #[component]
 fn Connection(server: RowServer) -> impl IntoView {
     let encrypted = words::security(server.protocol);
-    let protocol = server.protocol.key().to_uppercase();
+    let protocol = words::choice(Field::Protocol, server.protocol.key());
     view! {
         <td data-label="Connects to">
             <span class="machine">{server.target}</span>

@@ -12,7 +12,9 @@ use leptos::prelude::*;
 use super::report::Report;
 use super::stale::Stale;
 use crate::api::{Failure, TestReport, save_server, test_server};
-use crate::components::{CheckField, ChoiceField, ErrorNotice, FormState, PasswordFields, SelectField, TextField, field_id};
+use crate::components::{
+    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, TextField, field_id,
+};
 use crate::pages::EntryData;
 
 /// What the page is doing.
@@ -254,8 +256,9 @@ fn on_start(page: Page, just_added: bool) {
 
 #[component]
 fn SaveState(page: Page) -> impl IntoView {
+    let class = move || if page.state.wrong_fields() == 0 { "save-state" } else { "save-state bad" };
     view! {
-        <p class=move || if page.state.wrong_fields() > 0 { "save-state bad" } else { "save-state" } role="status">
+        <p class=class role="status">
             {move || match page.state.wrong_fields() {
                 0 if page.unsaved() => "Unsaved changes".to_owned(),
                 0 if page.saved.get() => "Saved".to_owned(),
