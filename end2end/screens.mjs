@@ -112,7 +112,7 @@ async function visit(page, url, shot) {
   const { id, version } = await api('servers/create', { server: entry });
   await api('servers/create', { server: { name: 'fax', kind: 'fax', protocol: 'smtps', host: 'fax-gw.example.com', port: 465, username: 'fax', sender: 'fax@example.com' } });
   await api('servers/create', { server: { name: 'legacy', host: '10.0.0.9', port: 25 } });
-  await api('servers/create', { server: { name: 'a-name-that-is-exactly-as-long-as-a-name-may-be-which-is-64-chars', host: `${'a-very-long-part-of-a-name.'.repeat(5)}example.com`, port: 587, starttls: 'enabled_and_required', username: 'somebody.with.a.long.name@subsidiary.example.com' } });
+  await api('servers/create', { server: { name: 'a-name-that-is-exactly-as-long-as-a-name-may-be-which-is-64-char', host: `${'a-very-long-part-of-a-name.'.repeat(5)}example.com`, port: 587, starttls: 'enabled_and_required', username: 'somebody.with.a.long.name@subsidiary.example.com' } });
   await open('/');
   await shot('list');
   await page.getByRole('checkbox', { name: 'Select office' }).check();
@@ -166,8 +166,8 @@ async function visit(page, url, shot) {
   await shot('entry-refused');
 
   await open(`/servers/${id}`);
-  await field('SMTP hostname').fill('mine.example.com');
-  await api('servers/save', { id, version, server: { host: 'theirs.example.com', timeout_ms: 3000 } });
+  await field('Sender address').fill('Mine <mine@example.com>');
+  await api('servers/save', { id, version, server: { sender: 'theirs@example.com', timeout_ms: 3000 } });
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('region', { name: 'Compare the two versions' }).waitFor();
   await shot('entry-stale');

@@ -22,7 +22,7 @@ pub struct Failure(pub ApiError);
 
 impl Failure {
     fn of(error: ErrorKind, message: String) -> Self {
-        Self(ApiError { error, message, fields: std::collections::BTreeMap::new(), current_version: None, current: None })
+        Self(ApiError { message, ..ApiError::new(error) })
     }
 }
 

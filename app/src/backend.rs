@@ -50,10 +50,6 @@ pub fn backend() -> Result<Arc<dyn Backend>, Problem> {
     use_context::<Arc<dyn Backend>>().ok_or(Problem::Internal)
 }
 
-/// Sets the HTTP status of the page that is being rendered.
-#[derive(Clone)]
-pub struct PageStatus(pub Arc<dyn Fn(u16) + Send + Sync>);
-
 /// The addresses of the built assets; empty in a build without them.
 #[derive(Clone, Debug, Default)]
 pub struct Assets {

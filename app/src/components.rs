@@ -5,5 +5,5 @@ mod notice;
 mod tools;
 
 pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, PasswordFields, SelectField, TextField, field_id};
-pub(crate) use notice::ErrorNotice;
+pub(crate) use notice::{ErrorNotice, NOTICE};
 pub(crate) use tools::SiteTools;

@@ -1,7 +1,7 @@
 //! Postroom's pages, the server functions under `/api/…`, and [`backend::Backend`], the port through which both reach
 //! the rest of the program. Nothing here knows a database, a mail session or a file.
 
-#![recursion_limit = "256"]
+#![recursion_limit = "512"]
 #![expect(unreachable_pub, reason = "the component macro makes `pub` structs of crate-private components' props")]
 
 pub mod api;
@@ -10,8 +10,9 @@ pub mod backend;
 #[cfg(feature = "hydrate")]
 pub mod browser;
 mod components;
-pub mod forms;
-mod pages;
+pub mod pages;
 mod shell;
 
-pub use shell::{App, shell};
+pub use shell::App;
+#[cfg(feature = "ssr")]
+pub use shell::shell;

@@ -1,35 +1,115 @@
-//! The pages. Each reads its data in a resource and shows it; what it does when a button is pressed is the backend's.
+//! The pages. A page is data, which the server finds before it renders, and a view of it, which is the same in the
+//! browser: the data travels in the document.
 
 mod entry;
 mod list;
 mod new;
-mod not_found;
 mod trash;
 
-pub(crate) use entry::EntryPage;
-pub(crate) use list::ListPage;
-pub(crate) use new::NewPage;
-pub(crate) use not_found::NotFound;
-pub(crate) use trash::TrashPage;
-
+use domain::entry::{EntryView, ListPage, TrashPlan};
 use domain::error::ApiError;
+use domain::smtp_server::{ServerDraft, TestDraft};
+use either_of::EitherOf5;
 use leptos::prelude::*;
-use leptos_meta::Title;
+use serde::{Deserialize, Serialize};
 
-/// Tells the server which HTTP status the page that it renders has.
-fn set_status(status: u16) {
-    #[cfg(feature = "ssr")]
-    if let Some(page) = use_context::<crate::backend::PageStatus>() {
-        (page.0)(status);
-    }
-    #[cfg(not(feature = "ssr"))]
-    let _ = status;
+use crate::api::TestReport;
+
+/// What a page shows. `refused` is why a form that was posted to the page changed nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Page {
+    /// "Mail SMTP servers".
+    List {
+        /// What was searched for.
+        search: String,
+        /// The rows.
+        list: ListPage,
+        /// Why undoing or opening failed.
+        refused: Option<ApiError>,
+    },
+    /// "Add SMTP server".
+    New {
+        /// The suggested or typed name.
+        name: String,
+        /// Why it was not added.
+        refused: Option<ApiError>,
+    },
+    /// The question before trashing.
+    Trash {
+        /// What would go.
+        plan: TrashPlan,
+        /// The search of the list it came from.
+        search: String,
+        /// The page of the list it came from.
+        number: u32,
+        /// Why nothing was trashed.
+        refused: Option<ApiError>,
+    },
+    /// One entry.
+    Entry(Box<EntryData>),
+    /// The page could not be made.
+    Failed(ApiError),
 }
 
-/// The status of a page that could not be made.
-fn set_status_of<T>(result: &Result<T, ApiError>) {
-    if let Err(error) = result {
-        set_status(error.error.status());
+/// What the page of an entry shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryData {
+    /// What is stored.
+    pub view: EntryView,
+    /// What was posted to the page, if it comes back.
+    pub submitted: Option<Submitted>,
+    /// Whether it was saved just now.
+    pub saved: bool,
+}
+
+/// What an entry's page brought, given back to it. Never a password.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// The form as typed.
+    pub draft: ServerDraft,
+    /// The test's form as typed.
+    pub test: TestDraft,
+    /// Whether a password had been typed: it has to be typed again.
+    pub password_typed: bool,
+    /// Why it was not saved or tested.
+    pub refused: Option<ApiError>,
+    /// What a test found.
+    pub report: Option<TestReport>,
+}
+
+impl Page {
+    /// The document's title.
+    pub fn title(&self) -> String {
+        let page = match self {
+            Self::List { .. } => "Mail SMTP servers",
+            Self::New { .. } => "Add SMTP server",
+            Self::Trash { .. } => "Trash servers",
+            Self::Entry(data) => &data.view.name,
+            Self::Failed(_) => "That didn't work",
+        };
+        format!("{page} · Postroom")
+    }
+
+    /// The HTTP status of the page.
+    pub fn status(&self) -> u16 {
+        let refused = match self {
+            Self::List { refused, .. } | Self::New { refused, .. } | Self::Trash { refused, .. } => refused.as_ref(),
+            Self::Entry(data) => data.submitted.as_ref().and_then(|s| s.refused.as_ref()),
+            Self::Failed(error) => Some(error),
+        };
+        refused.map_or(200, |error| error.error.status())
+    }
+}
+
+/// The view of a page.
+#[component]
+pub(crate) fn PageView(page: Page) -> impl IntoView {
+    match page {
+        Page::List { search, list, refused } => EitherOf5::A(view! { <list::List search list refused/> }),
+        Page::New { name, refused } => EitherOf5::B(view! { <new::New name refused/> }),
+        Page::Trash { plan, search, number, refused } => EitherOf5::C(view! { <trash::Trash plan search number refused/> }),
+        Page::Entry(data) => EitherOf5::D(view! { <entry::Entry data=*data/> }),
+        Page::Failed(error) => EitherOf5::E(view! { <Failed error/> }),
     }
 }
 
@@ -37,12 +117,10 @@ fn set_status_of<T>(result: &Result<T, ApiError>) {
 #[component]
 fn Failed(error: ApiError) -> impl IntoView {
     view! {
-        <Title text="Not found · Postroom"/>
         <div class="page narrow">
             <h1>"That didn't work"</h1>
             <p>{error.message}</p>
-            <p><a class="button" href="/" rel="external">"Mail SMTP servers"</a></p>
+            <p><a class="button" href="/">"Mail SMTP servers"</a></p>
         </div>
     }
-    .into_any()
 }

@@ -1,40 +1,27 @@
-//! The document around every page, and the routes.
+//! The document around every page.
 
+use domain::error::Problem;
 use leptos::prelude::*;
-use leptos_meta::{MetaTags, provide_meta_context};
-use leptos_router::components::{Route, Router, Routes};
-use leptos_router::{SsrMode, path};
 
-use crate::pages::{EntryPage, ListPage, NewPage, NotFound, TrashPage};
+use crate::components::SiteTools;
+use crate::pages::{Page, PageView};
 
-/// The whole document, as the server renders it.
+/// The whole document, as the server renders it. The page and the addresses of the assets come from the context.
+#[cfg(feature = "ssr")]
 pub fn shell() -> impl IntoView {
-    #[cfg(feature = "ssr")]
+    let title = use_context::<Page>().map(|page| page.title()).unwrap_or_default();
     let assets = use_context::<crate::backend::Assets>().unwrap_or_default();
-    #[cfg(feature = "ssr")]
-    let head = {
-        let nonce = leptos::nonce::use_nonce();
-        let theme = nonce.clone();
-        // Before the first paint, so that the page never flashes in the other theme.
-        let theme = view! {
-            <script nonce=theme>
-                "try{let t=JSON.parse(localStorage.getItem('theme'));if(t)document.documentElement.dataset.theme=t}catch{}"
-            </script>
-        };
-        let style = assets.style.map(|href| view! { <link rel="stylesheet" href=href/> });
-        let icon = assets.icon.map(|href| view! { <link rel="icon" type="image/svg+xml" href=href/> });
-        let program = assets.script.zip(assets.wasm).map(|(script, wasm)| {
-            let start = format!("import init,{{hydrate}} from '{script}';await init({{module_or_path:'{wasm}'}});hydrate()");
-            view! {
-                <link rel="modulepreload" href=script.clone() nonce=nonce.clone()/>
-                <link rel="preload" href={wasm.clone()} as="fetch" r#type="application/wasm" crossorigin=""/>
-                <script type="module" nonce=nonce>{start}</script>
-            }
-        });
-        view! { {theme} {icon} {style} {program} }
-    };
-    #[cfg(not(feature = "ssr"))]
-    let head = ();
+    let nonce = leptos::nonce::use_nonce();
+    let style = assets.style.map(|href| view! { <link rel="stylesheet" href=href/> });
+    let icon = assets.icon.map(|href| view! { <link rel="icon" type="image/svg+xml" href=href/> });
+    let program = assets.script.zip(assets.wasm).map(|(script, wasm)| {
+        let start = format!("import init,{{hydrate}} from '{script}';await init({{module_or_path:'{wasm}'}});hydrate()");
+        view! {
+            <link rel="modulepreload" href=script.clone() nonce=nonce.clone()/>
+            <link rel="preload" href={wasm.clone()} as="fetch" r#type="application/wasm" crossorigin=""/>
+            <script type="module" nonce=nonce.clone()>{start}</script>
+        }
+    });
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -42,8 +29,14 @@ pub fn shell() -> impl IntoView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
-                {head}
-                <MetaTags/>
+                <title>{title}</title>
+                // Before the first paint, so that the page never flashes in the other theme.
+                <script nonce=nonce>
+                    "try{let t=JSON.parse(localStorage.getItem('theme'));if(t)document.documentElement.dataset.theme=t}catch{}"
+                </script>
+                {icon}
+                {style}
+                {program}
             </head>
             <body>
                 <App/>
@@ -55,22 +48,18 @@ pub fn shell() -> impl IntoView {
 /// The program: the same on the server and in the browser.
 #[component]
 pub fn App() -> impl IntoView {
-    provide_meta_context();
+    let page =
+        SharedValue::new_str(|| use_context::<Page>().and_then(|page| serde_json::to_string(&page).ok()).unwrap_or_default());
+    // From bytes, as the API's answers are read: reading text would be a second reader for every type.
+    let page = serde_json::from_slice(page.into_inner().as_bytes()).unwrap_or_else(|_| Page::Failed(Problem::Internal.into()));
     view! {
-        <Router>
-            <a class="skip" href="#main" rel="external">"Skip to the content"</a>
-            <header class="site">
-                <a class="brand" href="/" rel="external">"Postroom"</a>
-                <crate::components::SiteTools/>
-            </header>
-            <main id="main" tabindex="-1">
-                <Routes fallback=NotFound>
-                    <Route path=path!("/") view=ListPage ssr=SsrMode::Async/>
-                    <Route path=path!("/servers/new") view=NewPage ssr=SsrMode::Async/>
-                    <Route path=path!("/servers/trash") view=TrashPage ssr=SsrMode::Async/>
-                    <Route path=path!("/servers/:id") view=EntryPage ssr=SsrMode::Async/>
-                </Routes>
-            </main>
-        </Router>
+        <a class="skip" href="#main">"Skip to the content"</a>
+        <header class="site">
+            <a class="brand" href="/">"Postroom"</a>
+            <SiteTools/>
+        </header>
+        <main id="main" tabindex="-1">
+            <PageView page/>
+        </main>
     }
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::smtp_server::{Protocol, StartTls};
-use crate::transcript::{Cause, Certificate, Reply, Stage};
+use crate::transcript::{Cause, Certificate, Downgrade, Reply, Stage};
 
 /// The explanation of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Diagnosis {
 
 /// A change of the entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
+#[serde(tag = "change", rename_all = "snake_case", from = "FlatFix")]
 pub enum Fix {
     /// Protocol SMTPS on this port.
     UseSmtps {
@@ -47,6 +47,38 @@ pub enum Fix {
         /// The name.
         host: String,
     },
+}
+
+/// How a [`Fix`] is read: flat, as in JSON (see `transcript::flat`).
+#[derive(Deserialize)]
+struct FlatFix {
+    change: FlatChange,
+    #[serde(default)]
+    port: u16,
+    #[serde(default)]
+    host: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FlatChange {
+    UseSmtps,
+    UseStarttls,
+    RequireStarttls,
+    AllowPlaintextCredentials,
+    UseHost,
+}
+
+impl From<FlatFix> for Fix {
+    fn from(FlatFix { change, port, host }: FlatFix) -> Self {
+        match change {
+            FlatChange::UseSmtps => Self::UseSmtps { port },
+            FlatChange::UseStarttls => Self::UseStarttls { port },
+            FlatChange::RequireStarttls => Self::RequireStarttls,
+            FlatChange::AllowPlaintextCredentials => Self::AllowPlaintextCredentials,
+            FlatChange::UseHost => Self::UseHost { host },
+        }
+    }
 }
 
 impl Fix {
@@ -81,6 +113,8 @@ pub struct Evidence<'a> {
     pub encrypted: bool,
     /// Whether the server offered STARTTLS on the connection that ended.
     pub starttls_offered: bool,
+    /// Why the connection is not encrypted although the entry would have liked it to be.
+    pub downgrade: Option<Downgrade>,
     /// What the server presented.
     pub certificate: Option<&'a Certificate>,
     /// With [`Cause::TooBig`]: our size and the server's limit, bytes.
@@ -119,6 +153,8 @@ enum Also {
     Unencrypted,
     /// Unencrypted, and the server offers STARTTLS.
     CouldEncrypt,
+    /// STARTTLS was offered and didn't work.
+    UpgradeFailed,
     /// The reply is 4yz: it may be different later.
     Temporary,
     Provider(Provider),
@@ -200,6 +236,7 @@ impl Also {
             Self::Nothing => true,
             Self::Unencrypted => !evidence.encrypted,
             Self::CouldEncrypt => !evidence.encrypted && evidence.starttls_offered,
+            Self::UpgradeFailed => matches!(evidence.downgrade, Some(Downgrade::Refused | Downgrade::HandshakeFailed)),
             Self::Temporary => evidence.reply.is_some_and(|reply| matches!(reply.code, 400..=499)),
             Self::Provider(provider) => Provider::of(evidence.host) == Some(provider),
             Self::Nameless => evidence.certificate.is_some_and(|certificate| certificate.names.is_empty()),
@@ -293,6 +330,7 @@ fn value(name: &str, evidence: &Evidence<'_>) -> String {
         "not_before" => certificate(|c| c.not_before.clone()),
         "not_after" => certificate(|c| c.not_after.clone()),
         "sha256" => certificate(|c| c.sha256.clone()),
+        "downgrade" => evidence.downgrade.map_or("?", Downgrade::words).into(),
         "size" => evidence.sizes.map_or_else(|| "?".into(), |(size, _)| size.to_string()),
         "limit" => evidence.sizes.map_or_else(|| "?".into(), |(_, limit)| limit.to_string()),
         _ => String::new(),
@@ -683,6 +721,18 @@ const RULES: &[Rule] = &[
     // Signing in.
     Rule {
         kind: "plaintext_credentials",
+        causes: &[Cause::PlaintextCredentials, Cause::AuthNotOffered],
+        also: Also::UpgradeFailed,
+        title: "The connection couldn't be encrypted because {downgrade}, so the password was not sent.",
+        steps: &[
+            "Set StartTLS to “Enabled and required” and test again: then the failure itself is explained.",
+            "Or try port 465 with SMTPS.",
+            "Only on a network you trust completely: tick “Allow credentials without encryption”.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials],
         also: Also::CouldEncrypt,
         title: "The connection isn't encrypted, so the password was not sent. The server offers StartTLS.",
@@ -759,8 +809,8 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "auth_loop",
         causes: &[Cause::AuthLoop],
-        title: "The server kept asking for more after everything for the sign-in had been sent.",
-        steps: &["Ask whoever runs {host}: its sign-in doesn't follow the standard."],
+        title: "What the server asks during the sign-in doesn't follow the standard.",
+        steps: &["Give the transcript to whoever runs {host}."],
         ..ANY
     },
     Rule {
@@ -1039,3 +1089,227 @@ const LAST: Rule = Rule {
     steps: &["Read the transcript.", ASK_PROVIDER],
     ..ANY
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMTP: Protocol = Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false };
+
+    /// Evidence on port 587 of an unknown provider, in clear.
+    fn evidence(stage: Stage, cause: Cause) -> Evidence<'static> {
+        Evidence {
+            stage,
+            cause,
+            reply: None,
+            host: "smtp.example.com",
+            port: 587,
+            protocol: SMTP,
+            encrypted: false,
+            starttls_offered: false,
+            downgrade: None,
+            certificate: None,
+            sizes: None,
+            detail: None,
+        }
+    }
+
+    /// `535 5.7.8` as a reply.
+    fn reply(codes: &str) -> Reply {
+        let (code, enhanced) = codes.split_once(' ').map_or((codes, None), |(code, enhanced)| (code, Some(enhanced.to_owned())));
+        Reply { code: code.parse().unwrap(), enhanced, text: "the server's own words".into() }
+    }
+
+    /// What a reply to `stage` means on an encrypted connection to `host`.
+    fn on_reply(stage: Stage, codes: &str, host: &str) -> Diagnosis {
+        let reply = reply(codes);
+        diagnose(&Evidence { reply: Some(&reply), host, encrypted: true, ..evidence(stage, Cause::Rejected) })
+    }
+
+    #[test]
+    fn each_reply_of_the_common_servers_has_its_meaning() {
+        use Stage::{Accepted, Auth, Data, Greeting, MailFrom, RcptTo, Starttls};
+        const ANYONE: &str = "smtp.example.com";
+        const GOOGLE: &str = "smtp.gmail.com";
+        const MICROSOFT: &str = "smtp.office365.com";
+        let table = [
+            (Auth, "535 5.7.8", ANYONE, "wrong_password"),
+            (Auth, "535", ANYONE, "wrong_password"),
+            (Auth, "535 5.7.8", GOOGLE, "app_password_needed"),
+            (Auth, "534 5.7.9", ANYONE, "app_password_needed"),
+            (Auth, "535 5.7.139", MICROSOFT, "smtp_auth_disabled"),
+            (Auth, "535 5.7.3", MICROSOFT, "token_refused"),
+            (Auth, "535 5.7.3", ANYONE, "wrong_password"),
+            (Auth, "550 5.7.30", MICROSOFT, "basic_auth_gone"),
+            (Auth, "534", ANYONE, "basic_auth_gone"),
+            (Auth, "432 4.7.12", ANYONE, "password_transition"),
+            (Auth, "454 4.7.0", ANYONE, "auth_temporary"),
+            (Auth, "538 5.7.11", ANYONE, "encryption_needed"),
+            (MailFrom, "530 5.7.0", ANYONE, "sign_in_needed"),
+            (MailFrom, "550 5.7.60", MICROSOFT, "sender_not_allowed"),
+            (MailFrom, "553 5.7.1", ANYONE, "sender_not_allowed"),
+            (Accepted, "554 5.2.252", MICROSOFT, "sender_not_allowed"),
+            (MailFrom, "553", ANYONE, "sender_refused"),
+            (MailFrom, "552 5.3.4", ANYONE, "too_big"),
+            (Accepted, "552 5.3.4", ANYONE, "too_big"),
+            (RcptTo, "552 5.2.2", ANYONE, "mailbox_full"),
+            (RcptTo, "550 5.7.1", ANYONE, "relay_denied"),
+            (RcptTo, "554 5.7.1", ANYONE, "relay_denied"),
+            (RcptTo, "550 5.1.1", ANYONE, "unknown_recipient"),
+            (RcptTo, "451 4.7.1", ANYONE, "greylisted"),
+            (RcptTo, "450 4.2.0", ANYONE, "greylisted"),
+            (Data, "451 4.7.1", ANYONE, "greylisted"),
+            (Accepted, "550 5.7.26", GOOGLE, "content_refused"),
+            (Greeting, "421 4.3.2", ANYONE, "server_busy"),
+            (Accepted, "421 4.7.0", ANYONE, "server_busy"),
+            (Greeting, "554 5.7.1", ANYONE, "turned_away"),
+            (Starttls, "454 4.7.0", ANYONE, "starttls_refused"),
+            (Data, "503", ANYONE, "refused"),
+            (Data, "432", ANYONE, "temporary_refusal"),
+        ];
+        for (stage, codes, host, kind) in table {
+            let diagnosis = on_reply(stage, codes, host);
+            assert_eq!(diagnosis.kind, kind, "{stage:?} {codes} {host}");
+            assert_eq!(diagnosis.evidence, Some(format!("{codes} the server's own words")));
+        }
+        for codes in ["530 5.7.0", "538 5.7.11"] {
+            for stage in [Auth, MailFrom] {
+                let reply = reply(codes);
+                let found = diagnose(&Evidence { reply: Some(&reply), ..evidence(stage, Cause::Rejected) });
+                assert_eq!((found.kind.as_str(), found.fix), ("encryption_needed", Some(Fix::RequireStarttls)), "{codes}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_reply_gets_an_honest_answer_with_the_servers_words() {
+        let diagnosis = on_reply(Stage::Data, "599 5.9.9", "smtp.example.com");
+        assert_eq!(diagnosis.kind, "refused");
+        assert_eq!(diagnosis.title, "The server refused during the start of the message (DATA) (599 5.9.9).");
+        assert_eq!(diagnosis.evidence.as_deref(), Some("599 5.9.9 the server's own words"));
+    }
+
+    #[test]
+    fn what_happens_without_a_reply_has_its_meaning_and_its_fix() {
+        use Cause as C;
+        use Stage as S;
+        let on = |port, protocol, stage, cause| Evidence { port, protocol, ..evidence(stage, cause) };
+        let required = Protocol::Smtp { starttls: StartTls::EnabledAndRequired, allow_plaintext_credentials: false };
+        let offers = |evidence: Evidence<'static>| Evidence { starttls_offered: true, ..evidence };
+        let table = [
+            (on(587, SMTP, S::Resolve, C::NameNotFound), "name_not_found", None),
+            (on(587, SMTP, S::Resolve, C::Timeout), "resolve_timeout", None),
+            (on(587, SMTP, S::Connect, C::ConnectionRefused), "connection_refused", None),
+            (on(25, SMTP, S::Connect, C::Timeout), "port_25_blocked", None),
+            (on(587, SMTP, S::Connect, C::Timeout), "connect_timeout", None),
+            (on(587, SMTP, S::Connect, C::Unreachable), "unreachable", None),
+            (on(465, SMTP, S::Greeting, C::Timeout), "needs_smtps", Some(Fix::UseSmtps { port: 465 })),
+            (on(465, SMTP, S::Greeting, C::Malformed), "needs_smtps", Some(Fix::UseSmtps { port: 465 })),
+            (on(2465, SMTP, S::Greeting, C::TlsInPlaintext), "needs_smtps", Some(Fix::UseSmtps { port: 2465 })),
+            (on(25, SMTP, S::Greeting, C::Timeout), "no_greeting", None),
+            (on(25, SMTP, S::Greeting, C::Malformed), "not_smtp", None),
+            (on(2587, Protocol::Smtps, S::Tls, C::PlaintextInTls), "needs_smtp", Some(Fix::UseStarttls { port: 2587 })),
+            (on(587, Protocol::Smtps, S::Tls, C::Timeout), "needs_smtp", Some(Fix::UseStarttls { port: 587 })),
+            (on(465, Protocol::Smtps, S::Tls, C::Timeout), "handshake_timeout", None),
+            (on(25, required, S::Starttls, C::StarttlsNotOffered), "starttls_not_offered", Some(Fix::UseSmtps { port: 465 })),
+            (offers(on(587, SMTP, S::Auth, C::AuthNotOffered)), "encryption_needed", Some(Fix::RequireStarttls)),
+            (offers(on(587, SMTP, S::Auth, C::PlaintextCredentials)), "plaintext_credentials", Some(Fix::RequireStarttls)),
+            (on(25, SMTP, S::Auth, C::PlaintextCredentials), "plaintext_credentials", Some(Fix::AllowPlaintextCredentials)),
+            (on(25, SMTP, S::Auth, C::AuthNotOffered), "auth_not_offered", None),
+            (on(25, SMTP, S::Accepted, C::Closed), "reply_lost", None),
+            (on(25, SMTP, S::Accepted, C::Deadline), "reply_lost", None),
+            (on(25, SMTP, S::RcptTo, C::Deadline), "deadline", None),
+            (on(25, SMTP, S::RcptTo, C::Closed), "connection_closed", None),
+        ];
+        for (evidence, kind, fix) in table {
+            let found = diagnose(&evidence);
+            assert_eq!((found.kind.as_str(), found.fix), (kind, fix), "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_certificates_are_told_side_by_side() {
+        let big = diagnose(&Evidence { sizes: Some((2_000, 1_000)), ..evidence(Stage::MailFrom, Cause::TooBig) });
+        assert_eq!(big.title, "The message has 2000 bytes; the server takes 1000 at most.");
+
+        let certificate = Certificate {
+            subject: "CN={host}".into(),
+            names: (1..=7).map(|n| format!("mx{n}.example.com")).collect(),
+            issuer: "CN=Example CA".into(),
+            not_before: "2020-01-01T00:00:00Z".into(),
+            not_after: "2021-01-01T00:00:00Z".into(),
+            sha256: "ab".repeat(32),
+            self_signed: false,
+        };
+        let tls =
+            |cause| diagnose(&Evidence { certificate: Some(&certificate), detail: Some("detail"), ..evidence(Stage::Tls, cause) });
+        let wrong = tls(Cause::WrongName);
+        assert_eq!(wrong.fix, Some(Fix::UseHost { host: "mx1.example.com".into() }));
+        assert!(wrong.title.contains("mx5.example.com and 2 more, not for smtp.example.com"), "{}", wrong.title);
+        assert!(tls(Cause::Expired).title.contains("2021-01-01"));
+        assert!(tls(Cause::NotYetValid).title.contains("2020-01-01"));
+        assert!(tls(Cause::UnknownIssuer).title.contains("CN=Example CA"));
+        let raw = tls(Cause::SelfSigned).evidence.unwrap();
+        for part in ["detail", "CN={host}", "mx1.example.com", "CN=Example CA", "2020-01-01", "2021-01-01", &"ab".repeat(32)] {
+            assert!(raw.contains(part), "{part} in {raw}");
+        }
+    }
+
+    #[test]
+    fn every_rule_is_well_formed_and_every_placeholder_known() {
+        let certificate = Certificate { names: vec!["n".into()], ..Certificate::default() };
+        let reply = reply("550 5.0.0");
+        let full = Evidence {
+            reply: Some(&reply),
+            certificate: Some(&certificate),
+            sizes: Some((1, 2)),
+            ..evidence(Stage::Data, Cause::Rejected)
+        };
+        for rule in RULES.iter().chain([&LAST]) {
+            assert!(rule.kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{}", rule.kind);
+            assert!(!rule.steps.is_empty() && rule.steps.len() <= 4, "{}", rule.kind);
+            for text in rule.steps.iter().chain([&rule.title]) {
+                assert!(text.ends_with('.') && text.len() <= 220, "{}: {text}", rule.kind);
+                for name in text.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                    assert!(PLACEHOLDERS.contains(&name), "{}: {name}", rule.kind);
+                }
+                let filled = fill(text, &full);
+                assert!(!filled.contains(['{', '}']), "{filled}");
+            }
+        }
+        assert!(RULES.iter().all(|rule| !rule.causes.is_empty() || !rule.codes.is_empty()), "a rule that takes everything");
+    }
+
+    const PLACEHOLDERS: [&str; 13] = [
+        "host",
+        "port",
+        "stage",
+        "code",
+        "names",
+        "subject",
+        "issuer",
+        "not_before",
+        "not_after",
+        "sha256",
+        "size",
+        "limit",
+        "downgrade",
+    ];
+
+    #[test]
+    fn a_provider_is_told_by_whole_labels() {
+        assert_eq!(Provider::of("smtp.gmail.com"), Some(Provider::Google));
+        assert_eq!(Provider::of("outlook.com"), Some(Provider::Microsoft));
+        assert_eq!(Provider::of("notgmail.com"), None);
+        assert_eq!(Provider::of("gmail.com.example.org"), None);
+    }
+
+    #[test]
+    fn a_fix_travels_as_json() {
+        let fix = Fix::UseSmtps { port: 465 };
+        let text = serde_json::to_string(&fix).unwrap();
+        assert_eq!(text, r#"{"change":"use_smtps","port":465}"#);
+        assert_eq!(serde_json::from_str::<Fix>(&text).unwrap(), fix);
+        assert_eq!(fix.label(), "Use SMTPS on port 465");
+    }
+}

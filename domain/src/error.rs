@@ -165,15 +165,16 @@ impl Problem {
     }
 }
 
+impl ApiError {
+    /// An error without anything but its kind; the message is to be filled in.
+    pub fn new(error: ErrorKind) -> Self {
+        Self { error, message: String::new(), fields: BTreeMap::new(), current_version: None, current: None }
+    }
+}
+
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
-        let mut error = Self {
-            error: problem.kind(),
-            message: words::problem(&problem),
-            fields: BTreeMap::new(),
-            current_version: None,
-            current: None,
-        };
+        let mut error = Self { message: words::problem(&problem), ..Self::new(problem.kind()) };
         match problem {
             Problem::Invalid(fields) => error.fields = fields.sentences(),
             Problem::Stale(stale) => {

@@ -264,7 +264,7 @@ pub enum HostError {
 
 /// Everything that is wrong with what was entered, a problem a field, in the page's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldErrors(BTreeMap<Field, FieldError>);
+pub struct FieldErrors(Vec<(Field, FieldError)>);
 
 impl FieldErrors {
     /// One problem.
@@ -276,7 +276,9 @@ impl FieldErrors {
 
     /// Notes a problem; the first one of a field stays.
     pub fn add(&mut self, field: Field, error: FieldError) {
-        self.0.entry(field).or_insert(error);
+        if let Err(at) = self.0.binary_search_by_key(&field, |(field, _)| *field) {
+            self.0.insert(at, (field, error));
+        }
     }
 
     /// The value, or `None` after noting the problem.
@@ -298,7 +300,7 @@ impl FieldErrors {
 
     /// The problem of a field.
     pub fn get(&self, field: Field) -> Option<&FieldError> {
-        self.0.get(&field)
+        self.0.iter().find(|(of, _)| *of == field).map(|(_, error)| error)
     }
 
     /// The problems in the page's order.

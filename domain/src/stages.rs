@@ -5,7 +5,9 @@ use crate::transcript::{Event, Outcome, Stage, What};
 /// One stage of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The stage in words.
+    /// The stage.
+    pub stage: Stage,
+    /// It in words.
     pub label: &'static str,
     /// Whether the run failed here.
     pub failed: bool,
@@ -36,11 +38,20 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
         match &event.what {
             What::Begun { stage } => {
                 begun = event.elapsed_ms;
-                rows.push(Row { label: label(*stage), failed: false, took_ms: 0, detail: String::new(), lines: Vec::new() });
+                rows.push(Row {
+                    stage: *stage,
+                    label: label(*stage),
+                    failed: false,
+                    took_ms: 0,
+                    detail: String::new(),
+                    lines: Vec::new(),
+                });
             }
-            What::Sent { line, encrypted, .. } | What::Received { line, encrypted, .. } => {
+            What::Sent { stage, line, encrypted } | What::Received { stage, line, encrypted } => {
                 let sent = matches!(event.what, What::Sent { .. });
-                if let Some(row) = rows.last_mut() {
+                // A pipelined command is sent before its stage begins: it waits for its row with the row before.
+                let at = rows.iter().rposition(|row| row.stage == *stage).unwrap_or(rows.len().saturating_sub(1));
+                if let Some(row) = rows.get_mut(at) {
                     row.lines.push(Line { text: line.clone(), sent, encrypted: *encrypted });
                 }
             }

@@ -1,6 +1,8 @@
 //! The ordered events of one SMTP session, secrets redacted: what the page shows, the API streams and `send-test` prints;
 //! and what they say together ([`headline`], [`exit_code`]). What a failure means is [`crate::diagnosis`]'s affair.
 
+mod flat;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use crate::diagnosis::Diagnosis;
 
 /// One thing that happened. `elapsed_ms` counts from the start of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "flat::FlatEvent")]
 pub struct Event {
     /// What.
     #[serde(flatten)]
@@ -18,9 +21,9 @@ pub struct Event {
 }
 
 /// The kinds of event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "the large one comes once a run")]
+#[cfg_attr(not(target_family = "wasm"), expect(clippy::large_enum_variant, reason = "the large one comes once a run"))]
 pub enum What {
     /// A stage begins. After a fallback the stages from `connect` on begin once more.
     Begun {
@@ -64,7 +67,7 @@ pub enum What {
 }
 
 /// How a run ended, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finished {
     /// How.
     pub outcome: Outcome,
@@ -73,29 +76,28 @@ pub struct Finished {
     /// What protected the connection at the end.
     pub security: Security,
     /// Whether it was STARTTLS that encrypted it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub upgraded: bool,
     /// Why the connection is not encrypted although the entry would have liked it to be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub downgrade: Option<Downgrade>,
     /// The server's last reply that matters to the outcome.
     pub reply: Option<Reply>,
     /// Why it failed, as data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// What a failure means, and what to do.
     pub diagnosis: Option<Diagnosis>,
     /// What became of each recipient.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientResult>,
     /// Whether some recipients were refused although others were accepted.
-    #[serde(default)]
     pub partial: bool,
     /// The id under which the server queued the message, where its reply names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_id: Option<String>,
     /// The certificate the server presented, trusted or not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Box<Certificate>>,
 }
 

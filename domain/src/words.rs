@@ -2,6 +2,7 @@
 
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
+use crate::host::Host;
 use crate::smtp_server::{Protocol, ServerDraft, StartTls};
 
 /// The label on the page.
@@ -112,13 +113,17 @@ pub fn summary(draft: &ServerDraft) -> String {
         (_, "enabled") => "encrypted with StartTLS if the server offers it",
         _ => "not encrypted",
     };
-    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    let port = draft.port.trim();
+    let target = match (Host::parse(host), port.parse()) {
+        (Ok(host), Ok(port)) => host.with_port(port),
+        _ => format!("{host}, port {port}"),
+    };
     let sign_in = match draft.username.trim() {
         "" => "doesn't sign in".to_owned(),
         user if draft.azure_oauth => format!("signs in as {user} with Azure OAuth"),
         user => format!("signs in as {user}"),
     };
-    format!("Connects to {host}:{}, {encryption}, {sign_in}.", draft.port.trim())
+    format!("Connects to {target}, {encryption}, {sign_in}.")
 }
 
 /// Text from outside for a sentence: at most 60 characters, controls and invisible characters made visible.

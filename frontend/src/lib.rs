@@ -1,6 +1,6 @@
 //! The WebAssembly entry point: it hydrates the pages and nothing else.
 
-#![recursion_limit = "256"]
+#![recursion_limit = "512"]
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -1,5 +1,7 @@
 //! The parts of the binary `postroom`. Nothing depends on this crate; it is a library so that its tests can reach in.
 
+#![recursion_limit = "512"]
+
 pub mod backend;
 pub mod cli;
 pub mod data_dir;

@@ -3,23 +3,23 @@
 mod assets;
 mod forms;
 mod guard;
+mod pages;
 mod serve;
 
 use std::sync::Arc;
 
-use app::backend::{Backend, PageStatus};
-use app::forms::Submitted;
+use app::backend::Backend;
+use app::pages::Page;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRef, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use domain::error::{ApiError, Problem};
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use leptos::config::LeptosOptions;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_async_with_context};
+use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_async_with_context};
 
 pub use guard::Hosts;
 pub use serve::serve;
@@ -29,64 +29,44 @@ pub use serve::serve;
 pub struct Web {
     backend: Arc<dyn Backend>,
     hosts: Arc<Hosts>,
-    leptos: LeptosOptions,
 }
 
 impl Web {
     /// A web server over `backend` that answers under the names in `hosts`.
     pub fn new(backend: Arc<dyn Backend>, hosts: Hosts) -> Self {
-        let leptos = LeptosOptions::builder().output_name("postroom").build();
-        Self { backend, hosts: Arc::new(hosts), leptos }
+        // Leptos spawns on the runtime that this runs in; a second call changes nothing.
+        let _ = any_spawner::Executor::init_tokio();
+        Self { backend, hosts: Arc::new(hosts) }
     }
 
-    /// What every page and server function finds in its context.
-    fn provide(&self) {
-        provide_context(Arc::clone(&self.backend));
-        provide_context(assets::urls());
-        if let Some(response) = use_context::<ResponseOptions>() {
-            if let Some(nonce) = leptos::nonce::use_nonce() {
-                let policy = guard::page_policy(&nonce);
-                if let Ok(policy) = HeaderValue::from_str(&policy) {
+    /// The document that shows `page`.
+    async fn show(&self, page: Page) -> Response {
+        let status = status(page.status());
+        let context = move || {
+            provide_context(page.clone());
+            provide_context(assets::urls());
+            if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), leptos::nonce::use_nonce()) {
+                response.set_status(status);
+                if let Ok(policy) = HeaderValue::from_str(&guard::page_policy(&nonce)) {
                     response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
                 }
             }
-            let set = move |status| response.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-            provide_context(PageStatus(Arc::new(set)));
-        }
-    }
-
-    /// The page at `uri`, as after a GET; with `submitted`, as after the form on it was posted.
-    async fn page(&self, uri: &str, submitted: Option<Submitted>) -> Response {
-        let Ok(request) = Request::builder().uri(uri).body(Body::empty()) else {
-            return api_error(Problem::Internal);
         };
-        let web = self.clone();
-        let context = move || {
-            web.provide();
-            if let Some(submitted) = submitted.clone() {
-                provide_context(submitted);
-            }
-        };
-        render_app_async_with_context(context, app::shell)(request).await
-    }
-}
-
-impl FromRef<Web> for LeptosOptions {
-    fn from_ref(web: &Web) -> Self {
-        web.leptos.clone()
+        render_app_async_with_context(context, app::shell)(Request::new(Body::empty())).await
     }
 }
 
 /// Everything that is answered.
 pub fn router(web: Web) -> Router {
-    let context = {
-        let web = web.clone();
-        move || web.provide()
-    };
-    let pages = generate_route_list(app::App);
     Router::new()
-        .leptos_routes_with_context(&web, pages, context, app::shell)
-        .merge(forms::routes())
+        .route("/", get(pages::list))
+        .route("/servers/new", get(pages::new).post(forms::add))
+        .route("/servers/trash", get(pages::trash).post(forms::trash))
+        .route("/servers/undo", axum::routing::post(forms::undo))
+        .route("/servers/edit", get(pages::edit_chosen))
+        .route("/servers/try", get(pages::try_chosen))
+        .route("/servers/{id}", get(pages::entry).post(forms::entry))
+        .route("/api/{*function}", any(api))
         .route("/assets/{name}", get(assets::asset))
         .fallback(nothing_here)
         .layer(from_fn(guard::api_status))
@@ -99,22 +79,45 @@ pub fn router(web: Web) -> Router {
         .with_state(web)
 }
 
+/// A server function, if there is one of this name and method.
+async fn api(State(web): State<Web>, request: Request) -> Response {
+    match takes(request.uri().path(), request.method()) {
+        None => return api_error(Problem::NoSuchPage),
+        Some(false) => {
+            return api_error(Problem::Malformed { detail: "this address takes another HTTP method".into() });
+        }
+        Some(true) => {}
+    }
+    let context = move || provide_context(Arc::clone(&web.backend));
+    handle_server_fns_with_context(context, request).await.into_response()
+}
+
+/// Whether the server function at `path` takes `method`; `None` where there is none.
+fn takes(path: &str, method: &Method) -> Option<bool> {
+    leptos::server_fn::axum::server_fn_paths()
+        .filter_map(|(known, takes)| (known == path).then(|| takes == *method))
+        .reduce(|one, other| one || other)
+}
+
 async fn nothing_here(State(web): State<Web>, request: Request) -> Response {
     if is_api(request.uri().path()) {
         return api_error(Problem::NoSuchPage);
     }
-    web.page("/nothing-here", None).await
+    web.show(Page::Failed(Problem::NoSuchPage.into())).await
 }
 
 fn is_api(path: &str) -> bool {
     path.starts_with("/api/") || path == "/api"
 }
 
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// An error as the API says it.
 fn api_error(problem: Problem) -> Response {
     let error = ApiError::from(problem);
-    let status = StatusCode::from_u16(error.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, axum::Json(error)).into_response()
+    (status(error.error.status()), axum::Json(error)).into_response()
 }
 
 /// An error before any page is reached, in the form its reader understands.
@@ -123,8 +126,8 @@ fn refusal(path: &str, problem: Problem) -> Response {
         return api_error(problem);
     }
     let error = ApiError::from(problem);
-    let status = StatusCode::from_u16(error.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{}\n", error.message)).into_response()
+    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (status(error.error.status()), text, format!("{}\n", error.message)).into_response()
 }
 
 /// Leads to another page after a form was posted (RFC 9110 section 15.4.4).
@@ -132,7 +135,7 @@ fn see_other(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-/// A header that this file and the guards set.
+/// A header that `http` has no name for.
 const fn name(header: &'static str) -> HeaderName {
     HeaderName::from_static(header)
 }

@@ -3,8 +3,9 @@
 //! A field speaks after it was left or the form was submitted, and then follows the typing. What the server said about a field
 //! stands until the field is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use domain::diagnosis::Fix;
 use domain::error::ApiError;
 use domain::field::{Field, FieldErrors};
 use domain::secret::Secret;
@@ -24,13 +25,15 @@ pub(crate) struct FormState {
     pub(crate) password: RwSignal<PasswordDraft>,
     pub(crate) test: RwSignal<TestDraft>,
     /// Fields that were left once.
-    touched: RwSignal<BTreeSet<Field>>,
+    touched: RwSignal<Vec<Field>>,
     /// Whether it was submitted once: then every field speaks.
     pub(crate) submitted: RwSignal<bool>,
     /// What the server said of fields, by key, until they change.
     remote: RwSignal<BTreeMap<String, String>>,
     /// What the browser finds itself.
     local: Memo<FieldErrors>,
+    /// Fields that a button changed last: they are marked.
+    flashing: RwSignal<&'static [Field]>,
 }
 
 impl FormState {
@@ -50,10 +53,11 @@ impl FormState {
             draft,
             password,
             test,
-            touched: RwSignal::new(BTreeSet::new()),
+            touched: RwSignal::new(Vec::new()),
             submitted: RwSignal::new(false),
             remote: RwSignal::new(remote),
             local,
+            flashing: RwSignal::new(&[]),
         }
     }
 
@@ -70,11 +74,19 @@ impl FormState {
         self.local.with(|errors| errors.get(field).map(|error| words::field_error(field, error)))
     }
 
+    /// How many fields speak of an error after a submit.
+    pub(crate) fn wrong_fields(self) -> usize {
+        if !self.submitted.get() {
+            return 0;
+        }
+        Field::ALL.into_iter().filter(|field| self.error_of(*field).is_some()).count()
+    }
+
     /// The field was left.
     pub(crate) fn touch(self, field: Field) {
-        self.touched.update(|t| {
-            t.insert(field);
-        });
+        if !self.touched.with_untracked(|t| t.contains(&field)) {
+            self.touched.update(|t| t.push(field));
+        }
     }
 
     /// The field was changed: what the server said of it counts no more.
@@ -89,6 +101,19 @@ impl FormState {
     /// What the server said of a submit.
     pub(crate) fn refused(self, error: &ApiError) {
         self.remote.set(error.fields.clone());
+    }
+
+    /// Makes the change that a diagnosis proposes, visibly, without saving it.
+    pub(crate) fn apply_fix(self, fix: &Fix) {
+        let Some(fields) = self.draft.try_update(|draft| draft.apply_fix(fix)) else { return };
+        self.flashing.set(fields);
+        for field in fields {
+            self.changed(*field);
+        }
+        #[cfg(feature = "hydrate")]
+        if let Some(field) = fields.last() {
+            crate::browser::focus(field_id(*field));
+        }
     }
 
     /// The first field with an error, for the focus.
@@ -127,7 +152,7 @@ fn described_by(state: FormState, field: Field) -> impl Fn() -> String + Copy + 
 /// The help under a field.
 #[component]
 pub(crate) fn Help(field: Field) -> impl IntoView {
-    view! { <p class="help" id=format!("{}-help", field_id(field))>{words::help(field)}</p> }.into_any()
+    view! { <p class="help" id=format!("{}-help", field_id(field))>{words::help(field)}</p> }
 }
 
 /// The error under a field. The element is always there, so that nothing jumps for screen readers.
@@ -138,7 +163,6 @@ fn FieldErrorText(state: FormState, field: Field) -> impl IntoView {
             {move || state.error_of(field)}
         </p>
     }
-    .into_any()
 }
 
 /// Marks that the whole field does not apply now: hidden where scripting shows it again in time.
@@ -150,6 +174,9 @@ fn class_of(state: FormState, field: Field, base: &'static str) -> impl Fn() -> 
         }
         if state.error_of(field).is_some() {
             class.push_str(" wrong");
+        }
+        if state.flashing.with(|fields| fields.contains(&field)) {
+            class.push_str(" flash");
         }
         class
     }
@@ -191,7 +218,7 @@ pub(crate) fn TextField(
             <Help field/>
             {note.map(|note| view! { <p class="help note">{move || note.get()}</p> })}
         </div>
-    }.into_any()
+    }
 }
 
 /// A check box.
@@ -222,7 +249,6 @@ pub(crate) fn CheckField(state: FormState, field: Field) -> impl IntoView {
             <Help field/>
         </div>
     }
-    .into_any()
 }
 
 /// One of a few: radio buttons.
@@ -262,7 +288,6 @@ pub(crate) fn ChoiceField(state: FormState, field: Field, choices: &'static [&'s
             <Help field/>
         </fieldset>
     }
-    .into_any()
 }
 
 /// One of a few: a list to choose from.
@@ -302,60 +327,46 @@ pub(crate) fn SelectField(state: FormState, field: Field, choices: &'static [&'s
             <Help field/>
         </div>
     }
-    .into_any()
 }
 
 /// The password, its confirmation and its removal. What is stored is never here.
 #[component]
 pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool>) -> impl IntoView {
-    let inputs = move || {
-        view! {
-            <PasswordInput
-                state
-                field=Field::Password
-                get=|p: &PasswordDraft| p.password.clone()
-                set=|p: &mut PasswordDraft, secret| p.password = secret
-            />
-            <PasswordInput
-                state
-                field=Field::PasswordConfirm
-                get=|p: &PasswordDraft| p.confirm.clone()
-                set=|p: &mut PasswordDraft, secret| p.confirm = secret
-            />
-        }
-    };
     let wanted = move || state.error_of(Field::Password).is_some() || state.error_of(Field::PasswordConfirm).is_some();
     view! {
         <div class=class_of(state, Field::Password, "password")>
-            {move || {
-                if stored.get() {
-                    view! {
-                        <p class="stored">"SMTP password: " <strong>"set"</strong></p>
-                        <details class="change" open=wanted>
-                            <summary class="button quiet">"Change password"</summary>
-                            {inputs()}
-                        </details>
-                        <label class="remove">
-                            <input
-                                type="checkbox"
-                                name="remove_password"
-                                value="true"
-                                prop:checked=move || state.password.with(|p| p.remove)
-                                on:change=move |ev| {
-                                    state.password.update(|p| p.remove = event_target_checked(&ev));
-                                    state.changed(Field::Password);
-                                }
-                            />
-                            "Remove password"
-                        </label>
-                    }.into_any()
-                } else {
-                    inputs().into_any()
-                }
-            }}
+            <p class="stored" hidden=move || !stored.get()>"SMTP password: " <strong>"set"</strong></p>
+            <details class="change" class:plain=move || !stored.get() open=move || !stored.get() || wanted()>
+                <summary class="button" hidden=move || !stored.get()>"Change password"</summary>
+                <PasswordInput
+                    state
+                    field=Field::Password
+                    get=|p: &PasswordDraft| p.password.clone()
+                    set=|p: &mut PasswordDraft, secret| p.password = secret
+                />
+                <PasswordInput
+                    state
+                    field=Field::PasswordConfirm
+                    get=|p: &PasswordDraft| p.confirm.clone()
+                    set=|p: &mut PasswordDraft, secret| p.confirm = secret
+                />
+            </details>
+            <label class="remove" hidden=move || !stored.get()>
+                <input
+                    id="f-remove_password"
+                    type="checkbox"
+                    name="remove_password"
+                    value="true"
+                    prop:checked=move || state.password.with(|p| p.remove)
+                    on:change=move |ev| {
+                        state.password.update(|p| p.remove = event_target_checked(&ev));
+                        state.changed(Field::Password);
+                    }
+                />
+                "Remove password"
+            </label>
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -387,5 +398,4 @@ fn PasswordInput(
             <Help field/>
         </div>
     }
-    .into_any()
 }

@@ -9,11 +9,14 @@ use leptos::prelude::*;
 
 use super::field_id;
 
+/// The element id of the notice, for the focus.
+pub(crate) const NOTICE: &str = "notice";
+
 /// An error with a link to each field that needs a change.
 #[component]
 pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
     view! {
-        <div role="alert" class="alerts">
+        <div role="alert" class="alerts" id=NOTICE tabindex="-1">
             {move || {
                 error.get().map(|error| {
                     view! {
@@ -26,7 +29,6 @@ pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl
             }}
         </div>
     }
-    .into_any()
 }
 
 fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {
@@ -36,7 +38,7 @@ fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {
             .into_iter()
             .map(|(field, sentence)| {
                 let target = format!("#{}", field_id(field));
-                view! { <li><a href=target rel="external">{words::label(field)}</a>": " {sentence}</li> }
+                view! { <li><a href=target>{words::label(field)}</a>": " {sentence}</li> }
             })
             .collect();
         view! { <ul>{items}</ul> }

@@ -57,5 +57,5 @@ pub(crate) fn SiteTools() -> impl IntoView {
                 <div class="actions"><button>"Close"</button></div>
             </form>
         </dialog>
-    }.into_any()
+    }
 }

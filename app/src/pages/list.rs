@@ -1,61 +1,27 @@
 //! The list of entries.
 
-use domain::entry::{ListPage as Page, Row, RowServer, UndoOffer};
+use domain::entry::{ListPage, Row, RowServer, UndoOffer};
 use domain::error::ApiError;
+use domain::field::Field;
 use domain::words;
+use leptos::either::Either;
 use leptos::prelude::*;
-use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
-use super::{Failed, set_status, set_status_of};
-use crate::api::list_servers;
 use crate::components::ErrorNotice;
-use crate::forms::Submitted;
 
 /// How long typing has to pause before the search runs: milliseconds.
 #[cfg(feature = "hydrate")]
 const SEARCH_PAUSE_MS: u32 = 200;
 
-async fn load(search: String, page: u32) -> Result<(Page, Option<ApiError>), ApiError> {
-    let refused = match Submitted::current() {
-        Some(Submitted::List { error }) => Some(error),
-        _ => None,
-    };
-    let result = list_servers(Some(search), Some(page)).await.map_err(|failure| failure.0);
-    set_status_of(&result);
-    if let Some(error) = &refused {
-        set_status(error.error.status());
-    }
-    result.map(|page| (page, refused))
-}
-
 /// The page "Mail SMTP servers".
 #[component]
-pub(crate) fn ListPage() -> impl IntoView {
-    let query = use_query_map();
-    let search = Memo::new(move |_| query.with(|q| q.get("search").unwrap_or_default()));
-    let number = Memo::new(move |_| query.with(|q| q.get("page").and_then(|p| p.parse::<u32>().ok()).unwrap_or(1)));
-    let page = Resource::new_blocking(move || (search.get(), number.get()), |(search, page)| load(search, page));
-    view! {
-        <Title text="Mail SMTP servers · Postroom"/>
-        <Transition>
-            {move || Suspend::new(async move {
-                match page.await {
-                    Ok((page, refused)) => view! { <List page refused search=search.get_untracked()/> }.into_any(),
-                    Err(error) => view! { <Failed error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
-    .into_any()
-}
-
-#[component]
-fn List(page: Page, refused: Option<ApiError>, search: String) -> impl IntoView {
+pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) -> impl IntoView {
     #[cfg(feature = "hydrate")]
     Effect::new(|_| crate::browser::focus_fragment());
-    let undo = page.undo.clone();
-    let empty = page.total == 0;
+    let undo = list.undo.clone().map(|offer| view! { <Undo offer/> });
+    let refused = RwSignal::new(refused);
+    let found =
+        if list.total == 0 { Either::Left(view! { <Empty/> }) } else { Either::Right(view! { <Found search list refused/> }) };
     view! {
         <div class="page">
             <div class="title">
@@ -63,18 +29,13 @@ fn List(page: Page, refused: Option<ApiError>, search: String) -> impl IntoView 
                     <h1>"Mail SMTP servers"</h1>
                     <p class="muted">"How applications here send mail."</p>
                 </div>
-                <a class="button primary" href="/servers/new" rel="external" data-shortcut="add">"Add SMTP server"</a>
+                <a class="button primary" href="/servers/new" data-shortcut="add">"Add SMTP server"</a>
             </div>
-            <ErrorNotice error=Signal::derive(move || refused.clone())/>
-            {undo.map(|offer| view! { <Undo offer/> })}
-            {if empty {
-                view! { <Empty/> }.into_any()
-            } else {
-                view! { <Found page search/> }.into_any()
-            }}
+            <ErrorNotice error=refused/>
+            {undo}
+            {found}
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -85,22 +46,25 @@ fn Empty() -> impl IntoView {
             <p class="muted">"At hand you need: the server's name, and an account that may send, if the server asks for one."</p>
         </div>
     }
-    .into_any()
 }
 
+/// The search and what it finds.
 #[component]
-fn Found(page: Page, search: String) -> impl IntoView {
-    let Page { rows, total, matching, page, pages, .. } = page;
-    let found = match (search.trim().is_empty(), total) {
-        (true, 1) => "1 server".to_owned(),
-        (true, _) => format!("{total} servers"),
-        (false, _) => format!("{matching} of {total} servers"),
-    };
-    let nothing = (matching == 0).then(|| {
+fn Found(search: String, list: ListPage, refused: RwSignal<Option<ApiError>>) -> impl IntoView {
+    // What was searched for, with what it found: they change together.
+    let found = RwSignal::new((search.clone(), list));
+    view! {
+        <SearchForm search found refused/>
+        {move || found.with(|(search, list)| results(search, list))}
+    }
+}
+
+fn results(search: &str, list: &ListPage) -> impl IntoView + use<> {
+    let nothing = (list.matching == 0).then(|| {
         view! {
             <p class="empty">
-                "No server has “" {words::quote(&search)} "” in its name, host, username or sender. "
-                <a href="/" rel="external">"Show all"</a>
+                "No server has “" {words::quote(search)} "” in its name, host, username or sender. "
+                <a href="/">"Show all"</a>
             </p>
         }
     });
@@ -111,16 +75,14 @@ fn Found(page: Page, search: String) -> impl IntoView {
         #[cfg(feature = "hydrate")]
         chosen.set(crate::browser::count("#servers input[name=id]:checked"));
     };
-    let not_one = move || (chosen.get() > 1).then_some("true");
-    let rows: Vec<_> = rows.into_iter().map(|row| view! { <ListRow row/> }).collect();
-    let keep_search = (!search.is_empty()).then(|| view! { <input type="hidden" name="search" value=search.clone()/> });
-    let keep_page = (page > 1).then(|| view! { <input type="hidden" name="page" value=page.to_string()/> });
+    let several = move || chosen.get() > 1;
+    let rows: Vec<_> = list.rows.iter().cloned().map(|row| view! { <ListRow row/> }).collect();
+    let page = list.page;
     view! {
-        <SearchForm search=search.clone() found/>
         {nothing}
-        <form id="servers" method="get" action="/servers/trash" on:change=recount hidden={matching == 0}>
-            {keep_search}
-            {keep_page}
+        <form id="servers" method="get" action="/servers/trash" on:change=recount hidden=list.matching == 0>
+            <input type="hidden" name="search" value=search.to_owned()/>
+            <input type="hidden" name="page" value=page.to_string()/>
             <table>
                 <thead>
                     <tr>
@@ -134,7 +96,7 @@ fn Found(page: Page, search: String) -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            <Pages page pages search/>
+            {pages(page, list.pages, search)}
             <div class="selection" role="group" aria-label="Selected servers">
                 <p aria-live="polite">
                     {move || match chosen.get() {
@@ -142,36 +104,41 @@ fn Found(page: Page, search: String) -> impl IntoView {
                         n => format!("{n} selected"),
                     }}
                 </p>
-                <button formaction="/servers/edit" disabled=move || not_one().is_some()>"Edit"</button>
-                <button formaction="/servers/try" disabled=move || not_one().is_some()>"Send test email"</button>
+                <button formaction="/servers/edit" disabled=several>"Edit"</button>
+                <button formaction="/servers/try" disabled=several>"Send test email"</button>
                 <button class="danger">"Trash"</button>
             </div>
         </form>
     }
-    .into_any()
+}
+
+/// The links to the other pages.
+fn pages(page: u32, pages: u32, search: &str) -> Option<impl IntoView + use<>> {
+    let link = |to: u32, text: &'static str| {
+        let href = format!("/?search={}&page={to}", form_urlencode(search));
+        (1..=pages).contains(&to).then(|| view! { <a class="button quiet" href=href>{text}</a> })
+    };
+    (pages > 1).then(|| {
+        view! {
+            <nav class="pages" aria-label="Pages">
+                {link(page.saturating_sub(1), "Previous")}
+                <span>{format!("Page {page} of {pages}")}</span>
+                {link(page + 1, "Next")}
+            </nav>
+        }
+    })
 }
 
 #[component]
-fn SearchForm(search: String, found: String) -> impl IntoView {
-    let value = search.clone();
-    let type_search = {
-        #[cfg(feature = "hydrate")]
-        {
-            let navigate = leptos_router::hooks::use_navigate();
-            let pause = StoredValue::new_local(None::<gloo_timers::callback::Timeout>);
-            move |ev| {
-                let text = event_target_value(&ev);
-                let navigate = navigate.clone();
-                let timer = gloo_timers::callback::Timeout::new(SEARCH_PAUSE_MS, move || {
-                    let to = if text.is_empty() { "/".to_owned() } else { format!("/?search={}", form_urlencode(&text)) };
-                    navigate(&to, leptos_router::NavigateOptions { replace: true, scroll: false, ..Default::default() });
-                });
-                pause.set_value(Some(timer));
-            }
-        }
-        #[cfg(not(feature = "hydrate"))]
-        |_: leptos::ev::Event| {}
+fn SearchForm(search: String, found: RwSignal<(String, ListPage)>, refused: RwSignal<Option<ApiError>>) -> impl IntoView {
+    let count = move || {
+        found.with(|(search, list)| match (search.trim().is_empty(), list.total) {
+            (true, 1) => "1 server".to_owned(),
+            (true, total) => format!("{} servers", words::grouped(total)),
+            (false, total) => format!("{} of {} servers", words::grouped(list.matching), words::grouped(total)),
+        })
     };
+    let type_search = search_while_typing(found, refused);
     view! {
         <form class="search" method="get" action="/" role="search">
             <label class="hidden" for="search">"Search servers"</label>
@@ -182,14 +149,56 @@ fn SearchForm(search: String, found: String) -> impl IntoView {
                 maxlength=domain::entry::MAX_SEARCH.to_string()
                 placeholder="Search"
                 autocomplete="off"
-                value=value
+                value=search
                 on:input=type_search
             />
             <button class="quiet no-script">"Search"</button>
-            <p class="muted" role="status">{found}</p>
+            <p class="muted" role="status">{count}</p>
         </form>
     }
-    .into_any()
+}
+
+/// Searches once typing pauses; the address follows, so that a reload shows the same.
+#[cfg(feature = "hydrate")]
+fn search_while_typing(
+    found: RwSignal<(String, ListPage)>,
+    refused: RwSignal<Option<ApiError>>,
+) -> impl FnMut(leptos::ev::Event) + 'static {
+    use gloo_timers::callback::Timeout;
+
+    let pause = StoredValue::new_local(None::<Timeout>);
+    let wanted = RwSignal::new(String::new());
+    move |ev| {
+        let text = event_target_value(&ev);
+        wanted.set(text.clone());
+        // Replacing the timer cancels the one before.
+        pause.set_value(Some(Timeout::new(SEARCH_PAUSE_MS, move || {
+            leptos::task::spawn_local(async move {
+                let result = crate::api::list_servers(Some(text.clone()), Some(1)).await;
+                if wanted.with_untracked(|w| *w != text) {
+                    return;
+                }
+                let address = if text.is_empty() { "/".to_owned() } else { format!("/?search={}", form_urlencode(&text)) };
+                crate::browser::replace_address(&address);
+                match result {
+                    Ok(list) => {
+                        refused.set(None);
+                        found.set((text, list));
+                    }
+                    Err(failure) => refused.set(Some(failure.0)),
+                }
+            });
+        })));
+    }
+}
+
+/// On the server nobody types.
+#[cfg(not(feature = "hydrate"))]
+fn search_while_typing(
+    _found: RwSignal<(String, ListPage)>,
+    _refused: RwSignal<Option<ApiError>>,
+) -> impl FnMut(leptos::ev::Event) + 'static {
+    |_| {}
 }
 
 #[component]
@@ -202,61 +211,40 @@ fn ListRow(row: Row) -> impl IntoView {
         <tr id=format!("server-{id}") tabindex="-1">
             <td class="pick"><label class="target"><input type="checkbox" name="id" value=id.to_string() aria-label=select/></label></td>
             <th scope="row">
-                <a href=href rel="external">{name}</a>
+                <a href=href>{name}</a>
                 {is_default.then(|| view! { " " <span class="tag">"default"</span> })}
                 {server.as_ref().is_some_and(|s| s.fax).then(|| view! { " " <span class="tag">"fax"</span> })}
             </th>
-            {server.map_or_else(
-                || view! { <td></td><td></td><td></td> }.into_any(),
-                |server| view! { <Connection server/> }.into_any(),
-            )}
+            {match server {
+                Some(server) => Either::Left(view! { <Connection server/> }),
+                None => Either::Right(view! { <td></td><td></td><td></td> }),
+            }}
             <td data-label="State">
-                {if complete {
-                    view! { <span class="state neutral">"Set up"</span> }
-                } else {
-                    view! { <span class="state warning">"Not set up yet"</span> }
-                }}
+                <span class=if complete { "state neutral" } else { "state warning" }>
+                    {if complete { "Set up" } else { "Not set up yet" }}
+                </span>
             </td>
         </tr>
-    }.into_any()
+    }
 }
 
 #[component]
 fn Connection(server: RowServer) -> impl IntoView {
     let encrypted = words::security(server.protocol);
-    let protocol = server.protocol.key().to_uppercase();
+    let protocol = words::choice(Field::Protocol, server.protocol.key());
     view! {
         <td data-label="Connects to">
             <span class="machine">{server.target}</span>
-            <span class="muted">{protocol} ", " {encrypted}</span>
+            <span class="muted">{format!("{protocol}, {encrypted}")}</span>
         </td>
-        <td data-label="Signs in as">{or_dash(server.username)}</td>
-        <td data-label="Sender">{or_dash(server.sender)}</td>
+        <td data-label="Signs in as"><span>{or_dash(server.username)}</span></td>
+        <td data-label="Sender"><span>{or_dash(server.sender)}</span></td>
     }
-    .into_any()
 }
 
-fn or_dash(text: String) -> impl IntoView {
-    if text.is_empty() { view! { <span class="muted">"–"</span> }.into_any() } else { view! { <span>{text}</span> }.into_any() }
-}
-
-#[component]
-fn Pages(page: u32, pages: u32, search: String) -> impl IntoView {
-    let link = move |to: u32, text: &'static str| {
-        (1..=pages).contains(&to).then(|| {
-            let search = form_urlencode(&search);
-            view! { <a class="button quiet" href=format!("/?search={search}&page={to}") rel="external">{text}</a> }
-        })
-    };
-    (pages > 1).then(|| {
-        view! {
-            <nav class="pages" aria-label="Pages">
-                {link(page - 1, "Previous")}
-                <span>"Page " {page} " of " {pages}</span>
-                {link(page + 1, "Next")}
-            </nav>
-        }
-    })
+/// Nothing is shown as a dash, so that an empty cell is never a question.
+fn or_dash(text: String) -> String {
+    if text.is_empty() { "–".into() } else { text }
 }
 
 /// What was trashed just now, with the way to take it back.
@@ -277,7 +265,6 @@ fn Undo(offer: UndoOffer) -> impl IntoView {
             </form>
         </div>
     }
-    .into_any()
 }
 
 /// `a`, `a and b`, `a, b and 3 more`.

@@ -7,6 +7,7 @@ use super::{
     MAX_TEST_RECIPIENTS, MAX_USERNAME, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
 };
 use crate::address::{AddressList, Mailbox, Strictness};
+use crate::diagnosis::Fix;
 use crate::field::{Field, FieldError, FieldErrors};
 use crate::host::Host;
 use crate::name::Name;
@@ -266,6 +267,35 @@ impl ServerDraft {
             self.port = default_port(protocol).into();
         }
         self.protocol = protocol.into();
+    }
+
+    /// Makes the change that a diagnosis proposes, and says which fields it changed.
+    pub fn apply_fix(&mut self, fix: &Fix) -> &'static [Field] {
+        match fix {
+            Fix::UseSmtps { port } => {
+                self.protocol = "smtps".into();
+                self.port = port.to_string();
+                &[Field::Protocol, Field::Port]
+            }
+            Fix::UseStarttls { port } => {
+                self.protocol = "smtp".into();
+                self.port = port.to_string();
+                self.starttls = StartTls::EnabledAndRequired.key().into();
+                &[Field::Protocol, Field::Port, Field::StartTls]
+            }
+            Fix::RequireStarttls => {
+                self.starttls = StartTls::EnabledAndRequired.key().into();
+                &[Field::StartTls]
+            }
+            Fix::AllowPlaintextCredentials => {
+                self.allow_plaintext_credentials = true;
+                &[Field::AllowPlaintextCredentials]
+            }
+            Fix::UseHost { host } => {
+                self.host.clone_from(host);
+                &[Field::Host]
+            }
+        }
     }
 
     /// The entry this draft stands for, or every field's problem.

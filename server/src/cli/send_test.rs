@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use domain::error::{ApiError, Problem};
+use domain::error::{ApiError, ErrorKind, Problem};
 use domain::secret::Secret;
 use domain::smtp_server::{ServerDraft, ServerPatch, TestDraft};
 use domain::stages;
@@ -55,17 +55,17 @@ fn mailer(ca: Option<&Path>) -> Result<Mailer, String> {
 
 /// What is to be run, or every reason why it can't.
 fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
-    let text = if args.config == "-" {
-        let mut text = Vec::new();
-        std::io::stdin().lock().take(MAX_CONFIG + 1).read_to_end(&mut text).map(|_| text)
+    let config = if args.config == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().take(MAX_CONFIG + 1).read_to_end(&mut bytes).map(|_| bytes)
     } else {
         read_bounded(Path::new(&args.config), MAX_CONFIG)
     };
-    let text = text.map_err(|error| usage_error(format!("--config: {} can't be read ({error}).", args.config)))?;
-    if text.len() as u64 > MAX_CONFIG {
+    let config = config.map_err(|error| usage_error(format!("--config: {} can't be read ({error}).", args.config)))?;
+    if config.len() as u64 > MAX_CONFIG {
         return Err(usage_error(format!("--config: {} has more than {MAX_CONFIG} bytes; that is no SMTP server.", args.config)));
     }
-    let patch: ServerPatch = serde_json::from_slice(&text)
+    let patch: ServerPatch = serde_json::from_slice(&config)
         .map_err(|error| usage_error(format!("--config: {} isn't the JSON of an SMTP server: {error}.", args.config)))?;
     let mut draft = ServerDraft::new("test");
     draft.apply(&patch);
@@ -97,9 +97,7 @@ fn read_bounded(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
 }
 
 fn usage_error(message: String) -> ApiError {
-    let mut error = ApiError::from(Problem::Malformed { detail: String::new() });
-    error.message = message;
-    error
+    ApiError { message, ..ApiError::new(ErrorKind::Malformed) }
 }
 
 /// Says what is wrong with the configuration; as ndjson in a last event like that of any run.

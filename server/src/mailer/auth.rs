@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::secret::Secret;
+use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
 /// The mechanisms with a password that we know.
@@ -12,6 +13,8 @@ pub(super) enum Mechanism {
     Plain,
     /// Never standardised, offered by most.
     Login,
+    /// RFC 2195: the password itself stays here.
+    CramMd5,
 }
 
 impl Mechanism {
@@ -19,47 +22,97 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::CramMd5 => "CRAM-MD5",
         }
     }
 
-    /// Those that the server offers (in upper case), in the order in which they are tried.
-    pub(super) fn among(offered: &[String]) -> Vec<Self> {
-        [Self::Plain, Self::Login].into_iter().filter(|mechanism| offered.iter().any(|name| name == mechanism.name())).collect()
+    /// Those that the server offers (in upper case), in the order in which they are tried: in clear the one first that
+    /// keeps the password, else the one that most servers do well.
+    pub(super) fn among(offered: &[String], encrypted: bool) -> Vec<Self> {
+        let order = if encrypted { [Self::Plain, Self::Login, Self::CramMd5] } else { [Self::CramMd5, Self::Plain, Self::Login] };
+        order.into_iter().filter(|mechanism| offered.iter().any(|name| name == mechanism.name())).collect()
     }
 }
 
 /// Something to say in a sign-in, and what the transcript shows instead.
 pub(super) struct Said {
     pub(super) line: Zeroizing<String>,
-    pub(super) shown: String,
+    pub(super) shown: &'static str,
+}
+
+/// One sign-in: what we say first, and what to each challenge.
+pub(super) struct SignIn<'a> {
+    mechanism: Mechanism,
+    username: &'a str,
+    password: &'a Secret,
+    answered: usize,
 }
 
 /// The most bytes of a command line (RFC 5321 section 4.5.3.1.4), its end not counted.
 const MAX_COMMAND: usize = 510;
 
-/// The command that begins, and the answers to the 334 replies that follow, in order.
-pub(super) fn script(mechanism: Mechanism, username: &str, password: &Secret) -> (Said, Vec<Said>) {
-    let encode = |bytes: &[u8]| Zeroizing::new(STANDARD.encode(bytes));
-    let begin = |line: String| Said { shown: line.clone(), line: Zeroizing::new(line) };
-    match mechanism {
-        Mechanism::Plain => {
-            let message = Zeroizing::new(format!("\0{username}\0{}", password.expose()));
-            let answer = encode(message.as_bytes());
-            let inline = Zeroizing::new(format!("AUTH PLAIN {}", *answer));
+impl<'a> SignIn<'a> {
+    pub(super) const fn new(mechanism: Mechanism, username: &'a str, password: &'a Secret) -> Self {
+        Self { mechanism, username, password, answered: 0 }
+    }
+
+    /// The command.
+    pub(super) fn begin(&mut self) -> Said {
+        if self.mechanism == Mechanism::Plain {
+            let inline = Zeroizing::new(format!("AUTH PLAIN {}", *self.plain()));
             if inline.len() <= MAX_COMMAND {
-                (Said { line: inline, shown: "AUTH PLAIN [credentials]".into() }, Vec::new())
-            } else {
-                (begin("AUTH PLAIN".into()), vec![Said { line: answer, shown: "[credentials]".into() }])
+                self.answered = 1;
+                return Said { line: inline, shown: "AUTH PLAIN [credentials]" };
             }
         }
-        Mechanism::Login => (
-            begin("AUTH LOGIN".into()),
-            vec![
-                Said { line: encode(username.as_bytes()), shown: "[username]".into() },
-                Said { line: encode(password.expose().as_bytes()), shown: "[password]".into() },
-            ],
-        ),
+        let shown = match self.mechanism {
+            Mechanism::Plain => "AUTH PLAIN",
+            Mechanism::Login => "AUTH LOGIN",
+            Mechanism::CramMd5 => "AUTH CRAM-MD5",
+        };
+        Said { line: Zeroizing::new(shown.to_owned()), shown }
     }
+
+    /// What to say to the text of a 334 reply; `None` where there is nothing more to say.
+    pub(super) fn answer(&mut self, challenge: &str) -> Option<Said> {
+        self.answered += 1;
+        let (line, shown) = match (self.mechanism, self.answered) {
+            (Mechanism::Plain, 1) => (self.plain(), "[credentials]"),
+            (Mechanism::Login, 1) => (encode(self.username.as_bytes()), "[username]"),
+            (Mechanism::Login, 2) => (encode(self.password.expose().as_bytes()), "[password]"),
+            (Mechanism::CramMd5, 1) => {
+                let challenge = STANDARD.decode(challenge.trim()).ok()?;
+                let digest = hmac_md5(self.password.expose().as_bytes(), &challenge);
+                let hex = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|n| char::from_digit(n.into(), 16));
+                let answer = Zeroizing::new(format!("{} {}", self.username, hex.collect::<String>()));
+                (encode(answer.as_bytes()), "[response]")
+            }
+            _ => return None,
+        };
+        Some(Said { line, shown })
+    }
+
+    fn plain(&self) -> Zeroizing<String> {
+        encode(Zeroizing::new(format!("\0{}\0{}", self.username, self.password.expose())).as_bytes())
+    }
+}
+
+fn encode(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(bytes))
+}
+
+/// RFC 2104 with MD5. Good for this one old mechanism only.
+fn hmac_md5(key: &[u8], message: &[u8]) -> [u8; 16] {
+    const BLOCK: usize = 64;
+    let mut block = Zeroizing::new([0_u8; BLOCK]);
+    if key.len() > BLOCK {
+        block[..16].copy_from_slice(&Md5::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let padded = |pad: u8| Zeroizing::new(block.map(|byte| byte ^ pad));
+    let inner = Md5::new().chain_update(*padded(0x36)).chain_update(message).finalize();
+    Md5::new().chain_update(*padded(0x5c)).chain_update(inner).finalize().into()
 }
 
 #[cfg(test)]
@@ -69,31 +122,56 @@ mod tests {
     #[test]
     fn each_mechanism_says_what_its_standard_wants_and_shows_nothing_of_it() {
         let password = Secret::new("fake-pa\u{df}word".into());
-        let (first, rest) = script(Mechanism::Plain, "anna", &password);
-        assert!(rest.is_empty());
+        let mut plain = SignIn::new(Mechanism::Plain, "anna", &password);
+        let first = plain.begin();
         let encoded = first.line.strip_prefix("AUTH PLAIN ").unwrap();
         assert_eq!(STANDARD.decode(encoded).unwrap(), "\0anna\0fake-pa\u{df}word".as_bytes());
         assert_eq!(first.shown, "AUTH PLAIN [credentials]");
+        assert!(plain.answer("").is_none());
 
-        let (first, rest) = script(Mechanism::Login, "anna", &password);
-        assert_eq!(*first.line, "AUTH LOGIN");
-        let decoded: Vec<_> = rest.iter().map(|said| STANDARD.decode(&*said.line).unwrap()).collect();
+        let mut login = SignIn::new(Mechanism::Login, "anna", &password);
+        assert_eq!(*login.begin().line, "AUTH LOGIN");
+        let said: Vec<Said> = std::iter::from_fn(|| login.answer("whatever it asks")).collect();
+        let decoded: Vec<_> = said.iter().map(|said| STANDARD.decode(&*said.line).unwrap()).collect();
         assert_eq!(decoded, [b"anna".to_vec(), "fake-pa\u{df}word".as_bytes().to_vec()]);
-        assert!(rest.iter().all(|said| said.shown.starts_with('[')));
+        assert!(said.iter().all(|said| said.shown.starts_with('[')));
+    }
+
+    #[test]
+    fn cram_md5_answers_as_in_rfc_2195() {
+        let password = Secret::new("tanstaaftanstaaf".into());
+        let mut cram = SignIn::new(Mechanism::CramMd5, "tim", &password);
+        assert_eq!(*cram.begin().line, "AUTH CRAM-MD5");
+        let challenge = "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+";
+        let answer = cram.answer(challenge).unwrap();
+        assert_eq!(*answer.line, "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw");
+        assert_eq!(answer.shown, "[response]");
+        assert!(SignIn::new(Mechanism::CramMd5, "tim", &password).answer("no base64!").is_none());
+    }
+
+    #[test]
+    fn hmac_md5_as_in_rfc_2202() {
+        let hex = |digest: [u8; 16]| digest.map(|byte| format!("{byte:02x}")).concat();
+        assert_eq!(hex(hmac_md5(b"Jefe", b"what do ya want for nothing?")), "750c783e6ab0b503eaa86e310a5db738");
+        let long = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(hex(hmac_md5(&[0xaa; 80], long)), "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd");
     }
 
     #[test]
     fn a_long_password_does_not_make_a_command_too_long() {
         let password = Secret::new("x".repeat(1024));
-        let (first, rest) = script(Mechanism::Plain, "anna", &password);
-        assert_eq!(*first.line, "AUTH PLAIN");
-        assert_eq!(rest.len(), 1);
+        let mut plain = SignIn::new(Mechanism::Plain, "anna", &password);
+        assert_eq!(*plain.begin().line, "AUTH PLAIN");
+        assert_eq!(STANDARD.decode(&*plain.answer("").unwrap().line).unwrap().len(), 1024 + 6);
+        assert!(plain.answer("").is_none());
     }
 
     #[test]
-    fn plain_goes_before_login_and_the_unknown_is_left_out() {
+    fn the_order_depends_on_encryption_and_the_unknown_is_left_out() {
         let offered = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        assert_eq!(Mechanism::among(&offered(&["XOAUTH2", "LOGIN", "PLAIN"])), [Mechanism::Plain, Mechanism::Login]);
-        assert_eq!(Mechanism::among(&offered(&["XOAUTH2"])), []);
+        let all = offered(&["XOAUTH2", "LOGIN", "CRAM-MD5", "PLAIN"]);
+        assert_eq!(Mechanism::among(&all, true), [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5]);
+        assert_eq!(Mechanism::among(&all, false)[0], Mechanism::CramMd5);
+        assert_eq!(Mechanism::among(&offered(&["XOAUTH2"]), true), []);
     }
 }

@@ -63,9 +63,14 @@ impl<'s> Recorder<'s> {
 
     /// A line we send.
     pub(super) fn sent(&mut self, line: &str) {
+        self.sent_in(self.stage, line);
+    }
+
+    /// A line we send ahead of its stage.
+    pub(super) fn sent_in(&mut self, stage: Stage, line: &str) {
         let line = self.visible(line.as_bytes());
         if self.has_room(line.len()) {
-            self.emit(What::Sent { stage: self.stage, line, encrypted: self.encrypted });
+            self.emit(What::Sent { stage, line, encrypted: self.encrypted });
         }
     }
 
@@ -194,6 +199,32 @@ mod tests {
                 let core = &echoed[(prefix.len() * 8).div_ceil(6)..(prefix.len() + password.len()) * 8 / 6];
                 assert!(!shown.contains(&core[..8]), "{prefix:?} {suffix:?}: {shown}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_shown_never_holds_a_control_or_the_secret_whatever_stands_around_it() {
+        let password = "canary-7f3a-not-real";
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        };
+        let mut lines: Vec<Vec<u8>> = Vec::new();
+        for n in 0..1_500 {
+            let mut line: Vec<u8> = (0..3).flat_map(|_| random()).collect();
+            if n % 2 == 0 {
+                let at = usize::from(random()[0]) % line.len();
+                line.splice(at..at, password.bytes());
+            }
+            lines.push(line);
+        }
+        let events = record(password, |r| lines.iter().for_each(|line| drop(r.received(line))));
+        for event in events {
+            let What::Received { line, .. } = event.what else { panic!("{event:?}") };
+            assert!(!line.contains(password) && !line.contains(char::is_control) && !line.contains(is_invisible), "{line:?}");
         }
     }
 

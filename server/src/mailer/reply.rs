@@ -284,4 +284,64 @@ mod tests {
             assert_eq!(queue_id(&reply(250, None, text)).as_deref(), id, "{text}");
         }
     }
+
+    /// Pieces that servers really send, in any order: what breaks parsers is seldom pure noise.
+    #[test]
+    fn no_sequence_of_pieces_breaks_the_readers() {
+        const PIECES: &[&str] = &[
+            "250",
+            "220",
+            "999",
+            "25",
+            "-",
+            " ",
+            "\t",
+            "5.7.1",
+            "2.0.0",
+            ".",
+            "SIZE",
+            "AUTH",
+            "=",
+            "PLAIN",
+            "STARTTLS",
+            "0",
+            "18446744073709551616",
+            "\u{df}",
+            "\u{1f4e7}",
+            "ok id=",
+            "queued as ",
+            "[InternalId=",
+            " Message accepted for delivery",
+            "OK",
+            "<",
+            ">",
+            ",",
+            "\n",
+            "- gsmtp",
+            "",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..50_000 {
+            let mut reader = ReplyReader::default();
+            for _ in 0..random(5) {
+                let line: String = (0..random(8)).map(|_| PIECES[random(PIECES.len())]).collect();
+                let found = reply(250, None, &line);
+                let _parsed = (Capabilities::of(&found).words(), queue_id(&found));
+                match reader.line(&line.replace('\n', ""), line.len()) {
+                    Ok(Progress::More) => {}
+                    Ok(Progress::Done(reply)) => {
+                        assert!((200..600).contains(&reply.code));
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+        }
+    }
 }

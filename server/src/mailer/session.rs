@@ -16,7 +16,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::auth::{self, Mechanism, Said};
+use super::auth::{self, Mechanism};
 use super::compose::{DotStuffer, TestMessage};
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
@@ -39,6 +39,8 @@ pub(super) struct Session<'a, 's> {
     /// `None` before connecting and after anything that makes it unusable.
     connection: Option<Connection>,
     offers: Capabilities,
+    /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
+    ahead: usize,
     /// What is known of the end so far.
     known: Finished,
 }
@@ -78,7 +80,7 @@ impl<'a, 's> Session<'a, 's> {
         let step = Duration::from_millis(run.server.timeout_ms.into());
         let timer = Timer { step, end: Instant::now() + mailer.session_deadline.of(step) };
         let known = Finished::new(Outcome::Failed, Stage::Resolve);
-        Self { mailer, run, record, timer, connection: None, offers: Capabilities::default(), known }
+        Self { mailer, run, record, timer, connection: None, offers: Capabilities::default(), ahead: 0, known }
     }
 
     pub(super) async fn run(mut self) -> Finished {
@@ -320,9 +322,8 @@ impl<'a, 's> Session<'a, 's> {
             return Err(stop(Cause::PlaintextCredentials));
         }
         let mut last = stop(Cause::NoCommonMechanism);
-        for mechanism in Mechanism::among(&self.offers.auth) {
-            let (first, answers) = auth::script(mechanism, username, password);
-            let reply = self.converse(first, answers).await?;
+        for mechanism in Mechanism::among(&self.offers.auth, self.known.security.is_encrypted()) {
+            let reply = self.converse(auth::SignIn::new(mechanism, username, password)).await?;
             if reply.code == 235 {
                 self.record.pass(mechanism.name());
                 return Ok(Some(reply));
@@ -337,15 +338,15 @@ impl<'a, 's> Session<'a, 's> {
         Err(last)
     }
 
-    async fn converse(&mut self, first: Said, answers: Vec<Said>) -> Result<Reply, Stop> {
-        let mut reply = self.say(&first.line, &first.shown).await?;
-        let mut answers = answers.into_iter();
+    async fn converse(&mut self, mut sign_in: auth::SignIn<'_>) -> Result<Reply, Stop> {
+        let first = sign_in.begin();
+        let mut reply = self.say(&first.line, first.shown).await?;
         while reply.code == 334 {
-            let Some(answer) = answers.next() else {
+            let Some(answer) = sign_in.answer(&reply.text) else {
                 self.say("*", "*").await?;
                 return Err(Stop { reply: Some(reply), ..Stop::because(Stage::Auth, Cause::AuthLoop) });
             };
-            reply = self.say(&answer.line, &answer.shown).await?;
+            reply = self.say(&answer.line, answer.shown).await?;
         }
         Ok(reply)
     }
@@ -370,6 +371,14 @@ impl<'a, 's> Session<'a, 's> {
     async fn envelope(&mut self, envelope: &Envelope, message: Option<&[u8]>) -> Result<Option<Reply>, Stop> {
         self.record.begin(Stage::MailFrom);
         let mail = self.mail_command(envelope, message)?;
+        let paths: Vec<String> = envelope.to.iter().map(|to| path(to, Stage::RcptTo)).collect::<Result<_, _>>()?;
+        let rcpt = |path: &str| format!("RCPT TO:<{path}>");
+        if self.offers.pipelining {
+            let mut commands = vec![(Stage::MailFrom, mail.clone())];
+            commands.extend(paths.iter().map(|path| (Stage::RcptTo, rcpt(path))));
+            commands.extend(message.map(|_| (Stage::Data, "DATA".to_owned())));
+            self.send_ahead(&commands).await?;
+        }
         let reply = self.command(&mail).await?;
         if !reply.is_positive() {
             return Err(Stop::on(Stage::MailFrom, reply));
@@ -377,9 +386,8 @@ impl<'a, 's> Session<'a, 's> {
         self.record.pass("");
         self.record.begin(Stage::RcptTo);
         let (mut accepted, mut refused) = (None, None);
-        for to in &envelope.to {
-            let address = path(to, Stage::RcptTo)?;
-            let reply = self.command(&format!("RCPT TO:<{address}>")).await?;
+        for address in paths {
+            let reply = self.command(&rcpt(&address)).await?;
             self.known.recipients.push(RecipientResult { address, accepted: reply.is_positive(), reply: Some(reply.clone()) });
             match reply.code {
                 200..=299 => accepted = Some(reply),
@@ -434,6 +442,8 @@ impl<'a, 's> Session<'a, 's> {
             }
             return Err(stop);
         }
+        // A reply that is there already would be taken for the one to the final dot.
+        self.nothing_unasked()?;
         let mut stuffed = Vec::with_capacity(message.len() + 64);
         let mut dots = DotStuffer::new();
         dots.push(message, &mut stuffed);
@@ -456,20 +466,54 @@ impl<'a, 's> Session<'a, 's> {
         Ok(reply)
     }
 
-    /// Sends a command without secrets and reads its reply.
+    /// Sends a command without secrets, unless it was sent ahead, and reads its reply.
     async fn command(&mut self, line: &str) -> Result<Reply, Stop> {
+        if self.ahead > 0 {
+            self.ahead -= 1;
+            return self.reply(1).await;
+        }
         self.say(line, line).await
     }
 
-    async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
+    /// Sends commands in one go. Their replies are read by [`Self::command`], in the same order.
+    async fn send_ahead(&mut self, commands: &[(Stage, String)]) -> Result<(), Stop> {
+        self.nothing_unasked()?;
+        let mut bytes = Vec::new();
+        for (stage, line) in commands {
+            self.record.sent_in(*stage, line);
+            push_line(line, &mut bytes);
+        }
+        self.write(&bytes).await?;
+        self.ahead = commands.len();
+        Ok(())
+    }
+
+    /// Takes the replies to what was sent ahead and is of no use any more. A message that was begun by that ends at once,
+    /// empty and for nobody (RFC 2920 section 3.1).
+    async fn settle(&mut self) -> Result<(), Stop> {
+        let mut last = None;
+        while self.ahead > 0 {
+            self.ahead -= 1;
+            last = Some(self.reply(1).await?);
+        }
+        if last.is_some_and(|reply| reply.code == 354) {
+            self.say(".", ".").await?;
+        }
+        Ok(())
+    }
+
+    fn nothing_unasked(&mut self) -> Result<(), Stop> {
         if self.connection.as_mut().is_some_and(Connection::has_unasked) {
             return Err(self.broken(Cause::OutOfStep.into()));
         }
+        Ok(())
+    }
+
+    async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
+        self.nothing_unasked()?;
         self.record.sent(shown);
-        // Whatever comes here was serialised by us; a control that slipped through would be a command of its own.
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(line.len() + 2));
-        bytes.extend(line.bytes().filter(|byte| !byte.is_ascii_control()));
-        bytes.extend_from_slice(b"\r\n");
+        push_line(line, &mut bytes);
         self.write(&bytes).await?;
         self.reply(1).await
     }
@@ -537,6 +581,7 @@ impl<'a, 's> Session<'a, 's> {
             protocol: server.protocol,
             encrypted: self.known.security.is_encrypted(),
             starttls_offered: self.offers.starttls,
+            downgrade: self.known.downgrade,
             certificate: self.known.certificate.as_deref(),
             sizes: stop.sizes,
             detail: stop.detail.as_deref(),
@@ -559,7 +604,8 @@ impl<'a, 's> Session<'a, 's> {
         let end = Instant::now() + GOODBYE.min(self.timer.step);
         self.timer.end = end;
         let reset = matches!(self.run.mode, Mode::Check(Some(_)));
-        let polite = (!reset || self.command("RSET").await.is_ok()) && self.command("QUIT").await.is_ok();
+        let polite =
+            self.settle().await.is_ok() && (!reset || self.command("RSET").await.is_ok()) && self.command("QUIT").await.is_ok();
         if polite {
             self.record.pass("");
         }
@@ -568,6 +614,12 @@ impl<'a, 's> Session<'a, 's> {
             drop(closed);
         }
     }
+}
+
+/// Whatever comes here was serialised by us; a control that slipped through would be a command of its own.
+fn push_line(line: &str, out: &mut Vec<u8>) {
+    out.extend(line.bytes().filter(|byte| !byte.is_ascii_control()));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What stands between the angle brackets of MAIL and RCPT.

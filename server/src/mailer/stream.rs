@@ -216,3 +216,63 @@ impl AsyncWrite for Watched {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection and the other end of it.
+    async fn pair() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (Connection::plain(ours.unwrap()), theirs.unwrap().0)
+    }
+
+    fn timer(step: u64, end: u64) -> Timer {
+        Timer { step: Duration::from_millis(step), end: Instant::now() + Duration::from_millis(end) }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_does_not_hold_us() {
+        let (mut ours, _theirs) = pair().await;
+        let big = vec![b'x'; 64 << 20];
+        let trouble = timer(100, 60_000).bound(1, ours.write(&big)).await.unwrap_err();
+        assert_eq!(trouble.cause, Cause::Timeout);
+    }
+
+    #[tokio::test]
+    async fn the_nearer_end_counts() {
+        let (mut ours, _theirs) = pair().await;
+        assert_eq!(timer(50, 60_000).bound(1, ours.line()).await.unwrap_err().cause, Cause::Timeout);
+        assert_eq!(timer(60_000, 50).bound(10, ours.line()).await.unwrap_err().cause, Cause::Deadline);
+    }
+
+    #[tokio::test]
+    async fn an_endless_line_is_read_no_further_than_its_cap() {
+        let (mut ours, mut theirs) = pair().await;
+        let writing = tokio::spawn(async move { while theirs.write_all(&vec![b'x'; 64 << 10]).await.is_ok() {} });
+        let trouble = timer(5_000, 5_000).bound(1, ours.line()).await.unwrap_err();
+        assert_eq!(trouble.cause, Cause::TooLong);
+        assert!(ours.pending.capacity() <= 4 * MAX_LINE, "{}", ours.pending.capacity());
+        drop(ours);
+        writing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_byte_that_nobody_asked_for_is_seen() {
+        let (mut ours, mut theirs) = pair().await;
+        assert!(!ours.has_unasked());
+        theirs.write_all(b"220 go\r\n2").await.unwrap();
+        assert_eq!(ours.line().await.unwrap(), b"220 go\r\n");
+        assert!(ours.has_unasked());
+        assert_eq!(ours.into_clean_tcp().unwrap_err().cause, Cause::Injected);
+        // Not read yet, only arrived.
+        let (ours, mut theirs) = pair().await;
+        theirs.write_all(b"2").await.unwrap();
+        let Io::Plain(stream) = &ours.io else { panic!("not encrypted") };
+        stream.readable().await.unwrap();
+        assert_eq!(ours.into_clean_tcp().unwrap_err().cause, Cause::Injected);
+    }
+}

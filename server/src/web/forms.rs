@@ -2,29 +2,17 @@
 //! same page with what was typed (never a password) and what is wrong.
 
 use app::backend::Edit;
-use app::forms::{Submitted, SubmittedEntry};
-use axum::Router;
-use axum::extract::{Form, Path, RawQuery, State};
+use app::pages::{Page, Submitted};
+use axum::extract::{Form, Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
 use domain::entry::{EntryId, Version};
-use domain::error::{ApiError, ErrorKind, Problem};
+use domain::error::Problem;
 use domain::field::Field;
 use domain::secret::Secret;
 use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
 
+use super::pages::failed;
 use super::{Web, see_other};
-
-/// The routes that take forms.
-pub(super) fn routes() -> Router<Web> {
-    Router::new()
-        .route("/servers/new", post(add))
-        .route("/servers/{id}", post(entry))
-        .route("/servers/trash", post(trash))
-        .route("/servers/undo", post(undo))
-        .route("/servers/edit", get(edit_chosen))
-        .route("/servers/try", get(try_chosen))
-}
 
 /// What a form brought, in order.
 struct Fields(Vec<(String, String)>);
@@ -71,20 +59,20 @@ impl Drop for Fields {
 
 type Posted = Form<Vec<(String, String)>>;
 
-async fn add(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn add(State(web): State<Web>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let name = fields.text(Field::Name.key());
     let patch = ServerPatch { name: Some(name.clone()), ..ServerPatch::default() };
     match web.backend.create(patch).await {
         Ok(saved) => see_other(&format!("/servers/{}", saved.id)),
-        Err(problem) => web.page("/servers/new", Some(Submitted::New { name, error: problem.into() })).await,
+        Err(problem) => web.show(Page::New { name, refused: Some(problem.into()) }).await,
     }
 }
 
-async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(fields): Posted) -> Response {
+pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let Ok(id) = id.parse().map(EntryId) else {
-        return web.page("/nothing-here", None).await;
+        return web.show(failed(Problem::NoSuchPage)).await;
     };
     let draft = fields.draft();
     let password = PasswordDraft {
@@ -96,46 +84,46 @@ async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(fields): Pos
     let action = fields.text("action");
     let test =
         TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
-    let mut submitted = SubmittedEntry { draft: draft.clone(), test: test.clone(), password_typed, error: None, report: None };
+    let mut submitted = Submitted { draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None };
     let edit = Edit::Form(Box::new(draft), password);
     if matches!(action.as_str(), "check" | "send") {
         match web.backend.test(Some(id), edit, test).await {
             Ok(report) => submitted.report = Some(report),
-            Err(problem) => submitted.error = Some(problem.into()),
+            Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else {
         let base = if action == "overwrite" { fields.number("current_version") } else { fields.number("version") };
         match web.backend.save(id, Version(base.unwrap_or_default()), edit).await {
             Ok(_) => return see_other(&format!("/servers/{id}?saved")),
-            Err(problem) => submitted.error = Some(problem.into()),
+            Err(problem) => submitted.refused = Some(problem.into()),
         }
     }
-    web.page(&format!("/servers/{id}"), Some(Submitted::Entry(Box::new(submitted)))).await
+    let page = web.entry_page(id, Some(submitted), false).await;
+    web.show(page).await
 }
 
-async fn trash(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn trash(State(web): State<Web>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let ids = fields.ids("id");
     let new_default = fields.number(Field::NewDefault.key()).map(EntryId);
+    let search = fields.text("search");
+    let number = fields.number("page").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
     match web.backend.trash(ids.clone(), new_default).await {
         Ok(trashed) => {
-            let page = fields.number("page").unwrap_or(1);
-            let search = percent(&fields.text("search"));
             let row = trashed.next.map(|id| format!("#server-{id}")).unwrap_or_default();
-            match (search.is_empty(), page) {
+            match (search.is_empty(), number) {
                 (true, 0 | 1) => see_other(&format!("/{row}")),
-                _ => see_other(&format!("/?search={search}&page={page}{row}")),
+                _ => see_other(&format!("/?search={}&page={number}{row}", percent(&search))),
             }
         }
         Err(problem) => {
-            let query: Vec<String> = ids.iter().map(|id| format!("id={id}")).collect();
-            let uri = format!("/servers/trash?{}", query.join("&"));
-            web.page(&uri, Some(Submitted::Trash { error: problem.into() })).await
+            let page = web.trash_page(ids, search, number, Some(problem.into())).await;
+            web.show(page).await
         }
     }
 }
 
-async fn undo(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let result = match fields.number("batch") {
         Some(batch) => web.backend.undo(batch).await,
@@ -143,38 +131,11 @@ async fn undo(State(web): State<Web>, Form(fields): Posted) -> Response {
     };
     match result {
         Ok(ids) => see_other(&ids.first().map_or_else(|| "/".to_owned(), |id| format!("/#server-{id}"))),
-        Err(problem) => web.page("/", Some(Submitted::List { error: problem.into() })).await,
+        Err(problem) => {
+            let page = web.list_page(String::new(), 1, Some(problem.into())).await;
+            web.show(page).await
+        }
     }
-}
-
-async fn edit_chosen(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    chosen(&web, query, "").await
-}
-
-async fn try_chosen(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    chosen(&web, query, "#try").await
-}
-
-/// Leads from the list's selection to the one entry in it.
-async fn chosen(web: &Web, query: Option<String>, fragment: &str) -> Response {
-    let query = query.unwrap_or_default();
-    let ids: Vec<u64> = query.split('&').filter_map(|pair| pair.strip_prefix("id=")?.parse().ok()).collect();
-    if let [id] = ids[..] {
-        return see_other(&format!("/servers/{id}{fragment}"));
-    }
-    let message = if ids.is_empty() {
-        "No server was chosen. Tick one, then try again."
-    } else {
-        "Only one server can be opened at a time. Tick just one, or use its name."
-    };
-    let error = ApiError {
-        error: ErrorKind::Invalid,
-        message: message.into(),
-        fields: std::collections::BTreeMap::new(),
-        current_version: None,
-        current: None,
-    };
-    web.page("/", Some(Submitted::List { error })).await
 }
 
 /// Percent-encodes text for a query.

@@ -105,9 +105,6 @@ pub(super) async fn api_status(mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(header::REFERER);
     let response = next.run(request).await;
     let status = response.status();
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        return api_error(Problem::Malformed { detail: "this address takes another HTTP method".into() });
-    }
     if status != StatusCode::INTERNAL_SERVER_ERROR {
         return response;
     }

@@ -127,6 +127,8 @@ struct Ear {
     heard: Vec<Heard>,
     pending: Vec<u8>,
     encrypted: bool,
+    /// A handshake came that nobody answers: no line follows any more.
+    deaf: bool,
 }
 
 impl Ear {
@@ -135,7 +137,8 @@ impl Ear {
         loop {
             if let Some(end) = self.pending.iter().position(|&b| b == b'\n') {
                 let line: Vec<u8> = self.pending.drain(..=end).collect();
-                let line = if is_tls(&line) {
+                self.deaf |= is_tls(&line);
+                let line = if self.deaf {
                     TLS.to_owned()
                 } else {
                     let line = String::from_utf8_lossy(&line);
@@ -156,7 +159,8 @@ impl Ear {
     /// The end of a connection: what is left without a line end counts too.
     fn done(mut self) -> Vec<Heard> {
         if !self.pending.is_empty() {
-            let line = if is_tls(&self.pending) { TLS.into() } else { String::from_utf8_lossy(&self.pending).into_owned() };
+            let line =
+                if self.deaf || is_tls(&self.pending) { TLS.into() } else { String::from_utf8_lossy(&self.pending).into_owned() };
             self.heard.push(Heard { line, encrypted: self.encrypted });
         }
         self.heard
@@ -175,7 +179,7 @@ async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
     stream.set_nodelay(true).unwrap();
     let socket = socket2::SockRef::from(&stream).try_clone().unwrap();
     let mut stream: Box<dyn Talk> = Box::new(stream);
-    let mut ear = Ear { heard: Vec::new(), pending: Vec::new(), encrypted: false };
+    let mut ear = Ear { heard: Vec::new(), pending: Vec::new(), encrypted: false, deaf: false };
     for act in script {
         match act {
             Act::Say(bytes) => {
@@ -241,11 +245,12 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        Self { issuer }
+        Self { issuer: CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    /// An authority below this one.
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
+        Self { issuer: CertifiedIssuer::signed_by(authority(name), KeyPair::generate().unwrap(), &self.issuer).unwrap() }
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -300,6 +305,13 @@ pub(crate) fn self_signed_server(names: &[&str], is_ca: bool) -> (Arc<ServerConf
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     (Arc::new(config(certificate.der().clone(), &key, rustls::DEFAULT_VERSIONS)), certificate.pem())
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
 }
 
 fn params(names: &[&str]) -> CertificateParams {

@@ -45,6 +45,21 @@ async fn login_is_asked_for_name_and_password() {
 }
 
 #[tokio::test]
+async fn cram_md5_goes_first_in_clear() {
+    let script = [
+        hello("AUTH PLAIN CRAM-MD5 LOGIN"),
+        on("AUTH CRAM-MD5", "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+").to_vec(),
+        vec![Act::Hear(""), say("235 ok")],
+    ]
+    .concat();
+    let run = run(vec![script], None, Mode::Check(None), allowed).await;
+    assert_eq!(run.outcome(), Outcome::Checked, "{:?}", run.finished);
+    let answer = STANDARD.decode(run.log.lines()[2]).unwrap();
+    assert!(answer.starts_with(b"anna@example.com ") && answer.len() == 17 + 32);
+    assert!(!run.log.has("AUTH PLAIN"), "the password never left");
+}
+
+#[tokio::test]
 async fn nothing_is_said_of_the_credentials_in_clear_without_permission() {
     let closed = run(vec![hello("AUTH PLAIN LOGIN")], None, sending(), password).await;
     assert_eq!(closed.failure(), (Stage::Auth, Some(Cause::PlaintextCredentials), "plaintext_credentials"));

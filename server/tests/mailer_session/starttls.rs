@@ -1,7 +1,7 @@
 //! The table of StartTLS in design.md, row by row, and what never leads to a fallback.
 
 use domain::smtp_server::{Protocol, SmtpServer, StartTls};
-use domain::transcript::{Cause, Downgrade, Outcome, Security, Stage};
+use domain::transcript::{Cause, Downgrade, Outcome, Security, Stage, exit_code};
 use server::mailer::Mode;
 
 use super::peer::{Act, Authority, on, raw, say, self_signed_server};
@@ -109,6 +109,9 @@ async fn a_fallback_sends_no_credentials_without_permission() {
     .await;
     assert_eq!(run.failure(), (Stage::Auth, Some(Cause::PlaintextCredentials), "plaintext_credentials"));
     stays_silent_after_failure(&run);
+    let diagnosis = run.finished.diagnosis.unwrap();
+    assert!(diagnosis.title.contains("because the server refused STARTTLS"), "{}", diagnosis.title);
+    assert_eq!(diagnosis.fix, None, "nobody is led to send the password in clear");
 }
 
 #[tokio::test]
@@ -315,4 +318,30 @@ async fn credentials_go_only_over_the_encrypted_part() {
     assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
     assert!(run.log.has("AUTH") && !run.log.has_in_clear("AUTH"));
     assert!(!run.shown().contains(CANARY));
+}
+
+#[tokio::test]
+async fn a_refused_introduction_after_the_handshake_is_told_from_the_first() {
+    let ca = Authority::new("Test authority");
+    let config = || Act::Handshake(ca.server(&[HOST], |_| {}));
+    let script = [starttls("220 go"), vec![config()], on("EHLO", "550 no").to_vec(), on("HELO", "550 no").to_vec()].concat();
+    let second = run(vec![script], Some(&ca.pem()), sending(), with(StartTls::EnabledAndRequired)).await;
+    assert_eq!((second.finished.stage, second.finished.upgraded), (Stage::Ehlo, true));
+    assert_eq!(exit_code(&second.finished), 32);
+
+    // The end without close_notify.
+    let script = [starttls("220 go"), vec![config(), Act::Hear("EHLO"), Act::Close]].concat();
+    let cut = run(vec![script], Some(&ca.pem()), sending(), with(StartTls::Enabled)).await;
+    assert_eq!(cut.failure(), (Stage::Ehlo, Some(Cause::Closed), "connection_closed"));
+    assert_eq!(cut.log.connections.len(), 1, "no fallback once it was encrypted");
+}
+
+#[tokio::test]
+async fn a_missing_intermediate_is_an_unknown_issuer() {
+    let ca = Authority::new("Test authority");
+    let between = ca.intermediate("Between");
+    let script = [starttls("220 go"), vec![Act::Handshake(between.server(&[HOST], |_| {}))]].concat();
+    let run = run(vec![script], Some(&ca.pem()), sending(), with(StartTls::EnabledAndRequired)).await;
+    assert_eq!(run.failure(), (Stage::Tls, Some(Cause::UnknownIssuer), "certificate_unknown_issuer"));
+    assert!(run.finished.diagnosis.unwrap().title.contains("CN=Between"));
 }

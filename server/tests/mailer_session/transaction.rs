@@ -1,10 +1,10 @@
 //! What is sent, to whom, and what each reply leads to.
 
-use domain::transcript::{Cause, Outcome, Security, Stage, headline};
-use server::mailer::Mode;
+use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What, headline};
+use server::mailer::{Mode, TestRun};
 
-use super::peer::{Act, on, say};
-use super::{HOST, envelope, hello, run, sending, transaction};
+use super::peer::{Act, Peer, on, say};
+use super::{HOST, entry, envelope, hello, mailer, run, sending, transaction};
 
 #[tokio::test]
 async fn a_test_message_arrives_as_it_should() {
@@ -124,4 +124,82 @@ async fn after_the_final_dot_only_a_refusal_is_a_failure() {
         assert_eq!(run.outcome(), outcome, "{cause:?}");
         assert_eq!(run.failure(), (Stage::Accepted, Some(cause), kind));
     }
+}
+
+#[tokio::test]
+async fn what_may_go_ahead_goes_in_one_go() {
+    let script = [
+        hello("PIPELINING"),
+        vec![
+            Act::Hear("MAIL FROM:<scan@example.com>"),
+            Act::Hear("RCPT TO:<a@example.org>"),
+            Act::Hear("RCPT TO:<b@example.org>"),
+            Act::Hear("DATA"),
+            say("250 ok\n550 5.1.1 who\n250 ok\n354 go on"),
+            Act::HearMessage,
+            say("250 queued as 77"),
+        ],
+    ]
+    .concat();
+    let run = run(vec![script], None, Mode::Send(envelope(&["a@example.org", "b@example.org"])), |_| {}).await;
+    assert_eq!((run.outcome(), run.finished.partial), (Outcome::Sent, true), "{:?}", run.finished);
+    assert_eq!(run.finished.recipients.iter().map(|r| r.accepted).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(run.finished.queue_id.as_deref(), Some("77"));
+}
+
+#[tokio::test]
+async fn what_went_ahead_in_vain_is_taken_back() {
+    let ahead =
+        |replies: &str| [hello("PIPELINING"), vec![Act::Hear("MAIL"), Act::Hear("RCPT"), Act::Hear("DATA"), say(replies)]].concat();
+    // The server refuses everybody and takes DATA all the same: an empty message for nobody ends it.
+    let script = [ahead("250 ok\n550 5.1.1 who\n354 go on"), on(".", "554 5.5.1 no recipients").to_vec()].concat();
+    let refused = run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!(refused.failure(), (Stage::RcptTo, Some(Cause::Rejected), "unknown_recipient"));
+    assert_eq!(refused.log.lines()[4..], [".", "QUIT"]);
+
+    let sender = run(vec![ahead("553 5.7.1 not yours\n503 no\n503 no")], None, sending(), |_| {}).await;
+    assert_eq!(sender.failure(), (Stage::MailFrom, Some(Cause::Rejected), "sender_not_allowed"));
+    assert_eq!(sender.log.lines()[4..], ["QUIT"]);
+
+    let check = [hello("PIPELINING"), vec![Act::Hear("MAIL"), Act::Hear("RCPT"), say("250 ok\n250 ok")]].concat();
+    let check = run(vec![check], None, Mode::Check(Some(envelope(&["anna@example.org"]))), |_| {}).await;
+    assert_eq!(check.outcome(), Outcome::Checked);
+    assert!(!check.log.has("DATA"));
+}
+
+#[tokio::test]
+async fn a_reply_before_the_message_is_not_taken_for_the_one_after_it() {
+    let script =
+        [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", "250 ok").to_vec(), on("DATA", "354 go\n250 queued as 1").to_vec()]
+            .concat();
+    let run = run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!(run.failure(), (Stage::Data, Some(Cause::OutOfStep), "protocol_error"));
+    assert!(!run.log.lines().iter().any(|line| line.starts_with("Date:") || line.starts_with("MESSAGE")));
+}
+
+#[tokio::test]
+async fn dropping_the_run_ends_it_there() {
+    let script = [hello(""), vec![Act::Hear("MAIL"), Act::Silence]].concat();
+    let peer = Peer::new(vec![script]).await;
+    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+    let mut events = Vec::new();
+    let (asked, mut when) = tokio::sync::mpsc::unbounded_channel();
+    let mut sink = |event: Event| {
+        if matches!(&event.what, What::Sent { line, .. } if line.starts_with("MAIL")) {
+            asked.send(()).unwrap();
+        }
+        events.push(event);
+    };
+    let mailer = mailer(None);
+    {
+        let mut running = std::pin::pin!(mailer.run(run, &mut sink));
+        tokio::select! {
+            finished = &mut running => panic!("it went on: {finished:?}"),
+            _ = when.recv() => {}
+        }
+    }
+    let log = peer.log().await;
+    assert!(!log.has("RCPT") && !log.has("DATA"), "{log:?}");
+    let finished = Finished::cancelled(&events);
+    assert_eq!((finished.outcome, finished.stage), (Outcome::Cancelled, Stage::MailFrom));
 }

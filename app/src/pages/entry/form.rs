@@ -1,7 +1,7 @@
 //! The form of an entry. It is posted as it is where the program does not run; where it runs, saving and testing stay on the
 //! page.
 
-use domain::entry::{EntryView, Version};
+use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
 use domain::size::Size;
@@ -12,8 +12,10 @@ use leptos::prelude::*;
 use super::report::Report;
 use super::stale::Stale;
 use crate::api::{Failure, TestReport, save_server, test_server};
-use crate::components::{CheckField, ChoiceField, ErrorNotice, FormState, PasswordFields, SelectField, TextField, field_id};
-use crate::forms::SubmittedEntry;
+use crate::components::{
+    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, TextField, field_id,
+};
+use crate::pages::EntryData;
 
 /// What the page is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +78,7 @@ impl Page {
 
     fn focus_first_error(self) {
         if let Some(field) = self.state.first_error() {
-            #[cfg(feature = "hydrate")]
-            crate::browser::focus(field_id(field));
-            #[cfg(not(feature = "hydrate"))]
-            let _ = field_id(field);
+            focus(field_id(field));
         }
     }
 
@@ -89,6 +88,8 @@ impl Page {
         self.error.set(Some(failure.0));
         if on_fields {
             self.focus_first_error();
+        } else {
+            focus(NOTICE.to_owned());
         }
     }
 
@@ -152,15 +153,16 @@ impl Page {
     }
 }
 
-/// The form and what is around it.
+/// The page of one entry.
 #[component]
-pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, saved: bool) -> impl IntoView {
+pub(crate) fn Entry(data: EntryData) -> impl IntoView {
+    let EntryData { view, submitted, saved } = data;
     let stored = view.draft();
-    let error = submitted.as_ref().and_then(|s| s.error.clone());
+    let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
-    let state = FormState::new(draft.clone(), test.clone(), error.as_ref());
+    let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
     let page = Page {
         state,
         version: RwSignal::new(view.version),
@@ -168,7 +170,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
         has_password: RwSignal::new(view.has_password()),
         tested: RwSignal::new(report.is_some().then_some((draft, test))),
         report: RwSignal::new(report),
-        error: RwSignal::new(error),
+        error: RwSignal::new(refused),
         busy: RwSignal::new(Busy::No),
         saved: RwSignal::new(saved),
         id: view.id,
@@ -196,7 +198,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
     let name = view.name.clone();
     view! {
         <form class="page entry" method="post" action=format!("/servers/{}", view.id) novalidate on:submit=submit>
-            <p class="crumb"><a href="/" rel="external">"Mail SMTP servers"</a></p>
+            <p class="crumb"><a href="/">"Mail SMTP servers"</a></p>
             <div class="title sticky">
                 <div>
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
@@ -204,7 +206,7 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
                 </div>
                 <div class="actions">
                     <SaveState page/>
-                    <a class="button" href="/" rel="external">"Back"</a>
+                    <a class="button" href="/">"Back"</a>
                     <button class="primary" name="action" value="save" data-shortcut="save" aria-disabled=move || (page.busy.get() == Busy::Saving).then_some("true")>
                         {move || if page.busy.get() == Busy::Saving { "Saving…" } else { "Save" }}
                     </button>
@@ -219,7 +221,15 @@ pub(super) fn EntryForm(view: EntryView, submitted: Option<SubmittedEntry>, save
                 <TryIt page/>
             </div>
         </form>
-    }.into_any()
+    }
+}
+
+/// Focuses an element, in the browser.
+fn focus(id: String) {
+    #[cfg(feature = "hydrate")]
+    crate::browser::focus(id);
+    #[cfg(not(feature = "hydrate"))]
+    drop(id);
 }
 
 /// What happens once, when the program runs.
@@ -234,7 +244,7 @@ fn on_start(page: Page, just_added: bool) {
         if page.error.with_untracked(Option::is_some) {
             page.focus_first_error();
         } else if just_added {
-            crate::browser::focus(field_id(Field::Host));
+            focus(field_id(Field::Host));
         } else {
             crate::browser::focus_fragment();
         }
@@ -246,20 +256,18 @@ fn on_start(page: Page, just_added: bool) {
 
 #[component]
 fn SaveState(page: Page) -> impl IntoView {
+    let class = move || if page.state.wrong_fields() == 0 { "save-state" } else { "save-state bad" };
     view! {
-        <p class="save-state" role="status">
-            {move || {
-                if page.unsaved() {
-                    "Unsaved changes"
-                } else if page.saved.get() {
-                    "Saved"
-                } else {
-                    ""
-                }
+        <p class=class role="status">
+            {move || match page.state.wrong_fields() {
+                0 if page.unsaved() => "Unsaved changes".to_owned(),
+                0 if page.saved.get() => "Saved".to_owned(),
+                0 => String::new(),
+                1 => "One field needs a change".to_owned(),
+                n => format!("{n} fields need a change"),
             }}
         </p>
     }
-    .into_any()
 }
 
 #[component]
@@ -282,7 +290,7 @@ fn Fields(page: Page) -> impl IntoView {
     view! {
         <div class="fields">
             <section class="group" aria-labelledby="g-name">
-                <h2 id="g-name">"Name"</h2>
+                <h2 id="g-name">"This server"</h2>
                 <TextField state field=Field::Name required=true/>
                 <ChoiceField state field=Field::Kind choices=Kind::CHOICES/>
                 <CheckField state field=Field::Default/>
@@ -320,7 +328,7 @@ fn Fields(page: Page) -> impl IntoView {
                 <TextField state field=Field::AzureTenant/>
             </details>
         </div>
-    }.into_any()
+    }
 }
 
 #[component]
@@ -349,7 +357,7 @@ fn TryIt(page: Page) -> impl IntoView {
                 <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
             </div>
             <p class="progress" role="status">{move || testing().then_some("Talking to the server…")}</p>
-            {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated)/> })}
+            {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated) state/> })}
         </section>
-    }.into_any()
+    }
 }

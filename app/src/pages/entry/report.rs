@@ -5,10 +5,11 @@ use domain::transcript::{Event, Finished, Outcome, What};
 use leptos::prelude::*;
 
 use crate::api::TestReport;
+use crate::components::FormState;
 
 /// The report under the buttons. It stays while one edits, marked once it is from before a change.
 #[component]
-pub(super) fn Report(report: TestReport, outdated: Signal<bool>) -> impl IntoView {
+pub(super) fn Report(report: TestReport, outdated: Signal<bool>, state: FormState) -> impl IntoView {
     let TestReport { headline, events } = report;
     let finished = events.iter().rev().find_map(|event| match &event.what {
         What::Finished(finished) => Some(finished.clone()),
@@ -20,25 +21,27 @@ pub(super) fn Report(report: TestReport, outdated: Signal<bool>) -> impl IntoVie
             <p class="muted" hidden=move || !outdated.get()>"From before your change."</p>
             <div role="status" class=if good { "notice good" } else { "notice bad" }>
                 <p class="headline">{headline}</p>
-                {finished.as_ref().and_then(meaning)}
+                {finished.as_ref().and_then(|finished| meaning(finished, state))}
             </div>
             {stages(&events)}
         </div>
     }
-    .into_any()
 }
 
-/// The diagnosis with its evidence.
-fn meaning(finished: &Finished) -> Option<impl IntoView + use<>> {
+/// Why we think so, what to do, and the change that a button can make. The headline has said what it means.
+fn meaning(finished: &Finished, state: FormState) -> Option<impl IntoView + use<>> {
     let diagnosis = finished.diagnosis.clone()?;
     let steps: Vec<_> = diagnosis.steps.into_iter().map(|step| view! { <li>{step}</li> }).collect();
-    let evidence = finished.reply.clone().map(|reply| {
-        view! { <p class="machine">"← " {reply.code} " " {reply.enhanced.map(|e| e + " ")} {reply.text}</p> }
+    let evidence = diagnosis.evidence.or_else(|| finished.reply.as_ref().map(ToString::to_string));
+    let fix = diagnosis.fix.map(|fix| {
+        let label = fix.label();
+        let apply = move |_| state.apply_fix(&fix);
+        view! { <p class="actions fix"><button type="button" on:click=apply>{label}</button></p> }
     });
     Some(view! {
-        <p>{diagnosis.title}</p>
-        {evidence}
+        {evidence.map(|evidence| view! { <p class="machine">{evidence}</p> })}
         <ol>{steps}</ol>
+        {fix}
     })
 }
 

@@ -3,6 +3,7 @@
 use domain::field::Field;
 use domain::smtp_server::ServerDraft;
 use domain::words;
+use leptos::either::Either;
 use leptos::prelude::*;
 
 use super::form::Page;
@@ -32,17 +33,16 @@ pub(super) fn Stale(page: Page) -> impl IntoView {
                 })
                 .collect();
             if rows.is_empty() {
-                view! { <p>"Both versions have the same settings; only the password may differ."</p> }.into_any()
+                Either::Left(view! { <p>"Both versions have the same settings; only the password may differ."</p> })
             } else {
-                view! {
+                Either::Right(view! {
                     <table>
                         <thead>
                             <tr><th scope="col">"Field"</th><th scope="col">"Yours"</th><th scope="col">"Stored now"</th></tr>
                         </thead>
                         <tbody>{rows}</tbody>
                     </table>
-                }
-                .into_any()
+                })
             }
         });
         let keep = move |ev: leptos::ev::MouseEvent| {
@@ -63,7 +63,7 @@ pub(super) fn Stale(page: Page) -> impl IntoView {
                 {rows}
                 <input type="hidden" name="current_version" value=version.0.to_string()/>
                 <div class="actions">
-                    <a class="button" href="" rel="external" on:click=take>"Take what is stored"</a>
+                    <a class="button" href="" on:click=take>"Take what is stored"</a>
                     <button name="action" value="overwrite" on:click=keep>"Save mine over it"</button>
                 </div>
             </section>

@@ -1,0 +1,109 @@
+//! Pages: one [`Backend`](app::backend::Backend) call finds what a page shows; `app` shows it.
+
+use app::pages::{EntryData, Page, Submitted};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, RawQuery, State};
+use axum::response::Response;
+use domain::entry::{EntryId, ListQuery};
+use domain::error::{ApiError, ErrorKind, Problem};
+use serde::Deserialize;
+
+use super::{Web, see_other};
+
+/// What the list's address says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ListAddress {
+    #[serde(default)]
+    search: String,
+    #[serde(default)]
+    page: String,
+}
+
+/// The page that failed to be made.
+pub(super) fn failed(problem: Problem) -> Page {
+    Page::Failed(problem.into())
+}
+
+impl Web {
+    pub(super) async fn list_page(&self, search: String, page: u32, refused: Option<ApiError>) -> Page {
+        match self.backend.list(ListQuery { search: search.clone(), page }).await {
+            Ok(list) => Page::List { search, list, refused },
+            Err(problem) => failed(problem),
+        }
+    }
+
+    pub(super) async fn trash_page(&self, ids: Vec<EntryId>, search: String, number: u32, refused: Option<ApiError>) -> Page {
+        match self.backend.trash_plan(ids).await {
+            Ok(plan) => Page::Trash { plan, search, number, refused },
+            Err(problem) => failed(problem),
+        }
+    }
+
+    pub(super) async fn entry_page(&self, id: EntryId, submitted: Option<Submitted>, saved: bool) -> Page {
+        match self.backend.entry(id).await {
+            Ok(view) => Page::Entry(Box::new(EntryData { view, submitted, saved })),
+            Err(problem) => failed(problem),
+        }
+    }
+}
+
+pub(super) async fn list(State(web): State<Web>, address: Result<Query<ListAddress>, QueryRejection>) -> Response {
+    let ListAddress { search, page } = address.map(|query| query.0).unwrap_or_default();
+    let page = web.list_page(search, page.parse().unwrap_or(1), None).await;
+    web.show(page).await
+}
+
+pub(super) async fn new(State(web): State<Web>) -> Response {
+    let page = match web.backend.suggest_name().await {
+        Ok(name) => Page::New { name, refused: None },
+        Err(problem) => failed(problem),
+    };
+    web.show(page).await
+}
+
+pub(super) async fn trash(
+    State(web): State<Web>,
+    address: Result<Query<ListAddress>, QueryRejection>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let ListAddress { search, page } = address.map(|query| query.0).unwrap_or_default();
+    let page = web.trash_page(ids(query.as_deref()), search, page.parse().unwrap_or(1), None).await;
+    web.show(page).await
+}
+
+pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let page = match id.parse() {
+        Ok(id) => web.entry_page(EntryId(id), None, query.as_deref() == Some("saved")).await,
+        Err(_) => failed(Problem::NoSuchPage),
+    };
+    web.show(page).await
+}
+
+pub(super) async fn edit_chosen(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
+    chosen(&web, query.as_deref(), "").await
+}
+
+pub(super) async fn try_chosen(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
+    chosen(&web, query.as_deref(), "#try").await
+}
+
+/// Leads from the list's selection to the one entry in it.
+async fn chosen(web: &Web, query: Option<&str>, fragment: &str) -> Response {
+    let ids = ids(query);
+    if let [id] = ids[..] {
+        return see_other(&format!("/servers/{id}{fragment}"));
+    }
+    let message = if ids.is_empty() {
+        "No server was chosen. Tick one, then try again."
+    } else {
+        "Only one server can be opened at a time. Tick just one, or use its name."
+    };
+    let refused = ApiError { message: message.into(), ..ApiError::new(ErrorKind::Invalid) };
+    let page = web.list_page(String::new(), 1, Some(refused)).await;
+    web.show(page).await
+}
+
+/// The ids in an address, in order.
+fn ids(query: Option<&str>) -> Vec<EntryId> {
+    query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("id=")?.parse().ok()).map(EntryId).collect()
+}
