@@ -20,10 +20,6 @@ const WASM_FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-/// Leptos gives up the types of components at their borders: the module is a fifth smaller, and both builds are quicker. The
-/// server must do the same, so that both agree on what the pages are made of.
-const ERASE: [&str; 2] = ["--config", "build.rustflags=['--cfg', 'erase_components']"];
-
 /// Builds `target/release/postroom`. Steps whose inputs are as they were are skipped.
 pub(crate) fn build(project: &Project) -> Outcome {
     let started = Instant::now();
@@ -35,7 +31,7 @@ pub(crate) fn build(project: &Project) -> Outcome {
     fs::create_dir_all(&site).doing(|| format!("create {}", site.display()))?;
 
     println!("Building the web app …");
-    run(project.cargo("build").args(["--profile", "wasm", "--target", setup::WASM, "-p", "frontend"]).args(ERASE))?;
+    run(project.cargo("build").args(["--profile", "wasm", "--target", setup::WASM, "-p", "frontend"]))?;
     let mut assets = frontend(project)?;
     for (logical, bytes) in assets::style(&project.root.join("style"))? {
         assets.push(assets::put(&site, &logical, &bytes)?);
@@ -43,7 +39,7 @@ pub(crate) fn build(project: &Project) -> Outcome {
     assets::finish(&site, &assets)?;
 
     println!("Building the server …");
-    run(project.cargo("build").args(["--release", "-p", "server"]).args(ERASE).env("POSTROOM_ASSETS", &site))?;
+    run(project.cargo("build").args(["--release", "-p", "server"]).env("POSTROOM_ASSETS", &site))?;
     println!("Built {} in {:.1} s.", project.binary().display(), started.elapsed().as_secs_f64());
     Ok(())
 }
