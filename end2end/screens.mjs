@@ -208,6 +208,8 @@ try {
         const context = await browser.newContext({ colorScheme, viewport: { width, height: width > 600 ? 900 : 844 }, reducedMotion: 'reduce', hasTouch: width < 600, isMobile: width < 600 });
         const page = await context.newPage();
         await visit(page, url, async (name) => {
+          // Sticky parts belong where they are at first.
+          await page.evaluate(() => window.scrollTo(0, 0));
           await page.waitForTimeout(100);
           await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
           count += 1;
