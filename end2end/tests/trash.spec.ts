@@ -11,7 +11,7 @@ test('trash asks once, names what goes, and undo brings entry and password back'
   await chosen(page, 'Trash').click();
 
   await expect(page.getByRole('heading', { level: 1, name: 'Trash second?' })).toBeVisible();
-  await expect(page.getByText('Applications can\'t send through second any more.')).toBeVisible();
+  await expect(page.getByText('Applications can no longer send through second.')).toBeVisible();
   await expect(page.getByText('You can undo this for 10 seconds')).toBeVisible();
   // Nothing has happened yet, and the way back leaves it so.
   expect((await postroom.get(id)).name).toBe('second');
