@@ -58,7 +58,7 @@ pub struct Assets {
     /// The program.
     pub wasm: Option<String>,
     /// The style sheet.
-    pub style: Option<String>,
+    pub stylesheet: Option<String>,
     /// The icon.
     pub icon: Option<String>,
 }

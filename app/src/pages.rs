@@ -124,3 +124,18 @@ fn Failed(error: ApiError) -> impl IntoView {
         </div>
     }
 }
+
+/// Percent-encodes text for the query of an address (RFC 3986 section 2.1).
+pub fn encode_query(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                out.push(char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase());
+            }
+        }
+        out
+    })
+}

@@ -12,7 +12,7 @@ pub fn shell() -> impl IntoView {
     let title = use_context::<Page>().map(|page| page.title()).unwrap_or_default();
     let assets = use_context::<crate::backend::Assets>().unwrap_or_default();
     let nonce = leptos::nonce::use_nonce();
-    let style = assets.style.map(|href| view! { <link rel="stylesheet" href=href/> });
+    let style = assets.stylesheet.map(|href| view! { <link rel="stylesheet" href=href/> });
     let icon = assets.icon.map(|href| view! { <link rel="icon" type="image/svg+xml" href=href/> });
     let program = assets.script.zip(assets.wasm).map(|(script, wasm)| {
         let start = format!("import init,{{hydrate}} from '{script}';await init({{module_or_path:'{wasm}'}});hydrate()");

@@ -43,8 +43,12 @@ struct ServeArgs {
     /// Where everything is kept; made if it is missing
     #[arg(long, env = "POSTROOM_DATA_DIR", default_value = "./data", value_name = "DIR")]
     data_dir: PathBuf,
-    /// The address under which people reach it, if that is another one, such as http://localhost:8080
-    #[arg(long, env = "POSTROOM_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        help = "The address under which people reach it, if that is another one, such as http://localhost:8080",
+        long,
+        env = "POSTROOM_PUBLIC_URL",
+        value_name = "URL"
+    )]
     public_url: Option<String>,
 }
 

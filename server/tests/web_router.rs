@@ -1,5 +1,7 @@
 //! The router over a backend that remembers: what is answered, what is refused, and what then did not happen.
 
+#![expect(clippy::unwrap_used, reason = "what can't be read fails the test")]
+
 use std::sync::{Arc, Mutex};
 
 use app::api::{Saved, TestReport, Trashed};

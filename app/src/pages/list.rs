@@ -7,6 +7,7 @@ use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
+use super::encode_query;
 use crate::components::ErrorNotice;
 
 /// How long typing has to pause before the search runs: milliseconds.
@@ -115,7 +116,7 @@ fn results(search: &str, list: &ListPage) -> impl IntoView + use<> {
 /// The links to the other pages.
 fn pages(page: u32, pages: u32, search: &str) -> Option<impl IntoView + use<>> {
     let link = |to: u32, text: &'static str| {
-        let href = format!("/?search={}&page={to}", form_urlencode(search));
+        let href = format!("/?search={}&page={to}", encode_query(search));
         (1..=pages).contains(&to).then(|| view! { <a class="button quiet" href=href>{text}</a> })
     };
     (pages > 1).then(|| {
@@ -178,7 +179,7 @@ fn search_while_typing(
                 if wanted.with_untracked(|w| *w != text) {
                     return;
                 }
-                let address = if text.is_empty() { "/".to_owned() } else { format!("/?search={}", form_urlencode(&text)) };
+                let address = if text.is_empty() { "/".to_owned() } else { format!("/?search={}", encode_query(&text)) };
                 crate::browser::replace_address(&address);
                 match result {
                     Ok(list) => {
@@ -276,19 +277,4 @@ pub(super) fn names(names: &[String]) -> String {
         [one, two, three] => format!("{one}, {two} and {three}"),
         [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
     }
-}
-
-/// Percent-encodes text for a query.
-pub(super) fn form_urlencode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for nibble in [byte >> 4, byte & 15] {
-                out.push(char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase());
-            }
-        }
-        out
-    })
 }

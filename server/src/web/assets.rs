@@ -25,7 +25,7 @@ static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 /// Where the pages find the assets.
 pub(super) fn urls() -> Assets {
     let url = |logical: &str| ASSETS.iter().find(|a| a.logical == logical).map(|a| format!("/assets/{}", a.name));
-    Assets { script: url("app.js"), wasm: url("app_bg.wasm"), style: url("main.css"), icon: url("favicon.svg") }
+    Assets { script: url("app.js"), wasm: url("app_bg.wasm"), stylesheet: url("main.css"), icon: url("favicon.svg") }
 }
 
 /// One asset, in the encoding that the browser likes best. Its name changes with its content, so it is kept for ever.

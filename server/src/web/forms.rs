@@ -2,7 +2,7 @@
 //! same page with what was typed (never a password) and what is wrong.
 
 use app::backend::Edit;
-use app::pages::{Page, Submitted};
+use app::pages::{Page, Submitted, encode_query};
 use axum::extract::{Form, Path, State};
 use axum::response::Response;
 use domain::entry::{EntryId, Version};
@@ -113,7 +113,7 @@ pub(super) async fn trash(State(web): State<Web>, Form(fields): Posted) -> Respo
             let row = trashed.next.map(|id| format!("#server-{id}")).unwrap_or_default();
             match (search.is_empty(), number) {
                 (true, 0 | 1) => see_other(&format!("/{row}")),
-                _ => see_other(&format!("/?search={}&page={number}{row}", percent(&search))),
+                _ => see_other(&format!("/?search={}&page={number}{row}", encode_query(&search))),
             }
         }
         Err(problem) => {
@@ -136,16 +136,4 @@ pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Respon
             web.show(page).await
         }
     }
-}
-
-/// Percent-encodes text for a query.
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
 }

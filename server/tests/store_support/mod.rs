@@ -1,6 +1,6 @@
 //! What the tests of the store share: a clock and random bytes that the test sets, drafts, and a look at everything
 //! that is stored.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::Path;
 use std::sync::Arc;

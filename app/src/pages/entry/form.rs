@@ -19,10 +19,18 @@ use crate::pages::EntryData;
 
 /// What the page is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Busy {
-    No,
+enum Doing {
+    Nothing,
     Saving,
+    /// Nothing, after a save.
+    Saved,
     Testing,
+}
+
+impl Doing {
+    const fn is_busy(self) -> bool {
+        matches!(self, Self::Saving | Self::Testing)
+    }
 }
 
 /// What the page is, beside its fields.
@@ -38,8 +46,7 @@ pub(super) struct Page {
     report: RwSignal<Option<TestReport>>,
     /// What the last test ran on.
     tested: RwSignal<Option<(ServerDraft, TestDraft)>>,
-    busy: RwSignal<Busy>,
-    saved: RwSignal<bool>,
+    doing: RwSignal<Doing>,
     id: domain::entry::EntryId,
 }
 
@@ -96,8 +103,7 @@ impl Page {
     /// Saves what is typed.
     pub(super) fn save(self) {
         let Some(patch) = self.patch(false) else { return };
-        self.busy.set(Busy::Saving);
-        self.saved.set(false);
+        self.doing.set(Doing::Saving);
         leptos::task::spawn_local(async move {
             let sent = self.state.draft.get_untracked();
             let keeps_password = match &patch.password {
@@ -105,7 +111,7 @@ impl Page {
                 Some(change) => change.is_some(),
             };
             let result = save_server(self.id, self.version.get_untracked(), patch).await;
-            self.busy.set(Busy::No);
+            self.doing.set(if result.is_ok() { Doing::Saved } else { Doing::Nothing });
             match result {
                 Ok(saved) => {
                     self.version.set(saved.version);
@@ -114,7 +120,6 @@ impl Page {
                     self.has_password.set(keeps_password);
                     self.state.submitted.set(false);
                     self.error.set(None);
-                    self.saved.set(true);
                 }
                 Err(failure) => self.refused(failure),
             }
@@ -127,11 +132,11 @@ impl Page {
         let Some(patch) = self.patch(true) else { return };
         let TestDraft { from, to, .. } = self.state.test.get_untracked();
         let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
-        self.busy.set(Busy::Testing);
+        self.doing.set(Doing::Testing);
         self.error.set(None);
         leptos::task::spawn_local(async move {
             let result = test_server(Some(self.id), patch, from, to, check_only).await;
-            self.busy.set(Busy::No);
+            self.doing.set(Doing::Nothing);
             match result {
                 Ok(report) => {
                     self.report.set(Some(report));
@@ -171,8 +176,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         tested: RwSignal::new(report.is_some().then_some((draft, test))),
         report: RwSignal::new(report),
         error: RwSignal::new(refused),
-        busy: RwSignal::new(Busy::No),
-        saved: RwSignal::new(saved),
+        doing: RwSignal::new(if saved { Doing::Saved } else { Doing::Nothing }),
         id: view.id,
     };
     #[cfg(feature = "hydrate")]
@@ -180,7 +184,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
 
     let submit = move |ev: leptos::ev::SubmitEvent| {
         ev.prevent_default();
-        if page.busy.get_untracked() != Busy::No {
+        if page.doing.get_untracked().is_busy() {
             return;
         }
         #[cfg(feature = "hydrate")]
@@ -207,8 +211,8 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                 <div class="actions">
                     <SaveState page/>
                     <a class="button" href="/">"Back"</a>
-                    <button class="primary" name="action" value="save" data-shortcut="save" aria-disabled=move || (page.busy.get() == Busy::Saving).then_some("true")>
-                        {move || if page.busy.get() == Busy::Saving { "Saving…" } else { "Save" }}
+                    <button class="primary" name="action" value="save" data-shortcut="save" aria-disabled=move || (page.doing.get() == Doing::Saving).then_some("true")>
+                        {move || if page.doing.get() == Doing::Saving { "Saving…" } else { "Save" }}
                     </button>
                 </div>
             </div>
@@ -248,7 +252,7 @@ fn on_start(page: Page, just_added: bool) {
         } else {
             crate::browser::focus_fragment();
         }
-        if page.saved.get_untracked() {
+        if page.doing.get_untracked() == Doing::Saved {
             crate::browser::replace_address(&format!("/servers/{}", page.id));
         }
     });
@@ -261,7 +265,7 @@ fn SaveState(page: Page) -> impl IntoView {
         <p class=class role="status">
             {move || match page.state.wrong_fields() {
                 0 if page.unsaved() => "Unsaved changes".to_owned(),
-                0 if page.saved.get() => "Saved".to_owned(),
+                0 if page.doing.get() == Doing::Saved => "Saved".to_owned(),
                 0 => String::new(),
                 1 => "One field needs a change".to_owned(),
                 n => format!("{n} fields need a change"),
@@ -334,7 +338,7 @@ fn Fields(page: Page) -> impl IntoView {
 #[component]
 fn TryIt(page: Page) -> impl IntoView {
     let state = page.state;
-    let testing = move || page.busy.get() == Busy::Testing;
+    let testing = move || page.doing.get() == Doing::Testing;
     let outdated =
         move || page.tested.with(|tested| tested.as_ref().is_some_and(|(draft, _)| state.draft.with(|now| now != draft)));
     // Enter in these fields tries, it does not save.
