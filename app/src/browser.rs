@@ -1,7 +1,7 @@
 //! What only a browser has: focus, storage, leaving the page, keys. All of it through gloo and web-sys; nothing here
 //! decides anything about entries.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use gloo_events::{EventListener, EventListenerOptions};
 use gloo_storage::{LocalStorage, Storage};
@@ -18,6 +18,31 @@ struct Early {
 
 thread_local! {
     static EARLY: RefCell<Vec<Early>> = const { RefCell::new(Vec::new()) };
+    /// Whether a pointer is pressed.
+    static PRESSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Watches whether a pointer is pressed, for [`after_press`]; for as long as the page lives.
+pub fn watch_presses() {
+    for (event, pressed) in [("pointerdown", true), ("pointerup", false), ("pointercancel", false)] {
+        EventListener::new_with_options(&document(), event, EventListenerOptions::run_in_capture_phase(), move |_| {
+            PRESSED.set(pressed);
+        })
+        .forget();
+    }
+}
+
+/// Does `work` once no pointer is pressed. An error that appears when a field is left would otherwise push away the very
+/// button that is being pressed, and the press would be lost.
+pub fn after_press(work: impl FnOnce() + 'static) {
+    if !PRESSED.get() {
+        return work();
+    }
+    EventListener::once(&window(), "pointerup", move |_| {
+        // After the click that follows.
+        gloo_timers::callback::Timeout::new(0, work).forget();
+    })
+    .forget();
 }
 
 /// Remembers what was typed before the program started; call it before hydrating.

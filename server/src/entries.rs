@@ -13,7 +13,7 @@ use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
 use domain::secret::{Secret, SecretChange};
-use domain::smtp_server::{Checked, ServerOut, SignIn, SmtpServer};
+use domain::smtp_server::{Checked, ServerOut, SmtpServer};
 
 use crate::data_dir::{DataDir, StartError, plain};
 use crate::ports::{Clock, Random};
@@ -207,7 +207,7 @@ impl Entries {
             if default == Some(id) && !checked.default {
                 errors.add(Field::Default, FieldError::LastDefault);
             }
-            let keeps = has_password && checked.password == SecretChange::Keep && signs_in_with_password(server);
+            let keeps = has_password && checked.password == SecretChange::Keep && server.username().is_some();
             if keeps && !old.content.server().is_some_and(|old| old.shares_password_with(server)) {
                 errors.add(Field::Password, FieldError::PasswordForOtherServer);
             }
@@ -232,10 +232,10 @@ impl Entries {
     ) -> Result<(), StoreError> {
         let field = SecretField::Password;
         match change {
-            SecretChange::Set(secret) if signs_in_with_password(server) && !secret.is_empty() => {
+            SecretChange::Set(secret) if server.username().is_some() && !secret.is_empty() => {
                 tx.put_secret(id, field, &self.sealer.seal(field.place(id), secret, &*self.random))
             }
-            SecretChange::Keep if signs_in_with_password(server) => Ok(()),
+            SecretChange::Keep if server.username().is_some() => Ok(()),
             _ => tx.remove_secret(id, field),
         }
     }
@@ -395,10 +395,6 @@ impl Entries {
 
 fn invalid(field: Field, error: FieldError) -> Problem {
     Problem::Invalid(FieldErrors::one(field, error))
-}
-
-const fn signs_in_with_password(server: &SmtpServer) -> bool {
-    matches!(server.sign_in, SignIn::Password { .. })
 }
 
 fn record(tx: &(impl Read + ?Sized), id: EntryId) -> Result<Record, Problem> {

@@ -84,6 +84,13 @@ impl FormState {
 
     /// The field was left.
     pub(crate) fn touch(self, field: Field) {
+        #[cfg(feature = "hydrate")]
+        crate::browser::after_press(move || self.touch_now(field));
+        #[cfg(not(feature = "hydrate"))]
+        self.touch_now(field);
+    }
+
+    fn touch_now(self, field: Field) {
         if !self.touched.with_untracked(|t| t.contains(&field)) {
             self.touched.update(|t| t.push(field));
         }

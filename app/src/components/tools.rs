@@ -21,6 +21,7 @@ pub(crate) fn SiteTools() -> impl IntoView {
         letters.set(crate::browser::letters_enabled());
         running.set(true);
         crate::browser::install_shortcuts();
+        crate::browser::watch_presses();
     });
     let keys: Vec<_> = SHORTCUTS.iter().map(|(key, what)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*what}</dd> }).collect();
     let theme = move |_| {

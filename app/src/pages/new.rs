@@ -60,7 +60,10 @@ pub(super) fn New(name: String, refused: Option<ApiError>) -> impl IntoView {
                             typed.set(event_target_value(&ev));
                             said.set(None);
                         }
-                        on:blur=move |_| touched.set(true)
+                        on:blur=move |_| {
+                            #[cfg(feature = "hydrate")]
+                            crate::browser::after_press(move || touched.set(true));
+                        }
                     />
                     <p class="error" id=format!("{id}-error") role="alert">{sentence}</p>
                     <Help field=Field::Name/>

@@ -222,14 +222,10 @@ impl ServerDraft {
 
     /// How many of the folded fields differ from their defaults.
     pub fn advanced_set(&self) -> usize {
-        [
-            self.azure_oauth,
-            self.override_sender,
-            self.applies(Field::LinkDays) && self.link_days.trim() != DEFAULT_LINK_DAYS.to_string(),
-        ]
-        .into_iter()
-        .filter(|set| *set)
-        .count()
+        [self.azure_oauth, self.override_sender, self.link_days.trim() != DEFAULT_LINK_DAYS.to_string()]
+            .into_iter()
+            .filter(|set| *set)
+            .count()
     }
 
     /// The field's value for people; `None` for one that an entry has no value of.
@@ -253,9 +249,7 @@ impl ServerDraft {
         match field {
             Field::StartTls => smtp,
             Field::AllowPlaintextCredentials => smtp && self.starttls != "enabled_and_required" && !self.username.trim().is_empty(),
-            Field::Password | Field::PasswordConfirm => !self.azure_oauth,
             Field::AzureApplicationId | Field::AzureTenant => self.azure_oauth,
-            Field::LinkDays => self.attachment_as_url,
             _ => true,
         }
     }
@@ -327,17 +321,8 @@ impl ServerDraft {
         let sender = self.check_sender(errors);
         let threshold = errors.take(Field::AttachmentThreshold, Size::parse(&self.attachment_threshold));
         let (min, max) = LINK_DAYS_RANGE;
-        let link_days = if self.applies(Field::LinkDays) {
-            errors.take(Field::LinkDays, number(&self.link_days, min.into(), max.into())).and_then(|n| u16::try_from(n).ok())
-        } else {
-            // Kept as entered where it can be kept: it comes back when the switch does.
-            Some(
-                number(&self.link_days, min.into(), max.into())
-                    .ok()
-                    .and_then(|n| u16::try_from(n).ok())
-                    .unwrap_or(DEFAULT_LINK_DAYS),
-            )
-        };
+        let link_days =
+            errors.take(Field::LinkDays, number(&self.link_days, min.into(), max.into())).and_then(|n| u16::try_from(n).ok());
         Some(SmtpServer {
             name: name?,
             kind: kind?,
@@ -446,8 +431,8 @@ impl PasswordDraft {
     /// What the password fields ask for, beside `draft`.
     fn check(&self, draft: &ServerDraft, errors: &mut FieldErrors) -> SecretChange {
         let no_username = draft.username.trim().is_empty();
-        if !draft.applies(Field::Password) || (no_username && self.password.is_empty() && self.confirm.is_empty()) {
-            // Without an account, or with a token instead, no password is kept.
+        if no_username && self.password.is_empty() && self.confirm.is_empty() {
+            // Without an account no password is kept.
             return SecretChange::Clear;
         }
         if self.password.is_empty() && self.confirm.is_empty() {

@@ -170,7 +170,11 @@ fn a_password_is_kept_replaced_or_removed() {
     assert_eq!(change(&draft, &password("secret")), Ok(SecretChange::Set(Secret::new("secret".into()))));
     draft.azure_oauth = true;
     draft.azure_application_id = "11111111-2222-3333-4444-555555555555".into();
-    assert_eq!(change(&draft, &password("secret")), Ok(SecretChange::Clear), "a token signs in");
+    assert_eq!(
+        change(&draft, &password("secret")),
+        Ok(SecretChange::Set(Secret::new("secret".into()))),
+        "the token is fetched with it"
+    );
 }
 
 #[test]
