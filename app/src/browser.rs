@@ -108,6 +108,16 @@ pub fn focus(id: String) {
     });
 }
 
+/// Opens every folded section that holds a mistake, once the page has settled.
+pub fn unfold_mistakes() {
+    request_animation_frame(|| {
+        let Ok(folded) = document().query_selector_all("details:not([open]):has([aria-invalid='true'])") else { return };
+        for details in (0..folded.length()).filter_map(|at| folded.item(at)?.dyn_into::<Element>().ok()) {
+            let _ = details.set_attribute("open", "");
+        }
+    });
+}
+
 /// Focuses what the address names after `#`, for keyboards: browsers only scroll there.
 pub fn focus_fragment() {
     let hash = window().location().hash().unwrap_or_default();

@@ -184,9 +184,13 @@ pub struct UndoOffer {
 pub struct TrashPlan {
     /// What would go.
     pub going: Vec<(EntryId, String)>,
-    /// Who may take the default's place; empty where the default stays or nobody is left. The first is suggested.
+    /// Who may take the default's place; empty where the default stays or nobody is left. The first is suggested. On a page
+    /// at most [`MAX_HEIRS`].
     pub heirs: Vec<(EntryId, String)>,
 }
+
+/// The most entries that are offered to take the default's place: more are no choice but a heap.
+pub const MAX_HEIRS: usize = 200;
 
 /// How long trashing can be undone: milliseconds. Long enough to notice, short enough that a password is soon gone.
 pub const UNDO_MS: u64 = 10_000;

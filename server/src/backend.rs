@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::api::{Saved, TestReport, Trashed};
 use app::backend::{Backend, Edit};
 use async_trait::async_trait;
-use domain::entry::{EntryId, EntryView, ListPage, ListQuery, TrashPlan, Version};
+use domain::entry::{EntryId, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
 use domain::error::Problem;
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
@@ -87,7 +87,12 @@ impl Backend for Local {
     }
 
     async fn trash_plan(&self, ids: Vec<EntryId>) -> Result<TrashPlan, Problem> {
-        self.stored(move |entries| entries.trash_plan(&ids)).await
+        self.stored(move |entries| {
+            let mut plan = entries.trash_plan(&ids)?;
+            plan.heirs.truncate(MAX_HEIRS);
+            Ok(plan)
+        })
+        .await
     }
 
     async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem> {

@@ -339,11 +339,11 @@ pub(crate) fn SelectField(state: FormState, field: Field, choices: &'static [&'s
 /// The password, its confirmation and its removal. What is stored is never here.
 #[component]
 pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool>) -> impl IntoView {
-    let wanted = move || state.error_of(Field::Password).is_some() || state.error_of(Field::PasswordConfirm).is_some();
+    let mistaken = untrack(|| [Field::Password, Field::PasswordConfirm].into_iter().any(|field| state.error_of(field).is_some()));
     view! {
         <div class=class_of(state, Field::Password, "password")>
             <p class="stored" hidden=move || !stored.get()>"SMTP password: " <strong>"set"</strong></p>
-            <details class="change" class:plain=move || !stored.get() open=move || !stored.get() || wanted()>
+            <details class="change" class:plain=move || !stored.get() open=move || mistaken || !stored.get()>
                 <summary class="button" hidden=move || !stored.get()>"Change password"</summary>
                 <PasswordInput
                     state

@@ -1,6 +1,6 @@
 //! The question before entries are trashed.
 
-use domain::entry::TrashPlan;
+use domain::entry::{MAX_HEIRS, TrashPlan};
 use domain::error::ApiError;
 use domain::field::Field;
 use domain::words;
@@ -19,12 +19,17 @@ pub(super) fn Trash(plan: TrashPlan, search: String, number: u32, refused: Optio
     let list: Vec<_> = going_names.iter().map(|name| view! { <li>{name.clone()}</li> }).collect();
     let heir = (!heirs.is_empty()).then(|| {
         let id = field_id(Field::NewDefault);
+        let help = if heirs.len() < MAX_HEIRS {
+            "The default server is among them. This one takes its place."
+        } else {
+            "The default server is among them. This one takes its place. For one that isn't listed, make it the default first."
+        };
         let options: Vec<_> = heirs.into_iter().map(|(id, name)| view! { <option value=id.to_string()>{name}</option> }).collect();
         view! {
             <div class="field">
                 <label for=id.clone()>{words::label(Field::NewDefault)}</label>
                 <select id=id.clone() name="new_default" aria-describedby=format!("{id}-help")>{options}</select>
-                <p class="help" id=format!("{id}-help")>"The default server is among them. This one takes its place."</p>
+                <p class="help" id=format!("{id}-help")>{help}</p>
             </div>
         }
     });

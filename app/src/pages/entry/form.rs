@@ -84,6 +84,8 @@ impl Page {
     }
 
     fn focus_first_error(self) {
+        #[cfg(feature = "hydrate")]
+        crate::browser::unfold_mistakes();
         if let Some(field) = self.state.first_error() {
             focus(field_id(field));
         }
@@ -287,10 +289,9 @@ fn Fields(page: Page) -> impl IntoView {
         let set = state.draft.with(ServerDraft::advanced_set);
         if set == 0 { "Advanced".to_owned() } else { format!("Advanced ({set} set)") }
     };
-    let open = move || {
-        Field::ALL.into_iter().any(|field| field.is_advanced() && state.error_of(field).is_some())
-            || state.draft.with_untracked(|d| d.advanced_set() > 0)
-    };
+    // As the page comes; later only people and mistakes open it.
+    let open = state.draft.with_untracked(|d| d.advanced_set() > 0)
+        || Field::ALL.into_iter().any(|field| field.is_advanced() && untrack(|| state.error_of(field).is_some()));
     view! {
         <div class="fields">
             <section class="group" aria-labelledby="g-name">
