@@ -78,6 +78,17 @@ pub struct TestReport {
     pub events: Vec<Event>,
 }
 
+/// The keys that each endpoint takes. An unknown one is an error: a misspelt `check_only` must not send anything.
+pub const KEYS: [(&str, &[&str]); 7] = [
+    ("/api/servers", &["search", "page"]),
+    ("/api/servers/get", &["id"]),
+    ("/api/servers/create", &["server"]),
+    ("/api/servers/save", &["id", "version", "server"]),
+    ("/api/servers/trash", &["ids", "new_default"]),
+    ("/api/servers/undo", &["batch"]),
+    ("/api/servers/test", &["id", "server", "from", "to", "check_only"]),
+];
+
 /// `GET /api/servers`: a page of the list.
 ///
 /// # Errors

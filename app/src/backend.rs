@@ -16,7 +16,19 @@ pub enum Edit {
     /// Missing keys keep their value.
     Patch(Box<ServerPatch>),
     /// Every field is there.
-    Form(Box<ServerDraft>, PasswordDraft),
+    Form(Box<Typed>),
+}
+
+/// A form as it was typed.
+#[derive(Clone, Debug)]
+pub struct Typed {
+    /// The fields.
+    pub draft: ServerDraft,
+    /// The password fields.
+    pub password: PasswordDraft,
+    /// Whether the entry was the default when the page was made. Only a change of it counts: the default is not a part of
+    /// the entry that its version guards.
+    pub default_was: Option<bool>,
 }
 
 /// What the program does. Each call is complete when it returns: what it says is saved is on the disk.

@@ -6,7 +6,7 @@ mod list;
 mod new;
 mod trash;
 
-use domain::entry::{EntryView, ListPage, TrashPlan};
+use domain::entry::{EntryView, ListPage, TrashPlan, Version};
 use domain::error::ApiError;
 use domain::smtp_server::{ServerDraft, TestDraft};
 use either_of::EitherOf5;
@@ -65,6 +65,8 @@ pub struct EntryData {
 /// What an entry's page brought, given back to it. Never a password.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submitted {
+    /// The version that the edit started from.
+    pub base: Version,
     /// The form as typed.
     pub draft: ServerDraft,
     /// The test's form as typed.

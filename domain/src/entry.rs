@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::smtp_server::{Protocol, ServerDraft, ServerOut, SmtpServer};
+use crate::smtp_server::{Protocol, ServerDraft, ServerOut, SmtpServer, StartTls};
 
 /// Identifies an entry for ever; never used again after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,8 +107,11 @@ pub struct Row {
 /// What a row shows of a complete entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowServer {
-    /// The protocol with its StartTLS mode.
-    pub protocol: Protocol,
+    /// `smtp` or `smtps`.
+    pub protocol: String,
+    /// What is done with STARTTLS; only with SMTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starttls: Option<StartTls>,
     /// `host:port`.
     pub target: String,
     /// The account, empty where it does not sign in.
@@ -123,7 +126,11 @@ impl RowServer {
     /// The row of `server`.
     pub fn of(server: &SmtpServer) -> Self {
         Self {
-            protocol: server.protocol,
+            protocol: server.protocol.key().into(),
+            starttls: match server.protocol {
+                Protocol::Smtp { starttls, .. } => Some(starttls),
+                Protocol::Smtps => None,
+            },
             target: server.host.with_port(server.port),
             username: server.username().unwrap_or_default().into(),
             sender: server.sender.as_ref().map(|s| s.mailbox.to_string()).unwrap_or_default(),

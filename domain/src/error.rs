@@ -28,6 +28,11 @@ pub enum Problem {
     TooSlow,
     /// There is no such entry (any more).
     NoSuchEntry(EntryId),
+    /// The address takes another HTTP method.
+    WrongMethod {
+        /// Which.
+        allowed: &'static str,
+    },
     /// Nothing was chosen.
     NothingChosen,
     /// There is nothing at this address.
@@ -108,6 +113,7 @@ pub struct ApiError {
 pub enum ErrorKind {
     Invalid,
     Malformed,
+    WrongMethod,
     TooLarge,
     TooSlow,
     NotFound,
@@ -130,6 +136,7 @@ impl ErrorKind {
         match self {
             Self::Invalid => 422,
             Self::Malformed => 400,
+            Self::WrongMethod => 405,
             Self::TooLarge => 413,
             Self::TooSlow => 408,
             Self::NotFound => 404,
@@ -149,6 +156,7 @@ impl Problem {
         match self {
             Self::Invalid(_) | Self::NothingChosen => ErrorKind::Invalid,
             Self::Malformed { .. } => ErrorKind::Malformed,
+            Self::WrongMethod { .. } => ErrorKind::WrongMethod,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooSlow => ErrorKind::TooSlow,
             Self::NoSuchEntry(_) | Self::NoSuchPage => ErrorKind::NotFound,

@@ -3,7 +3,7 @@
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
-use crate::smtp_server::{Protocol, ServerDraft, StartTls};
+use crate::smtp_server::{ServerDraft, StartTls};
 
 /// The label on the page.
 pub const fn label(field: Field) -> &'static str {
@@ -91,13 +91,13 @@ pub fn choice(field: Field, value: &str) -> &'static str {
     }
 }
 
-/// The security a list row shows: what the settings demand.
-pub const fn security(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Smtps => "TLS",
-        Protocol::Smtp { starttls: StartTls::EnabledAndRequired, .. } => "TLS (StartTLS)",
-        Protocol::Smtp { starttls: StartTls::Enabled, .. } => "TLS if offered",
-        Protocol::Smtp { starttls: StartTls::Disabled, .. } => "unencrypted",
+/// The security a list row shows: what the settings demand. Without a StartTLS mode it is SMTPS.
+pub const fn security(starttls: Option<StartTls>) -> &'static str {
+    match starttls {
+        None => "TLS",
+        Some(StartTls::EnabledAndRequired) => "TLS (StartTLS)",
+        Some(StartTls::Enabled) => "TLS if offered",
+        Some(StartTls::Disabled) => "unencrypted",
     }
 }
 
@@ -231,7 +231,7 @@ const fn required(field: Field) -> &'static str {
         Field::Timeout => "Enter the time to wait, in milliseconds. 10000 suits most servers.",
         Field::AttachmentThreshold => "Enter a size, such as 10 MB.",
         Field::LinkDays => "Enter a number of days, such as 30.",
-        Field::TestFrom => "Enter the sender, or fill in the sender address on this page.",
+        Field::TestFrom => "Enter the sender, or give the server a sender address.",
         Field::TestTo => "Enter who is to receive the test email.",
         Field::NewDefault => "The default server is among those to trash. Choose the one that takes its place.",
         Field::Password => "No password is stored. Enter one, or leave the username empty to send without signing in.",
@@ -266,8 +266,8 @@ fn host_error(error: &HostError) -> String {
 pub fn problem(problem: &Problem) -> String {
     match problem {
         Problem::Invalid(fields) => match fields.iter().count() {
-            1 => "Not saved or run: one field needs a change.".into(),
-            n => format!("Not saved or run: {n} fields need a change."),
+            1 => "Nothing was done: one field needs a change.".into(),
+            n => format!("Nothing was done: {n} fields need a change."),
         },
         Problem::Malformed { detail } => format!("The request can't be read, so nothing was done: {}.", quote_long(detail)),
         Problem::TooLarge { max } => format!("The request is larger than {max} bytes, so nothing was done. Shorten it."),
@@ -276,11 +276,12 @@ pub fn problem(problem: &Problem) -> String {
             format!("There is no server with the number {id}; it may have been trashed. Go back to the list.")
         }
         Problem::NoSuchPage => "There is nothing at this address. Go back to the list.".into(),
+        Problem::WrongMethod { allowed } => format!("This address takes {allowed} only, so nothing was done."),
         Problem::NothingChosen => "No server was chosen, so nothing was done. Tick at least one.".into(),
         Problem::Stale(_) => {
             "Not saved: somebody else saved this server after you opened it. Compare the two versions, then choose.".into()
         }
-        Problem::UndoGone => "Too late to undo: the servers are gone for good. Add them again.".into(),
+        Problem::UndoGone => "Too late to undo: it was undone already, or its 10 seconds are over. Look at the list.".into(),
         Problem::UndoNameTaken { name } => {
             format!("Nothing was restored: another server has been given the name {name} since. Rename that one, then undo again.")
         }

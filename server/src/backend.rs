@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use app::api::{Saved, TestReport, Trashed};
-use app::backend::{Backend, Edit};
+use app::backend::{Backend, Edit, Typed};
 use async_trait::async_trait;
 use domain::entry::{EntryId, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
-use domain::error::Problem;
+use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
 use domain::secret::{Secret, SecretChange};
@@ -78,7 +78,11 @@ impl Backend for Local {
 
     async fn save(&self, id: EntryId, base: Version, edit: Edit) -> Result<Saved, Problem> {
         self.stored(move |entries| {
-            let checked = check(entries.entry(id)?.draft(), edit)?;
+            let view = entries.entry(id)?;
+            if view.version != base {
+                return Err(Problem::Stale(Box::new(Stale { version: view.version, current: view.server })));
+            }
+            let checked = check(view.draft(), edit)?;
             let version = entries.save(id, base, &checked)?;
             tracing::info!(entry = id.0, version = version.0, "saved");
             Ok(Saved { id, version })
@@ -99,7 +103,7 @@ impl Backend for Local {
         self.stored(move |entries| {
             let next = entries.after(&ids)?;
             let undo = entries.trash(&ids, new_default)?;
-            tracing::info!(entries = ids.len(), batch = undo.batch, "trashed");
+            tracing::info!(entries = undo.names.len(), batch = undo.batch, "trashed");
             Ok(Trashed { undo, next })
         })
         .await
@@ -157,7 +161,13 @@ fn check(start: ServerDraft, edit: Edit) -> Result<Checked, Problem> {
 
 fn resolve(mut start: ServerDraft, edit: Edit) -> Result<(ServerDraft, PasswordDraft), Problem> {
     match edit {
-        Edit::Form(draft, password) => Ok((*draft, password)),
+        Edit::Form(typed) => {
+            let Typed { mut draft, password, default_was } = *typed;
+            if default_was == Some(draft.default) {
+                draft.default = start.default;
+            }
+            Ok((draft, password))
+        }
         Edit::Patch(patch) => {
             start.apply(&patch);
             // The web never reads the environment: whoever may save an entry could send himself any variable.

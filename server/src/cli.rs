@@ -7,6 +7,7 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Exit code for usage or configuration that can't work (as swaks has it).
@@ -55,7 +56,7 @@ struct ServeArgs {
 #[derive(Debug, Args)]
 struct SendTestArgs {
     /// The JSON of one SMTP server; - reads standard input
-    #[arg(long, env = "POSTROOM_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "POSTROOM_CONFIG", value_name = "FILE", default_value = "", hide_default_value = true)]
     config: String,
     /// The sender; without it, the entry's own sender
     #[arg(long, env = "POSTROOM_FROM", value_name = "ADDR", default_value = "")]
@@ -64,7 +65,7 @@ struct SendTestArgs {
     #[arg(long, env = "POSTROOM_TO", value_name = "ADDR", default_value = "")]
     to: String,
     /// Sends nothing: ends after the recipients were accepted, or after signing in where no addresses are given
-    #[arg(long, env = "POSTROOM_CHECK_ONLY")]
+    #[arg(long, env = "POSTROOM_CHECK_ONLY", value_parser = BoolishValueParser::new())]
     check_only: bool,
     /// How events are printed
     #[arg(long, env = "POSTROOM_FORMAT", value_enum, default_value_t = Format::Text)]
@@ -85,10 +86,10 @@ enum Format {
 #[derive(Debug, Args)]
 struct AddressArgs {
     /// Also accepts slips that occur in real mail
-    #[arg(long, env = "POSTROOM_LENIENT")]
+    #[arg(long, env = "POSTROOM_LENIENT", value_parser = BoolishValueParser::new())]
     lenient: bool,
     /// Each line is a JSON string
-    #[arg(long, env = "POSTROOM_JSON")]
+    #[arg(long, env = "POSTROOM_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

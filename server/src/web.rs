@@ -8,6 +8,7 @@ mod serve;
 
 use std::sync::Arc;
 
+use app::api::KEYS;
 use app::backend::Backend;
 use app::pages::Page;
 use axum::Router;
@@ -17,7 +18,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use domain::error::{ApiError, Problem};
+use domain::words;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_async_with_context};
 
@@ -62,13 +65,14 @@ pub fn router(web: Web) -> Router {
         .route("/", get(pages::list))
         .route("/servers/new", get(pages::new).post(forms::add))
         .route("/servers/trash", get(pages::trash).post(forms::trash))
-        .route("/servers/undo", axum::routing::post(forms::undo))
+        .route("/servers/undo", get(|| async { see_other("/") }).post(forms::undo))
         .route("/servers/edit", get(pages::edit_chosen))
         .route("/servers/try", get(pages::try_chosen))
         .route("/servers/{id}", get(pages::entry).post(forms::entry))
         .route("/api/{*function}", any(api))
         .route("/assets/{name}", get(assets::asset))
         .fallback(nothing_here)
+        .method_not_allowed_fallback(|| async { refusal("", Problem::WrongMethod { allowed: "GET, POST" }) })
         .layer(from_fn(guard::api_status))
         .layer(from_fn(guard::read_body))
         .layer(guard::cross_origin())
@@ -79,24 +83,49 @@ pub fn router(web: Web) -> Router {
         .with_state(web)
 }
 
-/// A server function, if there is one of this name and method.
+/// A server function, if there is one of this name and method, and if it knows every key.
 async fn api(State(web): State<Web>, request: Request) -> Response {
-    match takes(request.uri().path(), request.method()) {
+    let path = request.uri().path().to_owned();
+    let head = *request.method() == Method::HEAD;
+    let method = if head { Method::GET } else { request.method().clone() };
+    let Some((_, keys)) = KEYS.iter().find(|(known, _)| *known == path) else {
+        return api_error(Problem::NoSuchPage);
+    };
+    match takes(&path) {
         None => return api_error(Problem::NoSuchPage),
-        Some(false) => {
-            return api_error(Problem::Malformed { detail: "this address takes another HTTP method".into() });
+        Some(allowed) if allowed != method => {
+            let mut response = api_error(Problem::WrongMethod { allowed: if allowed == Method::GET { "GET" } else { "POST" } });
+            if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
+                response.headers_mut().insert(header::ALLOW, allowed);
+            }
+            return response;
         }
-        Some(true) => {}
+        Some(_) => {}
+    }
+    let (mut parts, body) = request.into_parts();
+    parts.method = method;
+    // It was read already, up to its limit.
+    let Ok(body) = body.collect().await else { return api_error(Problem::Internal) };
+    let body = body.to_bytes();
+    if let Some(unknown) = unknown_key(parts.uri.query().unwrap_or_default(), &body, keys) {
+        let detail = format!("unknown key `{}`, expected one of {}", words::quote(&unknown), keys.join(", "));
+        return api_error(Problem::Malformed { detail });
     }
     let context = move || provide_context(Arc::clone(&web.backend));
+    let request = Request::from_parts(parts, Body::from(body));
     handle_server_fns_with_context(context, request).await.into_response()
 }
 
-/// Whether the server function at `path` takes `method`; `None` where there is none.
-fn takes(path: &str, method: &Method) -> Option<bool> {
-    leptos::server_fn::axum::server_fn_paths()
-        .filter_map(|(known, takes)| (known == path).then(|| takes == *method))
-        .reduce(|one, other| one || other)
+/// The first key of the query or of the JSON object that is none of `keys`. What can't be read is the reader's to refuse.
+fn unknown_key(query: &str, body: &[u8], keys: &[&str]) -> Option<String> {
+    let in_query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair).to_owned());
+    let in_body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
+    in_query.chain(in_body.into_iter().map(|(key, _)| key)).find(|key| !keys.contains(&key.as_str()))
+}
+
+/// The method of the server function at `path`.
+fn takes(path: &str) -> Option<Method> {
+    leptos::server_fn::axum::server_fn_paths().find_map(|(known, method)| (known == path).then_some(method))
 }
 
 async fn nothing_here(State(web): State<Web>, request: Request) -> Response {
@@ -138,4 +167,18 @@ fn see_other(path: &str) -> Response {
 /// A header that `http` has no name for.
 const fn name(header: &'static str) -> HeaderName {
     HeaderName::from_static(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_function_says_which_keys_it_takes() {
+        let mut paths: Vec<&str> = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path).collect();
+        let mut named: Vec<&str> = KEYS.iter().map(|(path, _)| *path).collect();
+        paths.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(paths, named);
+    }
 }

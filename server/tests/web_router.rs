@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use app::api::{Saved, TestReport, Trashed};
-use app::backend::{Backend, Edit};
+use app::backend::{Backend, Edit, Typed};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -65,10 +65,11 @@ impl Backend for Fake {
         if base.0 != 3 {
             return Err(Problem::Stale(Box::new(Stale { version: Version(3), current: None })));
         }
-        let Edit::Form(draft, password) = edit else {
+        let Edit::Form(typed) = edit else {
             self.note(format!("save {id}"));
             return Ok(Saved { id, version: Version(4) });
         };
+        let Typed { draft, password, .. } = *typed;
         draft.check(&password).map_err(Problem::Invalid)?;
         self.note(format!("save {id} {} password:{}", draft.host, password.password.expose() == PASSWORD));
         Ok(Saved { id, version: Version(4) })
@@ -211,6 +212,55 @@ async fn the_api_answers_json_with_the_status_that_fits() {
     let answer = site.get("/api/servers?search=broken").await;
     assert_eq!((answer.status.as_u16(), error_of(&answer)), (500, "storage".into()));
     assert_eq!(site.calls(), ["create mail"]);
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_refused_before_anything_is_done() {
+    let site = Site::new();
+    for (path, body) in [
+        ("/api/servers/test", r#"{"id": 1, "check_onyl": true, "to": "a@example.com"}"#),
+        ("/api/servers/create", r#"{"server": {"name": "mail"}, "extra": 1}"#),
+        ("/api/servers/save?force=1", r#"{"id": 1, "version": 3, "server": {}}"#),
+    ] {
+        let answer = site.json(path, body).await;
+        assert_eq!((answer.status.as_u16(), error_of(&answer)), (400, "malformed".into()), "{path} {body}");
+        assert!(answer.body.contains("unknown key"), "{}", answer.body);
+    }
+    assert_eq!(site.get("/api/servers?serch=x").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(site.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_wrong_method_is_said_with_the_right_one() {
+    let site = Site::new();
+    let answer = site.get("/api/servers/create").await;
+    assert_eq!((answer.status, error_of(&answer)), (StatusCode::METHOD_NOT_ALLOWED, "wrong_method".into()));
+    assert_eq!(answer.headers[header::ALLOW], "POST");
+    let request = Request::delete("/servers/new").header(header::HOST, "localhost").body(Body::empty()).unwrap();
+    let answer = site.send(request).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(!answer.body.is_empty());
+    assert_eq!(site.get("/servers/undo").await.headers[header::LOCATION], "/");
+}
+
+#[tokio::test]
+async fn no_error_quotes_a_password() {
+    let site = Site::new();
+    for password in [format!("\"{PASSWORD}\""), format!("{{\"{PASSWORD}\": 1}}"), format!("[\"{PASSWORD}\"]")] {
+        let answer = site.json("/api/servers/create", &format!(r#"{{"server": {{"name": "x", "password": {password}}}}}"#)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(!answer.body.contains(PASSWORD), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_keeps_the_version_it_started_from() {
+    let site = Site::new();
+    for action in ["check", "save"] {
+        let answer = site.form("/servers/1", &format!("action={action}&version=2&name=mail&host=a.example&port=0")).await;
+        assert!(answer.body.contains(r#"value="2" "#) || answer.body.contains(r#"value="2">"#), "{action}: the version moved");
+        assert!(!answer.body.contains(r#"name="version" value="3""#), "{action}: the version moved");
+    }
 }
 
 #[tokio::test]

@@ -123,6 +123,11 @@ impl FormState {
         }
     }
 
+    /// The server took it: what it said before counts no more.
+    pub(crate) fn accepted(self) {
+        self.remote.set(BTreeMap::new());
+    }
+
     /// The first field with an error, for the focus.
     pub(crate) fn first_error(self) -> Option<Field> {
         Field::ALL.into_iter().find(|field| self.error_of(*field).is_some())

@@ -231,8 +231,8 @@ fn ListRow(row: Row) -> impl IntoView {
 
 #[component]
 fn Connection(server: RowServer) -> impl IntoView {
-    let encrypted = words::security(server.protocol);
-    let protocol = words::choice(Field::Protocol, server.protocol.key());
+    let encrypted = words::security(server.starttls);
+    let protocol = words::choice(Field::Protocol, &server.protocol);
     view! {
         <td data-label="Connects to">
             <span class="machine">{server.target}</span>

@@ -1,6 +1,6 @@
 //! One SMTP server as JSON: the shape of `send-test --config`, of the API, of export and import.
 
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::{Deserializer, Error as _, IgnoredAny};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
@@ -77,13 +77,29 @@ pub struct AzureOut {
 }
 
 /// A password coming in.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordInput {
     /// The password itself.
     Value(Secret),
     /// The name of the environment variable that holds it.
     Env(String),
+}
+
+impl<'de> Deserialize<'de> for PasswordInput {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Shape {
+            Value(Secret),
+            Env(String),
+        }
+        // The reader's own error would quote what it found: most often a password that was given as plain text.
+        match Shape::deserialize(deserializer) {
+            Ok(Shape::Value(secret)) => Ok(Self::Value(secret)),
+            Ok(Shape::Env(name)) => Ok(Self::Env(name)),
+            Err(_) => Err(D::Error::custom(r#"a password must be given as {"value": "…"} or {"env": "NAME"}"#)),
+        }
+    }
 }
 
 /// The browser's way of handing a typed password to the server; this type never travels the other way.

@@ -273,7 +273,19 @@ fn a_password_comes_in_as_a_value_or_a_reference_and_never_goes_out() {
     assert_eq!(patch.password, Some(Some(PasswordInput::Env("NAME".into()))));
     assert_eq!(serde_json::from_str::<ServerPatch>(r#"{"password": null}"#).unwrap().password, Some(None));
     assert_eq!(serde_json::from_str::<ServerPatch>("{}").unwrap().password, None);
-    assert!(serde_json::from_str::<ServerPatch>(r#"{"password": "plain"}"#).is_err());
+    for wrong in [
+        r#"{"password": "canary"}"#,
+        r#"{"password": {"canary": "x"}}"#,
+        r#"{"password": {"value": ["canary"]}}"#,
+        r#"{"password": {"value": "canary", "env": "X"}}"#,
+        r#"{"password": {"value": "canary" "#,
+        r#"{"password": ["canary"]}"#,
+    ] {
+        let error = serde_json::from_str::<ServerPatch>(wrong).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{wrong}: {error}");
+    }
+    let error = serde_json::from_str::<ServerPatch>(r#"{"password": {"value": 987654}}"#).unwrap_err().to_string();
+    assert!(!error.contains("987654") && error.contains("must be given as"), "{error}");
 }
 
 #[test]

@@ -55,6 +55,11 @@ fn mailer(ca: Option<&Path>) -> Result<Mailer, String> {
 
 /// What is to be run, or every reason why it can't.
 fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
+    if args.config.is_empty() {
+        return Err(usage_error(
+            "--config is missing: name a file with the JSON of an SMTP server, or - for standard input.".into(),
+        ));
+    }
     let config = if args.config == "-" {
         let mut bytes = Vec::new();
         std::io::stdin().lock().take(MAX_CONFIG + 1).read_to_end(&mut bytes).map(|_| bytes)

@@ -1,7 +1,7 @@
 //! Forms posted without the program's help: parse, one [`Backend`](app::backend::Backend) call, then on to the next page, or the
 //! same page with what was typed (never a password) and what is wrong.
 
-use app::backend::Edit;
+use app::backend::{Edit, Typed};
 use app::pages::{Page, Submitted, encode_query};
 use axum::extract::{Form, Path, State};
 use axum::response::Response;
@@ -84,16 +84,19 @@ pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(f
     let action = fields.text("action");
     let test =
         TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
-    let mut submitted = Submitted { draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None };
-    let edit = Edit::Form(Box::new(draft), password);
+    let base = Version(fields.number("version").unwrap_or_default());
+    let mut submitted = Submitted { base, draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None };
+    let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
+    let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {
         match web.backend.test(Some(id), edit, test).await {
             Ok(report) => submitted.report = Some(report),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else {
-        let base = if action == "overwrite" { fields.number("current_version") } else { fields.number("version") };
-        match web.backend.save(id, Version(base.unwrap_or_default()), edit).await {
+        // "Save mine over it" names the version that was compared.
+        let base = fields.number("current_version").filter(|_| action == "overwrite").map_or(base, Version);
+        match web.backend.save(id, base, edit).await {
             Ok(_) => return see_other(&format!("/servers/{id}?saved")),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
@@ -127,7 +130,7 @@ pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Respon
     let fields = Fields(fields);
     let result = match fields.number("batch") {
         Some(batch) => web.backend.undo(batch).await,
-        None => Err(Problem::UndoGone),
+        None => Err(Problem::Malformed { detail: "the form names nothing to undo".into() }),
     };
     match result {
         Ok(ids) => see_other(&ids.first().map_or_else(|| "/".to_owned(), |id| format!("/#server-{id}"))),

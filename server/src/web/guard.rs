@@ -57,7 +57,7 @@ impl Hosts {
 pub(super) async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     let host = request.uri().authority().map(http::uri::Authority::as_str);
     let host = host.or_else(|| request.headers().get(header::HOST).and_then(|h| h.to_str().ok())).unwrap_or_default();
-    if hosts.knows(host) {
+    if hosts.knows(host) && request.headers().get_all(header::HOST).iter().count() <= 1 {
         return next.run(request).await;
     }
     refusal(request.uri().path(), Problem::WrongHost { host: words::quote(host) })

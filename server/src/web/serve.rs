@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 /// The most connections at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 512;
 /// How long a request's head may take.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long running requests have once the end was asked for.
 const END_TIME: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no more file handles.

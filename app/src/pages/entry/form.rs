@@ -69,6 +69,10 @@ impl Page {
         match checked {
             Ok(checked) if !test_is_wrong => {
                 let mut patch = ServerPatch::of(&checked.server, checked.default);
+                // Somebody may have chosen another default since: only a change of it is meant.
+                if self.stored.with_untracked(|stored| stored.default == checked.default) {
+                    patch.default = None;
+                }
                 patch.password = match checked.password {
                     domain::secret::SecretChange::Keep => None,
                     domain::secret::SecretChange::Clear => Some(None),
@@ -108,6 +112,7 @@ impl Page {
         self.doing.set(Doing::Saving);
         leptos::task::spawn_local(async move {
             let sent = self.state.draft.get_untracked();
+            let sent_password = self.state.password.get_untracked();
             let keeps_password = match &patch.password {
                 None => self.has_password.get_untracked(),
                 Some(change) => change.is_some(),
@@ -117,8 +122,12 @@ impl Page {
             match result {
                 Ok(saved) => {
                     self.version.set(saved.version);
+                    // What was typed meanwhile stays, as unsaved changes.
                     self.stored.set(sent);
-                    self.state.password.set(PasswordDraft::default());
+                    if self.state.password.with_untracked(|typed| *typed == sent_password) {
+                        self.state.password.set(PasswordDraft::default());
+                    }
+                    self.state.accepted();
                     self.has_password.set(keeps_password);
                     self.state.submitted.set(false);
                     self.error.set(None);
@@ -141,6 +150,7 @@ impl Page {
             self.doing.set(Doing::Nothing);
             match result {
                 Ok(report) => {
+                    self.state.accepted();
                     self.report.set(Some(report));
                     self.tested.set(Some(tried));
                 }
@@ -153,6 +163,7 @@ impl Page {
     pub(super) fn take(self, draft: ServerDraft, version: Version, has_password: bool) {
         self.state.draft.set(draft.clone());
         self.state.password.set(PasswordDraft::default());
+        self.state.accepted();
         self.stored.set(draft);
         self.version.set(version);
         self.has_password.set(has_password);
@@ -168,11 +179,12 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
+    let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
     let page = Page {
         state,
-        version: RwSignal::new(view.version),
+        version: RwSignal::new(base),
         stored: RwSignal::new(stored),
         has_password: RwSignal::new(view.has_password()),
         tested: RwSignal::new(report.is_some().then_some((draft, test))),
@@ -202,6 +214,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         }
     };
     let name = view.name.clone();
+    let default_was = move || page.stored.with(|stored| stored.default.to_string());
     view! {
         <form class="page entry" method="post" action=format!("/servers/{}", view.id) novalidate on:submit=submit>
             <p class="crumb"><a href="/">"Mail SMTP servers"</a></p>
@@ -219,6 +232,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                 </div>
             </div>
             <input type="hidden" name="version" prop:value=move || page.version.get().0.to_string() value=page.version.get_untracked().0.to_string()/>
+            <input type="hidden" name="default_was" prop:value=default_was value=default_was()/>
             <ErrorNotice error=page.error/>
             <Stale page/>
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}

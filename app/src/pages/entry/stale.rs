@@ -16,35 +16,7 @@ pub(super) fn Stale(page: Page) -> impl IntoView {
         let version = error.current_version?;
         let (theirs, has_password) =
             error.current.as_deref().map_or_else(|| (None, false), |server| (Some(ServerDraft::of(server)), server.has_password));
-        let rows = theirs.as_ref().map(|theirs| {
-            let mine = page.state.draft.get_untracked();
-            let rows: Vec<_> = Field::ALL
-                .into_iter()
-                .filter_map(|field| Some((field, mine.shown(field)?, theirs.shown(field)?)))
-                .filter(|(_, mine, theirs)| mine != theirs)
-                .map(|(field, mine, theirs)| {
-                    view! {
-                        <tr>
-                            <th scope="row">{words::label(field)}</th>
-                            <td data-label="Yours">{mine}</td>
-                            <td data-label="Stored now">{theirs}</td>
-                        </tr>
-                    }
-                })
-                .collect();
-            if rows.is_empty() {
-                Either::Left(view! { <p>"Both versions have the same settings; only the password may differ."</p> })
-            } else {
-                Either::Right(view! {
-                    <table>
-                        <thead>
-                            <tr><th scope="col">"Field"</th><th scope="col">"Yours"</th><th scope="col">"Stored now"</th></tr>
-                        </thead>
-                        <tbody>{rows}</tbody>
-                    </table>
-                })
-            }
-        });
+        let rows = theirs.clone().map(|theirs| move || page.state.draft.with(|mine| differences(mine, &theirs)));
         let keep = move |ev: leptos::ev::MouseEvent| {
             ev.prevent_default();
             page.version.set(version);
@@ -67,6 +39,36 @@ pub(super) fn Stale(page: Page) -> impl IntoView {
                     <button name="action" value="overwrite" on:click=keep>"Save mine over it"</button>
                 </div>
             </section>
+        })
+    }
+}
+
+/// The fields in which the two versions differ.
+fn differences(mine: &ServerDraft, theirs: &ServerDraft) -> impl IntoView + use<> {
+    let rows: Vec<_> = Field::ALL
+        .into_iter()
+        .filter_map(|field| Some((field, mine.shown(field)?, theirs.shown(field)?)))
+        .filter(|(_, mine, theirs)| mine != theirs)
+        .map(|(field, mine, theirs)| {
+            view! {
+                <tr>
+                    <th scope="row">{words::label(field)}</th>
+                    <td data-label="Yours">{mine}</td>
+                    <td data-label="Stored now">{theirs}</td>
+                </tr>
+            }
+        })
+        .collect();
+    if rows.is_empty() {
+        Either::Left(view! { <p>"Both versions have the same settings; only the password may differ."</p> })
+    } else {
+        Either::Right(view! {
+            <table>
+                <thead>
+                    <tr><th scope="col">"Field"</th><th scope="col">"Yours"</th><th scope="col">"Stored now"</th></tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
         })
     }
 }
