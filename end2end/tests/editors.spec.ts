@@ -76,3 +76,26 @@ test('two editors without scripts see both versions too', async ({ browser, post
   await context.close();
 });
 
+
+test('saving something else does not take the default back', async ({ page, browser, postroom }) => {
+  const first = await postroom.create({ name: 'first', host: 'a.example' });
+  const second = await postroom.create({ name: 'second', host: 'b.example' });
+  await open(page, `/servers/${first.id}`);
+  await postroom.api('servers/save', { id: second.id, version: second.version, server: { default: true } });
+  await field(page, 'Timeout').fill('2000');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByText('Saved', { exact: true })).toBeVisible();
+  expect((await postroom.get(second.id)).server?.default).toBe(true);
+
+  // The same without scripts, the other way round.
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const plain = await context.newPage();
+  await plain.goto(`${postroom.url}/servers/${second.id}`);
+  await postroom.api('servers/save', { id: first.id, version: (await postroom.get(first.id)).version, server: { default: true } });
+  await field(plain, 'Timeout').fill('3000');
+  await plain.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(plain.getByText('Saved', { exact: true })).toBeVisible();
+  expect((await postroom.get(second.id)).server).toMatchObject({ timeout_ms: 3000, default: false });
+  expect((await postroom.get(first.id)).server?.default).toBe(true);
+  await context.close();
+});
