@@ -19,6 +19,9 @@ use crate::web::{Hosts, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
 const CANT_LISTEN: u8 = 14;
+/// What is logged unless asked for otherwise. The verifier logs each untrusted certificate as an error of its own; the
+/// diagnosis of the test says it better.
+const DEFAULT_LOG: &str = "info,rustls_platform_verifier=off";
 /// How often what was trashed is looked through.
 const PURGE_EVERY: Duration = Duration::from_secs(5);
 
@@ -140,7 +143,7 @@ fn authority(url: &str) -> Result<String, String> {
 }
 
 fn init_log() {
-    let filter = EnvFilter::try_from_env("POSTROOM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("POSTROOM_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::env::var("POSTROOM_LOG_FORMAT").is_ok_and(|format| format == "json") {
         log.json().flatten_event(true).init();
