@@ -1,6 +1,7 @@
 // The program as a process: it dies at any moment and has what it said it saved; and it says why when it can't start.
 
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Postroom, type Saved, runPostroom } from '../support/postroom.ts';
 import { expect, test } from '../support/test.ts';
@@ -67,6 +68,21 @@ test('SIGTERM and Ctrl-C end it well', async ({ postroom }) => {
   expect(await postroom.stop('SIGINT')).toBe(0);
   await postroom.restart();
   expect((await postroom.get(1)).name).toBe('mail');
+});
+
+test('SIGTERM lets a running request finish', async ({ postroom }) => {
+  let connected = () => {};
+  const reached = new Promise<void>((resolve) => (connected = resolve));
+  const silent = createServer(() => connected());
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const server = { name: 'slow', host: '127.0.0.1', port, timeout_ms: 1500 };
+  const report = postroom.api<{ headline: string }>('servers/test', { server, check_only: true });
+  await reached;
+  const ended = postroom.stop('SIGTERM');
+  expect((await report).headline).toContain('sent no greeting in time');
+  expect(await ended).toBe(0);
+  silent.close();
 });
 
 test('what keeps it from starting is one sentence and an exit code', async ({ postroom }, info) => {
