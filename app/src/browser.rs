@@ -217,11 +217,6 @@ pub fn submitter_value(event: &web_sys::SubmitEvent) -> String {
     event.submitter().and_then(|e| e.get_attribute("value")).unwrap_or_default()
 }
 
-/// Puts text on the clipboard.
-pub fn copy(text: &str) {
-    let _ = window().navigator().clipboard().write_text(text);
-}
-
 /// Changes the address without loading anything, so that a reload shows the same.
 pub fn replace_address(path: &str) {
     let _ = window().history().and_then(|h| h.replace_state_with_url(&JsValue::NULL, "", Some(path)));
