@@ -212,6 +212,13 @@ fn click(selector: &str) -> bool {
     })
 }
 
+/// A domain with A-labels, as the browser itself would look it up. None where it says that this is no domain.
+pub fn ascii_domain(domain: &str) -> Option<String> {
+    let url = web_sys::Url::new(&format!("http://{domain}/")).ok()?;
+    let host = url.hostname();
+    (host.split('.').count() == domain.split('.').count()).then_some(host)
+}
+
 /// Which button submitted a form: its value.
 pub fn submitter_value(event: &web_sys::SubmitEvent) -> String {
     event.submitter().and_then(|e| e.get_attribute("value")).unwrap_or_default()

@@ -1,5 +1,6 @@
 //! Reusable pieces of pages; none of them knows what an entry is for.
 
+mod address;
 mod fields;
 mod notice;
 mod tools;

@@ -20,6 +20,7 @@ mod error;
 mod fix;
 mod grammar;
 mod header;
+mod reading;
 mod text;
 mod unicode;
 mod words;
@@ -34,6 +35,7 @@ pub use self::error::{AddressError, AddressErrorKind, Place};
 pub use self::fix::{Fix, FixKind, suggest};
 use self::grammar::{RawAddr, RawMailbox, RawName, Sink};
 use self::text::Text;
+pub use self::reading::{MAX_SHOWN, Reading, Remark, Spot, Understood};
 pub use self::unicode::UNICODE_VERSION;
 use crate::idn::{self, MAX_LABEL};
 
