@@ -1,7 +1,7 @@
 //! What stands under an address field while one types: the very character that is wrong, a button that puts it right, or
 //! how the text was read.
 
-use domain::address::{Fix, FixKind, Reading, Remark, Understood, suggest};
+use domain::address::{Fix, FixKind, Reading, Remark, Spot, Understood, suggest};
 use domain::field::Field;
 use domain::idn;
 use leptos::prelude::*;
@@ -11,35 +11,50 @@ use super::fields::{FormState, field_id};
 /// The longest text that is shown beside the button that would put it into the field: characters.
 const MAX_REPLACEMENT: usize = 120;
 
+/// What is to be shown under a field.
+#[derive(Clone, Default, PartialEq)]
+struct Found {
+    spot: Option<Spot>,
+    fix: Option<Fix>,
+    reading: Option<Reading>,
+}
+
+impl Found {
+    /// In `field`, where `before` was shown.
+    fn now(state: FormState, field: Field, before: Option<&Self>) -> Self {
+        let text = state.text(field);
+        if text.trim().is_empty() {
+            return Self::default();
+        }
+        let strictness = state.draft.with(|d| d.strictness());
+        let silent = state.error_of(field).is_none();
+        let wrong = state.wrong_address(field);
+        Self {
+            spot: state.spot_of(field),
+            // What is still being typed is not put right.
+            fix: if state.is_typing(field) || wrong && silent { None } else { suggest(&text, strictness) },
+            // While a list grows, what was read of it stays: nothing jumps with every comma.
+            reading: match (silent, wrong) {
+                (false, _) => None,
+                (true, true) => before.and_then(|before| before.reading.clone()),
+                (true, false) => Reading::of(&text, strictness),
+            },
+        }
+    }
+}
+
 /// The verdict on an address field.
 #[component]
 pub(super) fn Verdict(state: FormState, field: Field) -> impl IntoView {
-    let spot = move || {
-        state.spot_of(field).map(|spot| {
+    let found = Memo::new(move |before: Option<&Found>| Found::now(state, field, before));
+    move || {
+        let Found { spot, fix, reading } = found.get();
+        let spot = spot.map(|spot| {
             view! { <p class="spot machine" aria-hidden="true">{spot.before}<mark>{spot.found}</mark>{spot.after}</p> }
-        })
-    };
-    let fix = Memo::new(move |_| {
-        let text = state.text(field);
-        // What is still being typed is not put right.
-        let silent = text.trim().is_empty() || state.is_typing(field) || state.wrong_address(field) && state.error_of(field).is_none();
-        if silent { None } else { suggest(&text, state.draft.with(|d| d.strictness())) }
-    });
-    // While a list grows, what was read of it stays: nothing jumps with every comma.
-    let reading = Memo::new(move |before: Option<&Option<Reading>>| {
-        let text = state.text(field);
-        if text.trim().is_empty() || state.error_of(field).is_some() {
-            None
-        } else if state.wrong_address(field) {
-            before.cloned().flatten()
-        } else {
-            Reading::of(&text, state.draft.with(|d| d.strictness()))
-        }
-    });
-    view! {
-        {spot}
-        {move || fix.get().map(|fix| view! { <FixButton state field fix/> })}
-        {move || reading.get().map(|reading| view! { <ReadAs reading/> })}
+        });
+        let fix = fix.map(|fix| view! { <FixButton state field fix/> });
+        let reading = reading.map(|reading| view! { <ReadAs reading/> });
+        view! { {spot} {fix} {reading} }
     }
 }
 
