@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{AddressError, AddressErrorKind, Place};
 pub use self::fix::{Fix, FixKind, suggest};
 use self::grammar::{RawAddr, RawMailbox, RawName, Sink};
-use self::text::Text;
 pub use self::reading::{MAX_SHOWN, Reading, Remark, Spot, Understood};
+use self::text::Text;
 pub use self::unicode::UNICODE_VERSION;
 use crate::idn::{self, MAX_LABEL};
 
@@ -476,7 +476,9 @@ fn read_target(raw: &RawAddr<'_>) -> Target {
         return Target::Bare(text);
     };
     let mut ascii = None;
-    if domain.has_u_labels && let Ok(Some(labels)) = idn::encode_domain(&text[at + 1..], true) {
+    if domain.has_u_labels
+        && let Ok(Some(labels)) = idn::encode_domain(&text[at + 1..], true)
+    {
         ascii = Text::new(labels.into_owned());
     }
     Target::Addr(AddrSpec { text, at, ascii })

@@ -160,8 +160,25 @@ impl AddressError {
 
 /// What may be missing at the end of a text that is being typed: one for each place in the grammar where typing can stop.
 const ENDS: [&str; 19] = [
-    "", "x", "@x", "x@x", " <x@x>", "<x@x>", ">", "x>", "@x>", "x@x>", "\"@x", "\" <x@x>", "x\"@x", "x\" <x@x>", ")", ")x@x",
-    ") <x@x>", "]", "1]",
+    "",
+    "x",
+    "@x",
+    "x@x",
+    " <x@x>",
+    "<x@x>",
+    ">",
+    "x>",
+    "@x>",
+    "x@x>",
+    "\"@x",
+    "\" <x@x>",
+    "x\"@x",
+    "x\" <x@x>",
+    ")",
+    ")x@x",
+    ") <x@x>",
+    "]",
+    "1]",
 ];
 
 /// Appends a character so that it can be seen and changes nothing around it.
@@ -273,7 +290,9 @@ mod tests {
 
     #[test]
     fn what_can_never_become_right_is_said_at_once() {
-        for text in ["a,b@example.com", "a@@example.com", "a@example..com", "J. Doe <", "mailto:a", "a@x y", "<a@x.example>>", "a@-x"] {
+        for text in
+            ["a,b@example.com", "a@@example.com", "a@example..com", "J. Doe <", "mailto:a", "a@x y", "<a@x.example>>", "a@-x"]
+        {
             assert!(!error(text).may_be_unfinished(text, Strictness::Strict), "{text}");
         }
         let two = Mailbox::validate("a@x.example, b@x.example", Strictness::Strict).unwrap_err();

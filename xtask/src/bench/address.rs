@@ -19,9 +19,9 @@ pub(super) fn run(project: &Project) -> Outcome {
 /// Runs the bench of `domain` and tells the ratios of its medians.
 fn one_address(project: &Project) -> Outcome {
     let doing = || "run the bench of domain".to_owned();
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["bench", "--quiet", "--package", "domain", "--features", "idna", "--bench", "address"]);
-    let output = cargo.current_dir(&project.root).stderr(Stdio::inherit()).output().doing(doing)?;
+    let mut cargo = project.cargo("bench");
+    cargo.args(["--quiet", "--package", "domain", "--features", "idna", "--bench", "address"]);
+    let output = cargo.stderr(Stdio::inherit()).output().doing(doing)?;
     let report = String::from_utf8_lossy(&output.stdout);
     print!("{report}");
     if !output.status.success() {
@@ -123,6 +123,9 @@ address                    fastest       │ slowest       │ median        │
 ";
         let found = medians(report);
         let found: Vec<_> = found.iter().map(|(name, nanos)| (name.as_str(), nanos.round())).collect();
-        assert_eq!(found, [("parse domain_addr_spec", 981.0), ("parse lettre_address", 1030.0), ("validate domain_mailbox", 503.0)]);
+        assert_eq!(
+            found,
+            [("parse domain_addr_spec", 981.0), ("parse lettre_address", 1030.0), ("validate domain_mailbox", 503.0)]
+        );
     }
 }
