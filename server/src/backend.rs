@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use app::api::{Saved, TestReport, Trashed};
-use app::backend::{Backend, Edit, Typed};
+use app::api::{Saved, Trashed};
+use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
-use domain::entry::{EntryId, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
+use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
+use domain::run::{BatchEvent, History, Run, RunId};
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, PasswordDraft, PasswordInput, ServerDraft, ServerPatch, TestDraft};
-use domain::transcript::headline;
 use domain::words;
 use tokio::sync::Semaphore;
 
@@ -118,14 +118,35 @@ impl Backend for Local {
         .await
     }
 
-    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<TestReport, Problem> {
+    async fn entry_page(&self, id: EntryId, _run: Option<RunId>) -> Result<EntryPage, Problem> {
+        Ok(EntryPage { view: self.entry(id).await?, runs: vec![], shown: None, now_ms: 0 })
+    }
+
+    async fn cancel(&self, _run: RunId) -> Result<bool, Problem> {
+        Ok(false)
+    }
+
+    async fn history(&self, id: EntryId) -> Result<History, Problem> {
+        self.entry(id).await?;
+        Ok(History::default())
+    }
+
+    async fn run(&self, run: RunId) -> Result<Run, Problem> {
+        Err(Problem::NoSuchRun(run))
+    }
+
+    async fn test_all(&self, _ids: Option<Vec<EntryId>>, _caller: Caller) -> Result<Events<BatchEvent>, Problem> {
+        Ok(Box::pin(futures::stream::iter([BatchEvent::Summary { checked: 0, failed: 0, skipped: 0 }])))
+    }
+
+    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, _caller: Caller) -> Result<LiveRun, Problem> {
         let run = self.stored(move |entries| plan(entries, id, edit, &test)).await?;
         let host = run.server.host.to_string();
         let _place = self.sessions.acquire().await.map_err(|_| Problem::Internal)?;
         let mut events = Vec::new();
         let finished = self.mailer.run(run, &mut |event| events.push(event)).await;
         tracing::info!(entry = id.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
-        Ok(TestReport { headline: headline(&finished, &host), events })
+        Ok(LiveRun { run: RunId(1), host, events: Box::pin(futures::stream::iter(events)) })
     }
 }
 

@@ -106,7 +106,7 @@ impl Entries {
                 if needle.is_empty() { window(tx, skip, size)? } else { found.into_iter().skip(skip).take(size).collect() };
             let default = tx.default()?;
             let rows = ids.into_iter().map(|id| row(tx, id, default)).collect::<Result<_, _>>()?;
-            Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)? })
+            Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)?, now_ms: now })
         })
     }
 
@@ -130,7 +130,8 @@ impl Entries {
         self.store.reading(|tx| {
             let record = record(tx, id)?;
             let has_password = tx.secret(id, SecretField::Password)?.is_some();
-            Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has_password))
+            let standing = domain::run::Standing::Never;
+            Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has_password, standing))
         })
     }
 
@@ -435,7 +436,13 @@ fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>) -> Result<Row, Prob
         return Err(Problem::Corrupt { detail: format!("the index names server {id}, which is missing") });
     };
     let server = content.server().map(RowServer::of);
-    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server })
+    Ok(Row {
+        id,
+        name: content.name().to_string(),
+        is_default: default == Some(id),
+        server,
+        standing: domain::run::Standing::Never,
+    })
 }
 
 /// What would go, and who may be the default if that goes; both by name.

@@ -1,9 +1,9 @@
 //! Forms posted without the program's help: parse, one [`Backend`](app::backend::Backend) call, then on to the next page, or the
 //! same page with what was typed (never a password) and what is wrong.
 
-use app::backend::{Edit, Typed};
+use app::backend::{Caller, Edit, Typed};
 use app::pages::{Page, Submitted, encode_query};
-use axum::extract::{Form, Path, State};
+use axum::extract::{Extension, Form, Path, State};
 use axum::response::Response;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
@@ -11,7 +11,7 @@ use domain::field::Field;
 use domain::secret::Secret;
 use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
 
-use super::pages::failed;
+use super::pages::{EntryAddress, failed};
 use super::{Web, see_other};
 
 /// What a form brought, in order.
@@ -69,8 +69,14 @@ pub(super) async fn add(State(web): State<Web>, Form(fields): Posted) -> Respons
     }
 }
 
-pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(fields): Posted) -> Response {
+pub(super) async fn entry(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    caller: Option<Extension<Caller>>,
+    Form(fields): Posted,
+) -> Response {
     let fields = Fields(fields);
+    let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
     let Ok(id) = id.parse().map(EntryId) else {
         return web.show(failed(Problem::NoSuchPage)).await;
     };
@@ -89,7 +95,7 @@ pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(f
     let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
     let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {
-        match web.backend.test(Some(id), edit, test).await {
+        match web.backend.test(Some(id), edit, test, caller).await {
             Ok(report) => submitted.report = Some(report),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
@@ -101,7 +107,7 @@ pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(f
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     }
-    let page = web.entry_page(id, Some(submitted), false).await;
+    let page = web.entry_page(id, Some(submitted), EntryAddress::default()).await;
     web.show(page).await
 }
 
