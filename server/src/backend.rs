@@ -13,25 +13,31 @@ use domain::run::{BatchEvent, History, Run, RunId};
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, PasswordDraft, PasswordInput, ServerDraft, ServerPatch, TestDraft};
 use domain::words;
-use tokio::sync::Semaphore;
 
 use crate::entries::Entries;
 use crate::mailer::{Mailer, TestRun};
-
-/// The most tests at once; more wait.
-const MAX_SESSIONS: usize = 16;
+use crate::runs::{Planned, Runs};
 
 /// The backend over the data directory of this process.
 pub struct Local {
     entries: Arc<Entries>,
-    mailer: Mailer,
-    sessions: Semaphore,
+    runs: Arc<Runs>,
 }
 
 impl Local {
     /// A backend over what is stored and what sends.
-    pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Self {
-        Self { entries, mailer, sessions: Semaphore::new(MAX_SESSIONS) }
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
+        let runs = Arc::new(Runs::new(Arc::clone(&entries), mailer)?);
+        Ok(Self { entries, runs })
+    }
+
+    /// Ends the tests that run; see [`Runs::close`].
+    pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
+        let runs = Arc::clone(&self.runs);
+        async move { runs.close().await }
     }
 
     /// Runs `work` where it may block: every call of the store waits for the disk.
@@ -118,40 +124,35 @@ impl Backend for Local {
         .await
     }
 
-    async fn entry_page(&self, id: EntryId, _run: Option<RunId>) -> Result<EntryPage, Problem> {
-        Ok(EntryPage { view: self.entry(id).await?, runs: vec![], shown: None, now_ms: 0 })
+    async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
+        self.stored(move |entries| entries.page(id, run)).await
     }
 
-    async fn cancel(&self, _run: RunId) -> Result<bool, Problem> {
-        Ok(false)
+    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem> {
+        let planned = self.stored(move |entries| plan(entries, id, edit, &test, caller)).await?;
+        Ok(self.runs.start(planned))
+    }
+
+    async fn cancel(&self, run: RunId) -> Result<bool, Problem> {
+        Ok(self.runs.cancel(run))
     }
 
     async fn history(&self, id: EntryId) -> Result<History, Problem> {
-        self.entry(id).await?;
-        Ok(History::default())
+        self.stored(move |entries| entries.history(id)).await
     }
 
     async fn run(&self, run: RunId) -> Result<Run, Problem> {
-        Err(Problem::NoSuchRun(run))
+        self.stored(move |entries| entries.run(run)).await
     }
 
-    async fn test_all(&self, _ids: Option<Vec<EntryId>>, _caller: Caller) -> Result<Events<BatchEvent>, Problem> {
-        Ok(Box::pin(futures::stream::iter([BatchEvent::Summary { checked: 0, failed: 0, skipped: 0 }])))
-    }
-
-    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, _caller: Caller) -> Result<LiveRun, Problem> {
-        let run = self.stored(move |entries| plan(entries, id, edit, &test)).await?;
-        let host = run.server.host.to_string();
-        let _place = self.sessions.acquire().await.map_err(|_| Problem::Internal)?;
-        let mut events = Vec::new();
-        let finished = self.mailer.run(run, &mut |event| events.push(event)).await;
-        tracing::info!(entry = id.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
-        Ok(LiveRun { run: RunId(1), host, events: Box::pin(futures::stream::iter(events)) })
+    async fn test_all(&self, ids: Option<Vec<EntryId>>, caller: Caller) -> Result<Events<BatchEvent>, Problem> {
+        let ids = self.stored(move |entries| entries.choose(ids.as_deref())).await?;
+        Ok(self.runs.check_all(ids, caller))
     }
 }
 
 /// What a test of `edit` runs: with the stored password, where it belongs to the same server and account.
-fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) -> Result<TestRun, Problem> {
+fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, caller: Caller) -> Result<Planned, Problem> {
     let start = match id {
         Some(id) => entries.entry(id)?.draft(),
         None => ServerDraft::new("test"),
@@ -171,7 +172,8 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) ->
         (SecretChange::Keep, Some(id)) => entries.password_for(id, &checked.server)?,
         _ => None,
     };
-    Ok(TestRun { server: checked.server, password, mode })
+    let settings = entries.fingerprint(&checked.server, password.as_ref());
+    Ok(Planned { entry: id, test: TestRun { server: checked.server, password, mode }, settings, caller })
 }
 
 /// The entry that `edit` makes of `start`, or every field's problem.

@@ -10,6 +10,7 @@ use domain::error::Problem;
 use domain::field::Field;
 use domain::secret::Secret;
 use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
+use futures::StreamExt as _;
 
 use super::pages::{EntryAddress, failed};
 use super::{Web, see_other};
@@ -140,6 +141,21 @@ pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Respon
     };
     match result {
         Ok(ids) => see_other(&ids.first().map_or_else(|| "/".to_owned(), |id| format!("/#server-{id}"))),
+        Err(problem) => {
+            let page = web.list_page(String::new(), 1, Some(problem.into())).await;
+            web.show(page).await
+        }
+    }
+}
+
+/// Checks every entry, and then shows the list with what came of it.
+pub(super) async fn test_all(State(web): State<Web>, caller: Option<Extension<Caller>>) -> Response {
+    let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+    match web.backend.test_all(None, caller).await {
+        Ok(events) => {
+            events.for_each(|_| std::future::ready(())).await;
+            see_other("/")
+        }
         Err(problem) => {
             let page = web.list_page(String::new(), 1, Some(problem.into())).await;
             web.show(page).await
