@@ -118,7 +118,7 @@ pub enum Outcome {
     Failed,
     /// The message was handed over and the reply was lost. Never to be tried again by a program.
     Unknown,
-    /// Somebody cancelled it before anything was handed over.
+    /// It was cancelled before anything was handed over.
     Cancelled,
 }
 
@@ -362,6 +362,9 @@ pub enum Cause {
     /// The sign-in asks for more and more.
     AuthLoop,
 
+    /// Somebody cancelled the run.
+    Cancelled,
+
     /// An address needs SMTPUTF8 (RFC 6531), which the server does not offer.
     Smtputf8NotOffered,
     /// The message is bigger than the server takes (RFC 1870).
@@ -397,16 +400,22 @@ impl Event {
 }
 
 impl Finished {
-    /// What to record of a run that somebody cancelled after `events`: before the final dot it is cancelled, after it
-    /// nobody knows.
+    /// What is known of a run that was broken off after `events`. Up to the final dot nothing was handed over, even in the
+    /// middle of the message: a server drops what has no end (RFC 5321 section 4.1.1.4). From there on nobody knows, unless the
+    /// server had answered.
     pub fn cancelled(events: &[Event]) -> Self {
         let begun = |event: &Event| match event.what {
-            What::Begun { stage } => Some(stage),
+            What::Begun { stage } if stage != Stage::Quit => Some(stage),
             _ => None,
         };
         let stage = events.iter().rev().find_map(begun).unwrap_or(Stage::Resolve);
-        let outcome = if stage >= Stage::Accepted { Outcome::Unknown } else { Outcome::Cancelled };
-        Self::new(outcome, stage)
+        let accepted = events.iter().any(|event| matches!(event.what, What::Passed { stage: Stage::Accepted, .. }));
+        let outcome = match stage {
+            Stage::Accepted if accepted => Outcome::Sent,
+            Stage::Accepted => Outcome::Unknown,
+            _ => Outcome::Cancelled,
+        };
+        Self { cause: (!accepted).then_some(Cause::Cancelled), ..Self::new(outcome, stage) }
     }
 
     /// Nothing known but these two.
@@ -447,10 +456,17 @@ pub fn headline(finished: &Finished, host: &str) -> String {
             Some(diagnosis) => format!("Not sent. {}; nothing was handed over", diagnosis.title.trim_end_matches('.')),
             None => format!("Not sent. It failed during {}; nothing was handed over", finished.stage.words()),
         },
+        Outcome::Unknown if finished.cause == Some(Cause::Cancelled) => format!(
+            "Unknown. The run was cancelled after the message had been handed to {host} and before its answer came. Look into the recipient's mailbox before sending it again"
+        ),
         Outcome::Unknown => format!(
             "Unknown. The message was handed to {host}, but its answer was lost. Look into the recipient's mailbox before sending it again"
         ),
-        Outcome::Cancelled => "Cancelled. Nothing was handed over".into(),
+        Outcome::Cancelled => match finished.stage {
+            Stage::Resolve | Stage::Connect => format!("Cancelled before {host} was reached. Nothing was sent"),
+            Stage::Data => "Cancelled in the middle of the message. Its end was never sent, so nothing was handed over".to_owned(),
+            stage => format!("Cancelled during {}. Nothing was handed over", stage.words()),
+        },
     };
     if !finished.partial {
         return format!("{text}.");
@@ -605,8 +621,29 @@ mod tests {
     #[test]
     fn cancelling_is_unknown_once_the_final_dot_was_begun() {
         let begun = |stage| Event { what: What::Begun { stage }, elapsed_ms: 0 };
-        assert_eq!(Finished::cancelled(&[begun(Stage::Data)]).outcome, Outcome::Cancelled);
-        assert_eq!(Finished::cancelled(&[begun(Stage::Data), begun(Stage::Accepted)]).outcome, Outcome::Unknown);
-        assert_eq!(Finished::cancelled(&[]).stage, Stage::Resolve);
+        let passed = |stage| Event { what: What::Passed { stage, detail: String::new() }, elapsed_ms: 0 };
+        let table = [
+            (vec![], Outcome::Cancelled, Stage::Resolve),
+            (vec![begun(Stage::Data)], Outcome::Cancelled, Stage::Data),
+            (vec![begun(Stage::Data), begun(Stage::Accepted)], Outcome::Unknown, Stage::Accepted),
+            (vec![begun(Stage::Accepted), passed(Stage::Accepted), begun(Stage::Quit)], Outcome::Sent, Stage::Accepted),
+            // A farewell after a failure or a check hands nothing over.
+            (vec![begun(Stage::Auth), begun(Stage::Quit)], Outcome::Cancelled, Stage::Auth),
+            // A fallback begins anew.
+            (vec![begun(Stage::Tls), begun(Stage::Connect)], Outcome::Cancelled, Stage::Connect),
+        ];
+        for (events, outcome, stage) in table {
+            let finished = Finished::cancelled(&events);
+            assert_eq!((finished.outcome, finished.stage), (outcome, stage), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_says_what_was_sent() {
+        let words = |outcome, stage| headline(&Finished { cause: Some(Cause::Cancelled), ..Finished::new(outcome, stage) }, "h");
+        assert_eq!(words(Outcome::Cancelled, Stage::Connect), "Cancelled before h was reached. Nothing was sent.");
+        assert_eq!(words(Outcome::Cancelled, Stage::Auth), "Cancelled during the sign-in. Nothing was handed over.");
+        assert!(words(Outcome::Cancelled, Stage::Data).starts_with("Cancelled in the middle of the message."));
+        assert!(words(Outcome::Unknown, Stage::Accepted).starts_with("Unknown. The run was cancelled after the message"));
     }
 }

@@ -204,7 +204,7 @@ fn search_while_typing(
 
 #[component]
 fn ListRow(row: Row) -> impl IntoView {
-    let Row { id, name, is_default, server } = row;
+    let Row { id, name, is_default, server, .. } = row;
     let href = format!("/servers/{id}");
     let select = format!("Select {name}");
     let complete = server.is_some();

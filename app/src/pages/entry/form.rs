@@ -174,7 +174,7 @@ impl Page {
 /// The page of one entry.
 #[component]
 pub(crate) fn Entry(data: EntryData) -> impl IntoView {
-    let EntryData { view, submitted, saved } = data;
+    let EntryData { view, submitted, saved, .. } = data;
     let stored = view.draft();
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
