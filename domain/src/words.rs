@@ -3,8 +3,9 @@
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
-use crate::run::MAX_RUNS;
+use crate::run::{MAX_RUNS, Standing};
 use crate::smtp_server::{ServerDraft, StartTls};
+use crate::transcript::Outcome;
 
 /// The label on the page.
 pub const fn label(field: Field) -> &'static str {
@@ -379,9 +380,45 @@ pub fn utc(at_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
+/// What the tests say of an entry, in a few words. The reason of a failure stands beside it.
+pub fn standing(standing: &Standing, now_ms: u64) -> String {
+    match standing {
+        Standing::Never => "Not verified yet".into(),
+        Standing::Changed => "Not verified since the last change".into(),
+        Standing::Verified { at_ms } => format!("Verified {}", ago(now_ms, *at_ms)),
+        Standing::Failing { since_ms, .. } => {
+            let since = utc(*since_ms);
+            let (date, time) = since.split_once(' ').unwrap_or((&since, ""));
+            let today = now_ms.saturating_sub(*since_ms) < 86_400_000;
+            format!("Failing since {}", if today { time } else { date })
+        }
+    }
+}
+
+/// How a run ended, in a word.
+pub const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent => "Sent",
+        Outcome::Checked => "Works",
+        Outcome::Failed => "Failed",
+        Outcome::Unknown => "Unknown",
+        Outcome::Cancelled => "Cancelled",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_standing_is_told_with_its_time() {
+        const NOW: u64 = 1_795_425_120_000;
+        let failing = |since_ms| Standing::Failing { since_ms, reason: "r".into(), stage: crate::transcript::Stage::Auth };
+        assert_eq!(standing(&Standing::Verified { at_ms: NOW - 7_200_000 }, NOW), "Verified 2 hours ago");
+        assert_eq!(standing(&failing(NOW), NOW), "Failing since 09:12 UTC");
+        assert_eq!(standing(&failing(NOW - 3 * 86_400_000), NOW), "Failing since 2026-11-20");
+        assert_eq!(standing(&Standing::Changed, NOW), "Not verified since the last change");
+    }
 
     #[test]
     fn times_are_told_in_the_largest_unit_that_fits() {
