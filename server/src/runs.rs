@@ -14,7 +14,7 @@ use app::backend::{Caller, LiveRun};
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunMode, RunSummary};
-use domain::transcript::{Event, Finished, Stage, What};
+use domain::transcript::{Cause, Event, Finished, Stage, What};
 use futures::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -217,8 +217,10 @@ impl Runs {
             self.mailer.run_until(test, &mut sink, asked_to_stop(&mut stop, progress)).await;
         }
         progress.settled.store(true, Ordering::Relaxed);
-        let never_begun = || Event { what: What::Finished(Finished::cancelled(&[])), elapsed_ms: 0 };
-        let last = last.unwrap_or_else(never_begun);
+        let last = last.unwrap_or_else(|| {
+            let never_begun = Finished { cause: Some(Cause::Cancelled), ..Finished::cancelled(&[]) };
+            Event { what: What::Finished(never_begun), elapsed_ms: 0 }
+        });
         if let What::Finished(finished) = &last.what {
             tracing::info!(run = id.0, entry = entry.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
             let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
