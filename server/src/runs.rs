@@ -125,7 +125,7 @@ impl Runs {
             drop(ended);
         };
         tokio::spawn(task.in_current_span());
-        LiveRun { run, host, events: Box::pin(Told { told, runs: Arc::clone(self), run, over: false }) }
+        LiveRun { run, host, events: Box::pin(Watcher { events: told, runs: Arc::clone(self), run, over: false }) }
     }
 
     /// Cancels a run at once, whatever it does. Whether there was anything to cancel.
@@ -272,24 +272,24 @@ impl Drop for Ended {
 }
 
 /// The events of a run for whoever watches it.
-struct Told {
-    told: UnboundedReceiver<Event>,
+struct Watcher {
+    events: UnboundedReceiver<Event>,
     runs: Arc<Runs>,
     run: RunId,
     over: bool,
 }
 
-impl Stream for Told {
+impl Stream for Watcher {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let event = ready!(self.told.poll_recv(cx));
+        let event = ready!(self.events.poll_recv(cx));
         self.over |= event.as_ref().is_none_or(|event| matches!(event.what, What::Finished(_)));
         Poll::Ready(event)
     }
 }
 
-impl Drop for Told {
+impl Drop for Watcher {
     fn drop(&mut self) {
         if !self.over {
             self.runs.stop(self.run, Stop::UnlessBegun);
