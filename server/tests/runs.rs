@@ -422,7 +422,8 @@ struct Crowd {
     greeted: Arc<Semaphore>,
     open: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
-    came: Arc<Notify>,
+    /// Somebody came or went.
+    moved: Arc<Notify>,
 }
 
 impl Crowd {
@@ -433,17 +434,18 @@ impl Crowd {
             greeted: Arc::new(Semaphore::new(0)),
             open: Arc::default(),
             most: Arc::default(),
-            came: Arc::default(),
+            moved: Arc::default(),
         };
-        let (greeted, open, most, came) = (crowd.greeted.clone(), crowd.open.clone(), crowd.most.clone(), crowd.came.clone());
+        let (greeted, open, most, moved) = (crowd.greeted.clone(), crowd.open.clone(), crowd.most.clone(), crowd.moved.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                came.notify_waiters();
-                let (greeted, open) = (greeted.clone(), open.clone());
+                moved.notify_waiters();
+                let (greeted, open, moved) = (greeted.clone(), open.clone(), moved.clone());
                 tokio::spawn(async move {
                     serve_one(stream, &greeted, &open).await;
+                    moved.notify_waiters();
                 });
             }
         });
@@ -452,11 +454,11 @@ impl Crowd {
 
     async fn wait_for(&self, count: usize) {
         loop {
-            let came = self.came.notified();
-            if self.open.load(Ordering::SeqCst) >= count {
+            let moved = self.moved.notified();
+            if self.open.load(Ordering::SeqCst) == count {
                 return;
             }
-            tokio::time::timeout(Duration::from_secs(20), came).await.expect("they come");
+            tokio::time::timeout(Duration::from_secs(20), moved).await.expect("they come and go");
         }
     }
 }
@@ -562,6 +564,7 @@ async fn who_leaves_while_all_are_checked_stops_it() {
     let events = bench.backend.test_all(None, caller()).await.unwrap();
     crowd.wait_for(8).await;
     drop(events);
+    crowd.wait_for(0).await;
     bench.backend.close().await;
     let list = bench.backend.list(ListQuery::default()).await.unwrap();
     let mut outcomes = Vec::new();
