@@ -14,7 +14,7 @@ use app::backend::{Caller, LiveRun};
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunMode, RunSummary};
-use domain::transcript::{Event, Finished, Stage, What};
+use domain::transcript::{Cause, Event, Finished, Stage, What};
 use futures::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -125,7 +125,7 @@ impl Runs {
             drop(ended);
         };
         tokio::spawn(task.in_current_span());
-        LiveRun { run, host, events: Box::pin(Told { told, runs: Arc::clone(self), run, over: false }) }
+        LiveRun { run, host, events: Box::pin(Watcher { events: told, runs: Arc::clone(self), run, over: false }) }
     }
 
     /// Cancels a run at once, whatever it does. Whether there was anything to cancel.
@@ -217,8 +217,10 @@ impl Runs {
             self.mailer.run_until(test, &mut sink, asked_to_stop(&mut stop, progress)).await;
         }
         progress.settled.store(true, Ordering::Relaxed);
-        let never_begun = || Event { what: What::Finished(Finished::cancelled(&[])), elapsed_ms: 0 };
-        let last = last.unwrap_or_else(never_begun);
+        let last = last.unwrap_or_else(|| {
+            let never_begun = Finished { cause: Some(Cause::Cancelled), ..Finished::cancelled(&[]) };
+            Event { what: What::Finished(never_begun), elapsed_ms: 0 }
+        });
         if let What::Finished(finished) = &last.what {
             tracing::info!(run = id.0, entry = entry.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
             let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
@@ -270,24 +272,24 @@ impl Drop for Ended {
 }
 
 /// The events of a run for whoever watches it.
-struct Told {
-    told: UnboundedReceiver<Event>,
+struct Watcher {
+    events: UnboundedReceiver<Event>,
     runs: Arc<Runs>,
     run: RunId,
     over: bool,
 }
 
-impl Stream for Told {
+impl Stream for Watcher {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let event = ready!(self.told.poll_recv(cx));
+        let event = ready!(self.events.poll_recv(cx));
         self.over |= event.as_ref().is_none_or(|event| matches!(event.what, What::Finished(_)));
         Poll::Ready(event)
     }
 }
 
-impl Drop for Told {
+impl Drop for Watcher {
     fn drop(&mut self) {
         if !self.over {
             self.runs.stop(self.run, Stop::UnlessBegun);

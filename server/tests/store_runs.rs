@@ -122,6 +122,9 @@ fn the_trash_takes_the_history_along() {
     assert!(!ran(&bench.entries, bench.id, (&bench.draft, PASSWORD), &run(3, 0, works())).unwrap());
 }
 
+/// Something that is typed over what is saved.
+type Change = fn(&mut ServerDraft);
+
 #[test]
 fn only_what_was_tested_is_verified() {
     let bench = bench();
@@ -130,7 +133,6 @@ fn only_what_was_tested_is_verified() {
     let bench = bench.reopened();
     assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 10 });
 
-    type Change = fn(&mut ServerDraft);
     let harmless: [Change; 4] = [
         |draft| draft.name = "renamed".into(),
         |draft| draft.attachment_threshold = "5 MB".into(),
