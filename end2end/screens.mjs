@@ -89,7 +89,7 @@ async function visit(page, url, shot) {
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
     return response.json();
   };
-  const outcome = () => page.locator('.report').waitFor();
+  const outcome = () => page.locator('.report .notice').waitFor();
   page.on('dialog', (dialog) => void dialog.accept());
 
   await open('/');
@@ -164,7 +164,8 @@ async function visit(page, url, shot) {
   await field('SMTP port').fill(String(slow && typeof slow === 'object' ? slow.port : 0));
   await send.click();
   await shot('test-running');
-  await page.waitForTimeout(2500);
+  await outcome();
+  await page.getByRole('region', { name: 'Earlier tests' }).getByText('just now').first().waitFor();
   await shot('test-timed-out');
   await field('SMTP hostname').fill('https://smtp.example.com:25/');
   await field('SMTP port').fill('0');
@@ -180,6 +181,25 @@ async function visit(page, url, shot) {
   await page.getByRole('region', { name: 'Compare the two versions' }).waitFor();
   await shot('entry-stale');
 
+  await open(`/servers/${id}`);
+  await page.getByRole('region', { name: 'Earlier tests' }).getByRole('link').nth(2).click();
+  await page.getByText(/^Test of /).waitFor();
+  await shot('entry-earlier-test');
+  await api('servers/create', { server: { name: 'quiet', host: '127.0.0.1', port: slow && typeof slow === 'object' ? slow.port : 0, timeout_ms: 3000 } });
+  await api('servers/create', { server: { name: 'works', host: '127.0.0.1', port: mailPort } });
+  await open('/');
+  await page.getByRole('button', { name: 'Test all' }).click();
+  await page.getByText(/^Testing: /).first().waitFor();
+  await shot('list-testing');
+  await page.getByText(/^Tested all/).first().waitFor({ timeout: 30_000 });
+  await shot('list-tested');
+  await open('/');
+  for (const name of ['quiet', 'works']) await page.getByRole('checkbox', { name: `Select ${name}`, exact: true }).check();
+  await page.getByRole('group', { name: 'Selected servers' }).getByRole('button', { name: 'Trash' }).click();
+  await page.waitForURL(/trash/);
+  await running();
+  await page.getByRole('button', { name: /^Trash 2/ }).click();
+  await page.getByRole('button', { name: 'Undo' }).waitFor();
   await open('/');
   for (const name of ['mail', 'office', 'fax', 'legacy']) await page.getByRole('checkbox', { name: `Select ${name}`, exact: true }).check();
   await page.getByRole('group', { name: 'Selected servers' }).getByRole('button', { name: 'Trash' }).click();

@@ -20,8 +20,10 @@ test('stages show as they happen, and the outcome when it is known', async ({ pa
   await sendTest(page, 'scan@example.com', 'anna@example.com');
   await gate.reached;
   await expect(stage(page, 'Connected')).toContainText('✓');
-  await expect(stage(page, 'Recipients')).toContainText('runs');
+  await expect(stage(page, 'Recipients')).toContainText('Recipients…');
   await expect(page.getByRole('status').filter({ hasText: 'Talking to the server' })).toBeVisible();
+  // Somebody who waits sees that time passes.
+  await expect(tryIt(page).locator('.progress')).toContainText(/[1-9]\d* s/);
   await expect(tryIt(page).locator('.notice')).toHaveCount(0);
   // What runs is one test: neither button starts another.
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click({ force: true });
@@ -50,7 +52,7 @@ test('cancelling before the message says that nothing was handed over, and nothi
   await sendTest(page, 'scan@example.com', 'anna@example.com');
   await gate.reached;
   await cancel(page).click();
-  await expectOutcome(page, /^Cancelled during the recipient .*Nothing was handed over\./);
+  await expectOutcome(page, /^Cancelled during the recipient .*the message itself was not sent\./);
   await mail.over();
   gate.open();
   expect(mail.received).toHaveLength(0);

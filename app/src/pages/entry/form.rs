@@ -48,6 +48,8 @@ pub(super) struct Page {
     has_password: RwSignal<bool>,
     pub(super) error: RwSignal<Option<ApiError>>,
     told: RwSignal<Option<Told>>,
+    /// For how long it runs.
+    seconds: RwSignal<u32>,
     /// The run that goes on.
     #[cfg(feature = "hydrate")]
     running: RwSignal<Option<RunId>>,
@@ -157,7 +159,12 @@ impl Page {
         let host = tried.0.host.trim().to_owned();
         self.doing.set(Doing::Testing);
         self.error.set(None);
+        self.seconds.set(0);
+        let clock = gloo_timers::callback::Interval::new(1_000, move || {
+            let _ = self.seconds.try_update(|seconds| *seconds += 1);
+        });
         leptos::task::spawn_local(async move {
+            let _clock = clock;
             let request = crate::api::TestServer { id: Some(self.id), server: patch, from, to, check_only };
             let mut stream = match stream::open("/api/servers/test/live", &request, None).await {
                 Ok(stream) => stream,
@@ -262,6 +269,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         has_password: RwSignal::new(view.has_password()),
         tested: RwSignal::new(tested.then_some((draft, test))),
         told: RwSignal::new(told),
+        seconds: RwSignal::new(0),
         #[cfg(feature = "hydrate")]
         running: RwSignal::new(None),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
@@ -471,7 +479,11 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
                 <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
                 <button type="button" hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
-            <p class="progress" role="status">{move || testing().then_some("Talking to the server…")}</p>
+            <p class="progress">
+                <span role="status">{move || testing().then_some("Talking to the server…")}</span>
+                // Every second would be too much to listen to.
+                <span aria-hidden="true">{move || testing().then(|| format!(" {} s", page.seconds.get()))}</span>
+            </p>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
             {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) state/> })}
         </section>

@@ -108,7 +108,7 @@ fn stages(events: &[Event]) -> impl IntoView + use<> {
 
 fn stage(row: Row, total: u64) -> impl IntoView + use<> {
     let (class, mark, how) = match row.mark {
-        Mark::Running => ("stage running", "…", " runs"),
+        Mark::Running => ("stage running", "…", "…"),
         Mark::Passed => ("stage", "✓", ""),
         Mark::Warned => ("stage warned", "▲", " with a warning"),
         Mark::Failed => ("stage failed", "✕", " failed"),
