@@ -498,7 +498,8 @@ async fn checking_all_never_takes_more_than_eight_at_once() {
         ids.push(bench.entry(&format!("mail-{number:02}"), crowd.address, json!({})).await);
     }
     let bare = bench.backend.create(patch(json!({ "name": "bare" }))).await.unwrap().id;
-    let broken = bench.entry("broken", crowd.address, json!({ "username": "anna" })).await;
+    // By its name the last, so that it takes no place among the first.
+    let broken = bench.entry("without-password", crowd.address, json!({ "username": "anna" })).await;
     let mut events = bench.backend.test_all(None, caller()).await.unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let reading = {
@@ -510,8 +511,14 @@ async fn checking_all_never_takes_more_than_eight_at_once() {
         })
     };
     crowd.wait_for(8).await;
-    // One is served after the other, so that a ninth would have all the time to come.
-    crowd.greeted.add_permits(1);
+    // Meanwhile a whole run goes through from its start to its end. A ninth would have begun before it, and would be here.
+    let peer = Peer::new(vec![hello("HELP")]).await;
+    let edit = Edit::Patch(Box::new(patch(json!({ "name": "x", "host": "mail.test", "port": peer.address.port() }))));
+    let report = bench.backend.test(None, edit, checking(), caller()).await.unwrap();
+    assert_eq!(finished(&report.events).outcome, Outcome::Checked);
+    drop(peer.log().await);
+    assert_eq!(crowd.open.load(Ordering::SeqCst), 8);
+    crowd.greeted.add_permits(1_000);
     tokio::time::timeout(Duration::from_mins(1), reading).await.unwrap().unwrap();
     assert_eq!(crowd.most.load(Ordering::SeqCst), 8);
 
