@@ -567,8 +567,8 @@ async fn who_leaves_while_all_are_checked_stops_it() {
     let events = bench.backend.test_all(None, caller()).await.unwrap();
     crowd.wait_for(8).await;
     // One who wants to try a single entry meanwhile finds a place, and is left alone.
-    let last = bench.backend.list(ListQuery::default()).await.unwrap().rows[19].id;
-    let mut single = bench.start(last, checking()).await;
+    let twentieth = bench.backend.list(ListQuery::default()).await.unwrap().rows[19].id;
+    let mut single = bench.start(twentieth, checking()).await;
     crowd.wait_for(9).await;
     drop(events);
     crowd.wait_for(1).await;
