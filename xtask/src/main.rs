@@ -6,6 +6,7 @@ mod assets;
 mod bench;
 mod build;
 mod check;
+mod peers;
 mod postroom;
 mod project;
 mod run;
