@@ -2,8 +2,8 @@
 // of their own, and gone with the test run however it ends.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { chmod } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -83,70 +83,59 @@ async function answers(port: number): Promise<boolean> {
   });
 }
 
-/** A daemon with a directory of its own. */
+/** Runs the daemon until standard input ends, which it also does when this process dies without a word, and then cleans up. */
+const KEEPER = `
+dir=$1
+shift
+exec 3<&0
+"$@" &
+daemon=$!
+(cat <&3 >/dev/null; kill -TERM $daemon) 2>/dev/null &
+wait $daemon
+echo "it ended ($?)"
+cat >/dev/null
+trap '' TERM
+kill -TERM 0
+rm -rf -- "$dir" 2>/dev/null || { sleep 1; rm -rf -- "$dir"; }
+`;
+
+/** A daemon with a directory of its own, in a process group of its own. */
 export class Daemon {
   readonly #child: ChildProcess;
-  readonly #isRoot: boolean;
   #said = '';
-  #onExit = () => this.#end('KILL');
 
-  /** Starts it in a group of its own; the kernel ends it should this process die without a word. */
   constructor(
     readonly dir: string,
     command: string[],
     env: Record<string, string>,
     isRoot: boolean,
   ) {
-    this.#isRoot = isRoot;
     const variables = Object.entries(env).map(([key, value]) => `${key}=${value}`);
-    const whole = ['setpriv', '--pdeathsig', 'TERM', 'env', ...variables, ...command];
+    const whole = ['sh', '-c', KEEPER, 'keeper', dir, 'env', ...variables, ...command];
     const [program, args] = isRoot ? rooted(whole) : [whole[0]!, whole.slice(1)];
-    this.#child = spawn(program, args, { cwd: dir, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(program, args, { cwd: dir, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => (this.#said += text));
-    this.#child.once('error', (error) => (this.#said += error.message));
-    process.once('exit', this.#onExit);
+    this.#child.once('error', (error) => (this.#said += `it ended (${error.message})`));
   }
 
-  /** Waits until it accepts connections on all of these. */
-  async ready(ports: number[]): Promise<void> {
-    await eventually(`nobody accepts connections. ${this.#said}`, async () => {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-        throw new Error(`it ended by itself (${this.#child.exitCode ?? this.#child.signalCode}): ${this.#said}`);
-      }
-      return (await Promise.all(ports.map(answers))).every(Boolean);
+  /** Waits until it accepts connections on this port. */
+  async ready(port: number): Promise<void> {
+    await eventually('nobody accepts connections', () => {
+      if (this.#said.includes('it ended (')) throw new Error(this.#said);
+      return answers(port);
     });
-  }
-
-  #end(signal: 'TERM' | 'KILL'): void {
-    const { pid } = this.#child;
-    if (pid === undefined) return;
-    try {
-      if (this.#isRoot) asRoot(['kill', '-s', signal, '--', `-${pid}`], [0, 1]);
-      else process.kill(-pid, `SIG${signal}`);
-    } catch {
-      // It is gone already.
-    }
-    if (signal === 'KILL') this.#remove();
-  }
-
-  #remove(): void {
-    if (this.#isRoot) asRoot(['rm', '-rf', '--', this.dir]);
-    else rmSync(this.dir, { recursive: true, force: true });
   }
 
   /** Ends it, with all that it started, and removes its directory. */
   async stop(): Promise<void> {
-    const isOver = () => this.#child.exitCode !== null || this.#child.signalCode !== null;
-    this.#end('TERM');
-    await eventually('it does not end', isOver, 5_000).catch(() => undefined);
-    this.#end('KILL');
-    process.removeListener('exit', this.#onExit);
+    this.#child.stdin!.end();
+    await eventually(`it does not end: ${this.#said}`, () => this.#child.exitCode !== null || this.#child.signalCode !== null);
   }
 }
 
 /** A directory that every user may enter: daemons give up their rights. */
 export async function directory(name: string): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), `postroom-${name}-`));
+  const dir = await mkdtemp(join(tmpdir(), `postroom-${name}-`));
   await chmod(dir, 0o755);
   return dir;
 }

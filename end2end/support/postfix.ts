@@ -97,7 +97,7 @@ export class Postfix {
     const daemon = new Daemon(dir, [join(root, 'usr/lib/postfix/sbin/master'), '-d'], env, true);
     const postfix = new Postfix(ports, daemon);
     try {
-      await daemon.ready([ports.last]);
+      await daemon.ready(ports.last);
     } catch (error) {
       const log = postfix.#log();
       await daemon.stop();

@@ -2,8 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test as base, expect } from '@playwright/test';
 import { authority } from '../support/certificate.ts';
@@ -29,13 +28,11 @@ const test = base.extend<PerTest, PerWorker>({
   peer: [
     async ({}, use) => {
       const issuer = authority();
-      const dir = await mkdtemp(join(tmpdir(), 'postroom-ca-'));
-      const ca = join(dir, 'ca.pem');
-      await writeFile(ca, issuer.cert);
       const postfix = await Postfix.start(issuer.issue());
+      const ca = join(postfix.daemon.dir, 'ca.pem');
+      await writeFile(ca, issuer.cert);
       await use({ postfix, ca });
       await postfix.stop();
-      await rm(dir, { recursive: true });
     },
     { scope: 'worker' },
   ],
