@@ -92,9 +92,10 @@ exec 3<&0
 daemon=$!
 (cat <&3 >/dev/null; kill -TERM $daemon) 2>/dev/null &
 wait $daemon
-echo "it ended ($?)"
+code=$?
+trap '' TERM PIPE
+echo "it ended ($code)" 2>/dev/null
 cat >/dev/null
-trap '' TERM
 kill -TERM 0
 rm -rf -- "$dir" 2>/dev/null || { sleep 1; rm -rf -- "$dir"; }
 `;
