@@ -1,6 +1,7 @@
 // `postroom send-test`: the binary as a script runs it, its events read back.
 
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { BINARY, type Server, environment } from './postroom.ts';
 
@@ -75,3 +76,9 @@ export async function sendTest(server: Server, { from = 'scan@example.com', to, 
   const sent = events.filter(({ event }) => event === 'sent').map(({ line = '', encrypted = false }) => ({ line, encrypted }));
   return { code, events, finished, sent, stdout };
 }
+
+/** The commands that begin a sign-in. */
+export const signIns = ({ sent }: Run) => sent.filter(({ line }) => line.startsWith('AUTH'));
+
+/** A recipient that no other test has. */
+export const recipient = (domain = 'example.com') => `t${randomBytes(6).toString('hex')}@${domain}`;

@@ -1,6 +1,5 @@
 // The binary against Postfix: what it tells, what Postfix got, and what did not happen.
 
-import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { test as base, expect } from '@playwright/test';
 import { authority } from '../support/certificate.ts';
 import { ACCOUNT, Postfix, type Service } from '../support/postfix.ts';
 import type { Server } from '../support/postroom.ts';
-import { type Options, type Run, sendTest } from '../support/send-test.ts';
+import { type Options, type Run, recipient, sendTest, signIns } from '../support/send-test.ts';
 
 const CREDENTIALS: Server = { username: ACCOUNT.username, password: { value: ACCOUNT.password } };
 
@@ -42,7 +41,7 @@ const test = base.extend<PerTest, PerWorker>({
     if (info.status !== info.expectedStatus) await info.attach('postfix', { body: peer.postfix.log(), contentType: 'text/plain' });
   },
   ca: async ({ peer }, use) => use(peer.ca),
-  to: async ({}, use) => use(`t${randomBytes(6).toString('hex')}@example.com`),
+  to: async ({}, use) => use(recipient()),
   send: async ({ postfix, to }, use) =>
     use(async (service, server, options = {}) => {
       const run = await sendTest({ host: 'localhost', port: postfix.ports[service], ...server }, { to, ...options });
@@ -52,8 +51,6 @@ const test = base.extend<PerTest, PerWorker>({
       return run;
     }),
 });
-
-const signIns = ({ sent }: Run) => sent.filter(({ line }) => line.startsWith('AUTH'));
 
 /** It failed as expected, and Postfix has nothing of it. */
 async function expectNothing(postfix: Postfix, service: Service, to: string): Promise<string> {
@@ -224,7 +221,7 @@ test('a wrong password is tried once and said to be wrong', async ({ postfix, se
 });
 
 test('relaying is denied without an account and granted with one', async ({ postfix, send, ca }) => {
-  const to = `t${randomBytes(6).toString('hex')}@elsewhere.example`;
+  const to = recipient('elsewhere.example');
   const run = await send('submission', {}, { to });
   expect(run.finished).toMatchObject({ outcome: 'failed', stage: 'rcpt_to', reply: { code: 554, enhanced: '5.7.1' }, diagnosis: { kind: 'relay_denied' } });
   expect(run.finished.recipients).toEqual([expect.objectContaining({ address: to, accepted: false })]);
@@ -259,7 +256,7 @@ test('a size that the server keeps to itself is learnt from its refusal', async 
 });
 
 test('SMTPUTF8 is used where an address needs it and the server offers it', async ({ postfix, send }) => {
-  const to = `jörg.${randomBytes(6).toString('hex')}@example.com`;
+  const to = `jörg.${recipient()}`;
   const run = await send('plain', {}, { to });
   expect(run.finished.outcome).toBe('sent');
   expect(run.sent.map(({ line }) => line)).toContainEqual(expect.stringMatching(/^MAIL FROM:<scan@example\.com> .*SMTPUTF8$/));
@@ -277,7 +274,7 @@ test('SMTPUTF8 is not used where nothing needs it', async ({ postfix, send, to }
 });
 
 test('an address that needs SMTPUTF8 is not sent to a server without it', async ({ postfix, send }) => {
-  const to = `jörg.${randomBytes(6).toString('hex')}@example.com`;
+  const to = `jörg.${recipient()}`;
   const run = await send('ascii', {}, { to });
   expect(run.finished).toMatchObject({ outcome: 'failed', stage: 'mail_from', reply: null, diagnosis: { kind: 'smtputf8_not_offered' } });
   expect(await expectNothing(postfix, 'ascii', to)).toMatch(/ehlo=1 quit=1 commands=2$/m);
