@@ -13,7 +13,7 @@ use crate::setup::apt_get;
 /// Something that is unpacked.
 pub(crate) struct Peer {
     /// Its directory in `target/peers`.
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// The packages it is made of. The libraries that they need and that are not installed come along.
     packages: &'static [&'static str],
     /// A file that is there afterwards.
@@ -38,11 +38,6 @@ pub(crate) fn directory(project: &Project) -> PathBuf {
 }
 
 impl Peer {
-    /// A file of it.
-    pub(crate) fn file(&self, project: &Project, path: &str) -> PathBuf {
-        directory(project).join(self.name).join(path)
-    }
-
     /// A program of it that finds the libraries that came along.
     pub(crate) fn command(&self, project: &Project, path: &str) -> Command {
         let root = directory(project).join(self.name);
@@ -66,7 +61,7 @@ impl Peer {
             }
         }
         let work = directory(project).join(format!(".{}", self.name));
-        let attempt = || self.fetch(&work, &self.with_libraries()?);
+        let attempt = || fetch(&work, &self.with_libraries()?);
         // The lists of packages may be missing, or older than what there is to download.
         let fetched = attempt().or_else(|failure| {
             let mut apt = apt_get().ok_or(failure)?;
@@ -103,25 +98,27 @@ impl Peer {
         }
         Ok(all)
     }
+}
 
-    /// Downloads and unpacks into `work/tree`.
-    fn fetch(&self, work: &Path, packages: &BTreeSet<String>) -> Outcome {
-        remove(work)?;
-        let tree = work.join("tree");
-        fs::create_dir_all(&tree).doing(|| format!("create {}", tree.display()))?;
-        let mut download = Command::new("apt-get");
-        // The directory is ours; apt's own user, to whom root leaves downloads, has no right to write there.
-        download.current_dir(work).args(["-q", "-o", "APT::Sandbox::User=", "download"]).args(packages);
-        run(&mut download)?;
-        let doing = || format!("read {}", work.display());
-        for entry in fs::read_dir(work).doing(doing)? {
-            let path = entry.doing(doing)?.path();
-            if path.extension().is_some_and(|extension| extension == "deb") {
-                run(Command::new("dpkg-deb").arg("-x").arg(&path).arg(&tree))?;
-            }
+/// Downloads and unpacks into `work/tree`.
+fn fetch(work: &Path, packages: &BTreeSet<String>) -> Outcome {
+    remove(work)?;
+    let tree = work.join("tree");
+    fs::create_dir_all(&tree).doing(|| format!("create {}", tree.display()))?;
+    // Nobody else comes near what is setuid until `harmless` has seen it, also where this is broken off before.
+    fs::set_permissions(work, fs::Permissions::from_mode(0o700)).doing(|| format!("close {}", work.display()))?;
+    let mut download = Command::new("apt-get");
+    // The directory is ours; apt's own user, to whom root leaves downloads, has no right to write there.
+    download.current_dir(work).args(["-q", "-o", "APT::Sandbox::User=", "download"]).args(packages);
+    run(&mut download)?;
+    let doing = || format!("read {}", work.display());
+    for entry in fs::read_dir(work).doing(doing)? {
+        let path = entry.doing(doing)?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            run(Command::new("dpkg-deb").arg("-x").arg(&path).arg(&tree))?;
         }
-        harmless(&tree).doing(|| format!("take the special rights from {}", tree.display()))
     }
+    harmless(&tree).doing(|| format!("take the special rights from {}", tree.display()))
 }
 
 /// The libraries among what `apt-get --simulate install` would install. The C library itself is left out: it belongs to the
