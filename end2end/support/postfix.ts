@@ -69,6 +69,8 @@ export class Postfix {
 
   static async #start(identity: Identity): Promise<Postfix> {
     const root = unpacked('postfix', 'usr/lib/postfix/sbin/master');
+    // Says so where it can't, before there is anything to clean up.
+    asRoot(['true']);
     const dir = await directory('postfix');
     const ports = await freePorts(Object.keys(SERVICES) as Service[]);
     const [etc, mail, spool, data] = ['etc', 'mail', 'spool', 'data'].map((name) => join(dir, name)) as [string, string, string, string];
