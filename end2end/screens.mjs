@@ -126,6 +126,14 @@ async function visit(page, url, shot) {
 
   await open(`/servers/${id}`);
   await shot('entry');
+  await field('Sender address').fill('J. Doe <j@example.com>');
+  await field('To').fill('"Doe, Jo" <jo@example.com>, Team: jürg@example.ch, b@bücher.example;, root@localhost, jo@gmial.com');
+  await shot('entry-addresses');
+  await field('MIME address strict').uncheck();
+  await field('To').fill('anna@example.com, "Lee, Al <al@example.com>');
+  await field('To').blur();
+  await shot('entry-addresses-lenient');
+  await open(`/servers/${id}`);
   await page.getByText('Change password').click();
   await page.getByText(/^Advanced/).click();
   await shot('entry-unfolded');

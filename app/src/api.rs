@@ -5,6 +5,7 @@
 
 use domain::entry::{EntryId, EntryView, ListPage, UndoOffer, Version};
 use domain::error::{ApiError, ErrorKind, Problem};
+use domain::run::{History, Run, RunId};
 use domain::smtp_server::ServerPatch;
 use domain::transcript::Event;
 use leptos::prelude::*;
@@ -13,7 +14,7 @@ use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "ssr")]
-use crate::backend::{Edit, backend};
+use crate::backend::{Edit, backend, caller};
 
 /// An error as it travels: `{ "error", "message", "fields" }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,8 +79,15 @@ pub struct TestReport {
     pub events: Vec<Event>,
 }
 
-/// The keys that each endpoint takes. An unknown one is an error: a misspelt `check_only` must not send anything.
-pub const KEYS: [(&str, &[&str]); 7] = [
+/// The answer to a cancellation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// Whether there was anything to stop. How the run ended says its last event.
+    pub cancelled: bool,
+}
+
+/// The keys that each server function takes. An unknown one is an error: a misspelt `check_only` must not send anything.
+pub const KEYS: [(&str, &[&str]); 10] = [
     ("/api/servers", &["search", "page"]),
     ("/api/servers/get", &["id"]),
     ("/api/servers/create", &["server"]),
@@ -87,6 +95,9 @@ pub const KEYS: [(&str, &[&str]); 7] = [
     ("/api/servers/trash", &["ids", "new_default"]),
     ("/api/servers/undo", &["batch"]),
     ("/api/servers/test", &["id", "server", "from", "to", "check_only"]),
+    ("/api/servers/runs", &["id"]),
+    ("/api/runs/get", &["run"]),
+    ("/api/runs/cancel", &["run"]),
 ];
 
 /// `GET /api/servers`: a page of the list.
@@ -160,5 +171,32 @@ pub async fn test_server(
     #[server(default)] check_only: bool,
 ) -> Result<TestReport, Failure> {
     let test = domain::smtp_server::TestDraft { from, to, check_only };
-    Ok(backend()?.test(id, Edit::Patch(Box::new(server)), test).await?)
+    Ok(backend()?.test(id, Edit::Patch(Box::new(server)), test, caller()).await?)
+}
+
+/// `GET /api/servers/runs`: the history of an entry.
+///
+/// # Errors
+/// What the backend says.
+#[server(name = ListRuns, prefix = "/api", endpoint = "servers/runs", input = GetUrl)]
+pub async fn list_runs(id: EntryId) -> Result<History, Failure> {
+    Ok(backend()?.history(id).await?)
+}
+
+/// `GET /api/runs/get`: one run with everything that happened.
+///
+/// # Errors
+/// What the backend says.
+#[server(name = GetRun, prefix = "/api", endpoint = "runs/get", input = GetUrl)]
+pub async fn get_run(run: RunId) -> Result<Run, Failure> {
+    Ok(backend()?.run(run).await?)
+}
+
+/// `POST /api/runs/cancel`: stops a run at once.
+///
+/// # Errors
+/// What the backend says. A run that is over is no error.
+#[server(name = CancelRun, prefix = "/api", endpoint = "runs/cancel", input = Json)]
+pub async fn cancel_run(run: RunId) -> Result<Cancelled, Failure> {
+    Ok(Cancelled { cancelled: backend()?.cancel(run).await? })
 }

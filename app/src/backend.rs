@@ -1,11 +1,15 @@
 //! The port to everything that happens: pages, server functions and forms all go through it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::entry::{EntryId, EntryView, ListPage, ListQuery, TrashPlan, Version};
+use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, Version};
 use domain::error::Problem;
+use domain::run::{BatchEvent, History, Run, RunId};
 use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
+use domain::transcript::{Event, What, headline};
+use futures::{Stream, StreamExt};
 use leptos::prelude::use_context;
 
 use crate::api::{Saved, TestReport, Trashed};
@@ -31,6 +35,42 @@ pub struct Typed {
     pub default_was: Option<bool>,
 }
 
+/// Who asks. Accounts come later; until then it is the address that the request came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The IP address; empty where nobody knows.
+    pub address: String,
+}
+
+/// A test that runs. It goes on by itself; dropping this stands for somebody who went away: the run is cancelled unless the
+/// message was begun, and recorded all the same.
+pub struct LiveRun {
+    /// Names it, to cancel it or to look at it later.
+    pub run: RunId,
+    /// The host that is tested, for [`headline`].
+    pub host: String,
+    /// What happens, as it happens. The last event is `finished`; by then the run is recorded.
+    pub events: Events<Event>,
+}
+
+/// Events as they happen. However slowly they are taken, what they tell of goes on: a transcript is capped, and so is what waits
+/// here.
+pub type Events<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
+
+impl LiveRun {
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] where it broke off.
+    pub async fn report(self) -> Result<TestReport, Problem> {
+        let events: Vec<Event> = self.events.collect().await;
+        match events.last().map(|event| &event.what) {
+            Some(What::Finished(finished)) => Ok(TestReport { headline: headline(finished, &self.host), events }),
+            _ => Err(Problem::Internal),
+        }
+    }
+}
+
 /// What the program does. Each call is complete when it returns: what it says is saved is on the disk.
 #[async_trait]
 pub trait Backend: Send + Sync {
@@ -50,8 +90,23 @@ pub trait Backend: Send + Sync {
     async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem>;
     /// Takes a trashing back.
     async fn undo(&self, batch: u64) -> Result<Vec<EntryId>, Problem>;
-    /// Tries what is typed, saved or not. `id` names the entry whose stored values and password it may use.
-    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<TestReport, Problem>;
+    /// One entry with its history, and the whole of one run if that is asked for and still kept.
+    async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem>;
+    /// Starts to try what is typed, saved or not. `id` names the entry whose stored values and password it may use, and whose
+    /// history it goes into.
+    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem>;
+    /// Tries what is typed, to the end.
+    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<TestReport, Problem> {
+        self.start_test(id, edit, test, caller).await?.report().await
+    }
+    /// Stops a run at once, in whatever it does. Whether there was anything to stop.
+    async fn cancel(&self, run: RunId) -> Result<bool, Problem>;
+    /// The history of an entry.
+    async fn history(&self, id: EntryId) -> Result<History, Problem>;
+    /// A run that is over.
+    async fn run(&self, run: RunId) -> Result<Run, Problem>;
+    /// Starts to check the connection of these entries, or of all, as they are saved. Dropping the events stops it.
+    async fn test_all(&self, ids: Option<Vec<EntryId>>, caller: Caller) -> Result<Events<BatchEvent>, Problem>;
 }
 
 /// The backend of this request.
@@ -60,6 +115,11 @@ pub trait Backend: Send + Sync {
 /// [`Problem::Internal`] where none was provided: a mistake in the wiring.
 pub fn backend() -> Result<Arc<dyn Backend>, Problem> {
     use_context::<Arc<dyn Backend>>().ok_or(Problem::Internal)
+}
+
+/// Who asks for this request.
+pub fn caller() -> Caller {
+    use_context().unwrap_or_default()
 }
 
 /// The addresses of the built assets; empty in a build without them.

@@ -1,13 +1,15 @@
 //! What only a browser has: focus, storage, leaving the page, keys. All of it through gloo and web-sys; nothing here
 //! decides anything about entries.
 
+pub mod stream;
+
 use std::cell::{Cell, RefCell};
 
 use gloo_events::{EventListener, EventListenerOptions};
 use gloo_storage::{LocalStorage, Storage};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, HtmlElement, HtmlInputElement, HtmlSelectElement};
+use web_sys::{Element, HtmlDocument, HtmlElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 
 /// A control that was changed before the program ran, and its value then.
 struct Early {
@@ -210,6 +212,31 @@ fn click(selector: &str) -> bool {
         element.click();
         true
     })
+}
+
+/// A domain with A-labels, as the browser itself would look it up. None where it says that this is no domain.
+pub fn ascii_domain(domain: &str) -> Option<String> {
+    let url = web_sys::Url::new(&format!("http://{domain}/")).ok()?;
+    let host = url.hostname();
+    (host.split('.').count() == domain.split('.').count()).then_some(host)
+}
+
+/// Copies a text; whether it worked. The old way: the new one exists only on pages that came over HTTPS.
+pub fn copy(text: &str) -> bool {
+    let document = document();
+    let Some(area) = document.create_element("textarea").ok().and_then(|e| e.dyn_into::<HtmlTextAreaElement>().ok()) else { return false };
+    let focused = document.active_element();
+    area.set_value(text);
+    area.set_class_name("hidden");
+    let Some(body) = document.body() else { return false };
+    let _ = body.append_child(&area);
+    area.select();
+    let copied = document.dyn_ref::<HtmlDocument>().is_some_and(|d| d.exec_command("copy").unwrap_or(false));
+    area.remove();
+    if let Some(element) = focused.and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
+        let _ = element.focus();
+    }
+    copied
 }
 
 /// Which button submitted a form: its value.

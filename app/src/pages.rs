@@ -8,6 +8,7 @@ mod trash;
 
 use domain::entry::{EntryView, ListPage, TrashPlan, Version};
 use domain::error::ApiError;
+use domain::run::{Run, RunSummary};
 use domain::smtp_server::{ServerDraft, TestDraft};
 use either_of::EitherOf5;
 use leptos::prelude::*;
@@ -60,6 +61,14 @@ pub struct EntryData {
     pub submitted: Option<Submitted>,
     /// Whether it was saved just now.
     pub saved: bool,
+    /// Its last runs, newest first.
+    pub runs: Vec<RunSummary>,
+    /// The run that the address names (`?run=N`).
+    pub shown: Option<Run>,
+    /// Whether the address names a run that isn't kept any more.
+    pub run_gone: bool,
+    /// Now, for "5 minutes ago": milliseconds since 1970.
+    pub now_ms: u64,
 }
 
 /// What an entry's page brought, given back to it. Never a password.

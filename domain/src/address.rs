@@ -20,6 +20,7 @@ mod error;
 mod fix;
 mod grammar;
 mod header;
+mod reading;
 mod text;
 mod unicode;
 mod words;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{AddressError, AddressErrorKind, Place};
 pub use self::fix::{Fix, FixKind, suggest};
 use self::grammar::{RawAddr, RawMailbox, RawName, Sink};
+pub use self::reading::{MAX_SHOWN, Reading, Remark, Spot, Understood};
 use self::text::Text;
 pub use self::unicode::UNICODE_VERSION;
 use crate::idn::{self, MAX_LABEL};
@@ -210,12 +212,9 @@ impl Mailbox {
     /// # Errors
     /// What is wrong, and where.
     pub fn parse(input: &str, strictness: Strictness) -> Result<Self, AddressError> {
-        let mut reader = Reader::default();
-        grammar::mailbox(input, strictness, &mut reader).map_err(|fault| AddressError::new(input, fault))?;
-        match reader.entries.pop() {
-            Some(Address::Mailbox(mailbox)) => Ok(mailbox),
-            _ => Err(AddressError { kind: AddressErrorKind::Empty, offset: 0, char_offset: 0 }),
-        }
+        let mut only = Only(None);
+        grammar::mailbox(input, strictness, &mut only).map_err(|fault| AddressError::new(input, fault))?;
+        only.0.ok_or(AddressError { kind: AddressErrorKind::Empty, offset: 0, char_offset: 0 })
     }
 
     /// As [`parse`](Self::parse), without making a value.
@@ -427,15 +426,31 @@ struct Reader {
     in_group: bool,
 }
 
+/// Makes a value of the only mailbox.
+struct Only(Option<Mailbox>);
+
+impl Sink for Only {
+    fn mailbox(&mut self, raw: RawMailbox<'_>) {
+        self.0 = Some(read_mailbox(&raw));
+    }
+
+    fn group(&mut self, _: &str) {}
+
+    fn end_group(&mut self) {}
+}
+
+fn read_mailbox(raw: &RawMailbox<'_>) -> Mailbox {
+    let name = match raw.name {
+        RawName::None => None,
+        RawName::Phrase(phrase) => Some(text::phrase(phrase)),
+        RawName::Comment(comment) => Some(text::comment(comment)),
+    };
+    Mailbox { name: name.filter(|name| !name.trim_ascii().is_empty()), target: read_target(&raw.addr) }
+}
+
 impl Sink for Reader {
     fn mailbox(&mut self, raw: RawMailbox<'_>) {
-        let name = match raw.name {
-            RawName::None => None,
-            RawName::Phrase(phrase) => Some(text::phrase(phrase)),
-            RawName::Comment(comment) => Some(text::comment(comment)),
-        };
-        let name = name.filter(|name| !name.trim_ascii().is_empty());
-        let mailbox = Mailbox { name, target: read_target(&raw.addr) };
+        let mailbox = read_mailbox(&raw);
         match self.entries.last_mut() {
             Some(Address::Group(group)) if self.in_group => group.members.push(mailbox),
             _ => self.entries.push(Address::Mailbox(mailbox)),
@@ -453,14 +468,19 @@ impl Sink for Reader {
 }
 
 fn read_target(raw: &RawAddr<'_>) -> Target {
-    let (text, at) = text::addr_spec(raw.local, raw.domain.map(|domain| domain.text));
+    let (text, at) = match raw.plain {
+        Some(text) => text::plain_addr_spec(text, raw.local),
+        None => text::addr_spec(raw.local, raw.domain.map(|domain| domain.text)),
+    };
     let Some(domain) = raw.domain else {
         return Target::Bare(text);
     };
-    let ascii = match idn::encode_domain(&text[at + 1..], true) {
-        Ok(Some(ascii)) if domain.has_u_labels => Text::new(ascii.into_owned()),
-        _ => None,
-    };
+    let mut ascii = None;
+    if domain.has_u_labels
+        && let Ok(Some(labels)) = idn::encode_domain(&text[at + 1..], true)
+    {
+        ascii = Text::new(labels.into_owned());
+    }
     Target::Addr(AddrSpec { text, at, ascii })
 }
 

@@ -490,6 +490,14 @@ const RULES: &[Rule] = &[
     },
     // After the final dot everything but a refusal leaves it open.
     Rule {
+        kind: "cancelled_too_late",
+        stages: &[Stage::Accepted],
+        causes: &[Cause::Cancelled],
+        title: "The run was cancelled after the whole message had been handed over: it may have been delivered.",
+        steps: &["Look into the recipient's mailbox.", "Send it again only if it isn't there: otherwise it may arrive twice."],
+        ..ANY
+    },
+    Rule {
         kind: "reply_lost",
         stages: &[Stage::Accepted],
         causes: &[
@@ -1234,6 +1242,7 @@ mod tests {
             (on(25, SMTP, S::Auth, C::AuthNotOffered), "auth_not_offered", None),
             (on(25, SMTP, S::Accepted, C::Closed), "reply_lost", None),
             (on(25, SMTP, S::Accepted, C::Deadline), "reply_lost", None),
+            (on(25, SMTP, S::Accepted, C::Cancelled), "cancelled_too_late", None),
             (on(25, SMTP, S::RcptTo, C::Deadline), "deadline", None),
             (on(25, SMTP, S::RcptTo, C::Closed), "connection_closed", None),
         ];

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::run::{Run, RunSummary, Standing};
 use crate::smtp_server::{Protocol, ServerDraft, ServerOut, SmtpServer, StartTls};
 
 /// Identifies an entry for ever; never used again after it.
@@ -64,17 +65,27 @@ pub struct EntryView {
     pub server: Option<ServerOut>,
     /// Whether there is a default at all; where there is none, the next entry to be completed becomes it.
     pub any_default: bool,
+    /// What the tests say of it as it is saved.
+    pub standing: Standing,
 }
 
 impl EntryView {
     /// The view of what is stored.
-    pub fn of(id: EntryId, version: Version, content: &Content, default: Option<EntryId>, has_password: bool) -> Self {
+    pub fn of(
+        id: EntryId,
+        version: Version,
+        content: &Content,
+        default: Option<EntryId>,
+        has_password: bool,
+        standing: Standing,
+    ) -> Self {
         Self {
             id,
             version,
             name: content.name().to_string(),
             server: content.server().map(|server| ServerOut::of(server, default == Some(id), has_password)),
             any_default: default.is_some(),
+            standing,
         }
     }
 
@@ -91,6 +102,19 @@ impl EntryView {
     }
 }
 
+/// One entry with its history, for its page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryPage {
+    /// What is stored.
+    pub view: EntryView,
+    /// Its last runs, newest first, at most [`crate::run::MAX_RUNS`].
+    pub runs: Vec<RunSummary>,
+    /// The run that was asked for, if it is one of them.
+    pub shown: Option<Run>,
+    /// Now, for "5 minutes ago": milliseconds since 1970.
+    pub now_ms: u64,
+}
+
 /// A row of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
@@ -102,6 +126,8 @@ pub struct Row {
     pub is_default: bool,
     /// What is known of it once it is set up.
     pub server: Option<RowServer>,
+    /// What the tests say of it as it is saved.
+    pub standing: Standing,
 }
 
 /// What a row shows of a complete entry.
@@ -173,6 +199,8 @@ pub struct ListPage {
     pub pages: u32,
     /// What was trashed just now and can be brought back.
     pub undo: Option<UndoOffer>,
+    /// Now, for "5 minutes ago": milliseconds since 1970.
+    pub now_ms: u64,
 }
 
 /// What can be undone.

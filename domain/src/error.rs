@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::{EntryId, Version};
 use crate::field::FieldErrors;
+use crate::run::RunId;
 use crate::smtp_server::ServerOut;
 use crate::words;
 
@@ -28,6 +29,8 @@ pub enum Problem {
     TooSlow,
     /// There is no such entry (any more).
     NoSuchEntry(EntryId),
+    /// There is no such run (any more).
+    NoSuchRun(RunId),
     /// The address takes another HTTP method.
     WrongMethod {
         /// Which.
@@ -159,7 +162,7 @@ impl Problem {
             Self::WrongMethod { .. } => ErrorKind::WrongMethod,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooSlow => ErrorKind::TooSlow,
-            Self::NoSuchEntry(_) | Self::NoSuchPage => ErrorKind::NotFound,
+            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchPage => ErrorKind::NotFound,
             Self::Stale(_) => ErrorKind::Stale,
             Self::UndoGone => ErrorKind::UndoGone,
             Self::UndoNameTaken { .. } => ErrorKind::UndoNameTaken,

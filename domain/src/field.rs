@@ -118,6 +118,11 @@ impl Field {
         }
     }
 
+    /// Whether an address, or several, stand in the field.
+    pub const fn is_address(self) -> bool {
+        matches!(self, Self::Sender | Self::TestFrom | Self::TestTo)
+    }
+
     /// Whether the field stands in the folded section.
     pub const fn is_advanced(self) -> bool {
         matches!(self, Self::AzureOauth | Self::AzureApplicationId | Self::AzureTenant | Self::OverrideSender | Self::LinkDays)

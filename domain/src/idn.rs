@@ -93,6 +93,18 @@ pub fn to_unicode(domain: &str) -> Cow<'_, str> {
     decode_domain(domain)
 }
 
+/// A domain with labels beyond ASCII in its other form: with A-labels, or, where it has them, with U-labels. None where it
+/// has only one form, or the other can't be found or shown. `to_ascii` finds A-labels: [`host_to_ascii`] with the tables,
+/// the browser's own without them.
+pub fn other_form(domain: &str, to_ascii: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if !domain.is_ascii() {
+        return to_ascii(domain);
+    }
+    let unicode = decode_domain(domain);
+    let is_the_same = !unicode.is_ascii() && to_ascii(&unicode).is_some_and(|ascii| ascii.eq_ignore_ascii_case(domain));
+    is_the_same.then(|| unicode.into_owned())
+}
+
 /// The A-labels of a domain that may have U-labels; None where only the tables could tell.
 ///
 /// `lenient` allows `_` and a hyphen at the edge of a label. An ASCII domain is what it is: nothing is looked up.
@@ -165,11 +177,11 @@ mod tables {
 
 #[cfg(not(feature = "idna"))]
 mod tables {
-    //! No tables: nothing is known of what is not ASCII.
+    //! No tables: nothing is known of what is not ASCII. A-labels can still be decoded, but not be checked.
 
     use std::borrow::Cow;
 
-    use super::IdnError;
+    use super::{IdnError, punycode};
 
     #[expect(clippy::unnecessary_wraps, reason = "the same signature as with the tables")]
     pub(super) fn to_ascii(_: &str) -> Result<Option<Cow<'_, str>>, IdnError> {
@@ -177,6 +189,106 @@ mod tables {
     }
 
     pub(super) fn to_unicode(domain: &str) -> Cow<'_, str> {
-        Cow::Borrowed(domain)
+        let labels = domain.split('.').map(|label| match label.split_at_checked(4) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case("xn--") => punycode::decode(rest),
+            _ => Some(label.to_owned()),
+        });
+        match labels.collect::<Option<Vec<_>>>() {
+            Some(labels) => Cow::Owned(labels.join(".")),
+            None => Cow::Borrowed(domain),
+        }
+    }
+}
+
+mod punycode {
+    //! Punycode (RFC 3492), as far as showing a label needs it.
+
+    /// Code points of a label, at most: each takes an octet of it.
+    const MAX: usize = super::MAX_LABEL;
+
+    /// The label that `text`, which follows `xn--`, stands for (RFC 3492 section 6.2). None where it stands for none, or
+    /// for one that can't be shown.
+    #[cfg_attr(feature = "idna", expect(dead_code, reason = "the tables decode as well; tests compare"))]
+    pub(super) fn decode(text: &str) -> Option<String> {
+        let (basic, tail) = text.rsplit_once('-').unwrap_or(("", text));
+        let mut label: Vec<char> = basic.to_ascii_lowercase().chars().collect();
+        let (mut n, mut i, mut bias) = (128_u32, 0_u32, 72_u32);
+        let mut digits = tail.chars().map(|c| match c {
+            '0'..='9' => Some(u32::from(c) - u32::from('0') + 26),
+            _ => c.to_digit(36).map(|digit| digit - 10),
+        });
+        let mut next = digits.next();
+        while let Some(first) = next {
+            let (start, mut weight, mut k) = (i, 1_u32, 36_u32);
+            let mut digit = first?;
+            let count = u32::try_from(label.len()).ok()? + 1;
+            loop {
+                i = i.checked_add(digit.checked_mul(weight)?)?;
+                let threshold = k.saturating_sub(bias).clamp(1, 26);
+                if digit < threshold {
+                    break;
+                }
+                weight = weight.checked_mul(36 - threshold)?;
+                k += 36;
+                digit = digits.next()??;
+            }
+            bias = adapt(i - start, count, start == 0);
+            n = n.checked_add(i / count)?;
+            i %= count;
+            let c = char::from_u32(n).filter(|c| !c.is_ascii() && crate::address::is_plain(*c))?;
+            if label.len() >= MAX {
+                return None;
+            }
+            label.insert(usize::try_from(i).ok()?, c);
+            i += 1;
+            next = digits.next();
+        }
+        Some(label.into_iter().collect())
+    }
+
+    /// RFC 3492 section 6.1.
+    fn adapt(delta: u32, count: u32, first: bool) -> u32 {
+        let mut delta = if first { delta / 700 } else { delta / 2 };
+        delta += delta / count;
+        let mut k = 0;
+        while delta > 455 {
+            delta /= 35;
+            k += 36;
+        }
+        k + 36 * delta / (delta + 38)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::decode;
+
+        #[test]
+        fn labels_are_decoded_and_nonsense_is_not() {
+            for (text, label) in [
+                ("bcher-kva", "bücher"),
+                ("mnchen-3ya", "münchen"),
+                ("fiqs8s", "中国"),
+                ("e1afmkfd", "пример"),
+                ("r8jz45g", "例え"),
+                ("n3h", "☃"),
+            ] {
+                assert_eq!(decode(text).as_deref(), Some(label), "{text}");
+            }
+            for text in ["99999999", "a-\u{e9}", "a-b-!", "zz"] {
+                assert_eq!(decode(text), None, "{text}");
+            }
+            assert!(decode(&"a".repeat(5000)).is_none());
+        }
+
+        #[test]
+        #[cfg(feature = "idna")]
+        fn what_the_tables_encode_is_decoded_to_the_same() {
+            for label in ["straße-ö", "ελλάδα", "правда", "日本語テスト", "한국어", "ไทย", "हिन्दी", "a-ü-b-ç", "ééééé", "𐍈𐌰"]
+            {
+                let ascii = super::super::tables::to_ascii(label).unwrap().unwrap().into_owned();
+                let decoded = ascii.strip_prefix("xn--").and_then(decode);
+                assert_eq!(decoded.as_deref(), Some(label), "{ascii}");
+            }
+        }
     }
 }

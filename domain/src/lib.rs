@@ -9,6 +9,8 @@ pub mod field;
 pub mod host;
 pub mod idn;
 pub mod name;
+pub mod ndjson;
+pub mod run;
 pub mod secret;
 pub mod size;
 pub mod smtp_server;

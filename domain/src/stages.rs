@@ -1,4 +1,7 @@
-//! A transcript as the page shows it: a row a stage, with its time, its detail and its raw lines.
+//! A transcript as the page shows it, while it grows and afterwards: a row a stage, with its time, its detail and its raw
+//! lines; and as text, for a support ticket.
+
+use std::fmt::Write as _;
 
 use crate::transcript::{Event, Outcome, Stage, What};
 
@@ -9,17 +12,33 @@ pub struct Row {
     pub stage: Stage,
     /// It in words.
     pub label: &'static str,
-    /// Whether the run failed here.
-    pub failed: bool,
-    /// How long it took: milliseconds.
+    /// How it stands.
+    pub mark: Mark,
+    /// How long it took, so far: milliseconds.
     pub took_ms: u64,
-    began: u64,
+    /// When it began, from the start of the run: milliseconds.
+    pub began_ms: u64,
     /// When the next stage began, for one that did not end well itself.
     ended: Option<u64>,
     /// What to know of it.
     pub detail: String,
     /// What was said.
     pub lines: Vec<Line>,
+}
+
+/// How a stage stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It goes on.
+    Running,
+    /// It ended well.
+    Passed,
+    /// It did not, and the run went on.
+    Warned,
+    /// The run failed in it, or nobody knows.
+    Failed,
+    /// The run was cancelled in it.
+    Cancelled,
 }
 
 /// A line of a session.
@@ -33,22 +52,22 @@ pub struct Line {
     pub encrypted: bool,
 }
 
-/// The rows of a transcript.
+/// The rows of a transcript, finished or not.
 pub fn rows(events: &[Event]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for event in events {
+        let now = event.elapsed_ms;
         match &event.what {
             What::Begun { stage } => {
-                let began = event.elapsed_ms;
-                if let Some(row) = rows.last_mut() {
-                    row.ended = Some(began);
+                if let Some(row) = rows.last_mut().filter(|row| row.ended.is_none()) {
+                    row.ended = Some(now);
                 }
                 rows.push(Row {
                     stage: *stage,
                     label: label(*stage),
-                    failed: false,
+                    mark: Mark::Running,
                     took_ms: 0,
-                    began,
+                    began_ms: now,
                     ended: None,
                     detail: String::new(),
                     lines: Vec::new(),
@@ -65,24 +84,85 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
             What::Passed { stage, detail } => {
                 if let Some(row) = rows.iter_mut().rfind(|row| row.stage == *stage) {
                     row.detail.clone_from(detail);
-                    row.took_ms = event.elapsed_ms.saturating_sub(row.began);
+                    row.ended = Some(now);
+                    // A warning stays one.
+                    if row.mark == Mark::Running {
+                        row.mark = Mark::Passed;
+                    }
                 }
             }
             What::Warning { message, .. } => {
                 if let Some(row) = rows.last_mut() {
                     row.detail.clone_from(message);
+                    row.mark = Mark::Warned;
                 }
             }
             What::Finished(finished) => {
-                let failed = !matches!(finished.outcome, Outcome::Sent | Outcome::Checked);
-                if let Some(row) = rows.iter_mut().rfind(|row| failed && row.stage == finished.stage) {
-                    row.failed = true;
-                    row.took_ms = row.ended.unwrap_or(event.elapsed_ms).saturating_sub(row.began);
+                let mark = match finished.outcome {
+                    Outcome::Sent | Outcome::Checked => None,
+                    Outcome::Failed | Outcome::Unknown => Some(Mark::Failed),
+                    Outcome::Cancelled => Some(Mark::Cancelled),
+                };
+                if let (Some(mark), Some(row)) = (mark, rows.iter_mut().rfind(|row| row.stage == finished.stage)) {
+                    row.mark = mark;
+                }
+                for row in rows.iter_mut().filter(|row| row.mark == Mark::Running) {
+                    row.mark = Mark::Passed;
                 }
             }
         }
     }
+    let now = events.last().map_or(0, |event| event.elapsed_ms);
+    for row in &mut rows {
+        row.took_ms = row.ended.unwrap_or(now).saturating_sub(row.began_ms);
+    }
     rows
+}
+
+/// A transcript as text: `title`, then each stage with its time and its raw lines, each marked as encrypted or in clear.
+pub fn text(title: &str, events: &[Event]) -> String {
+    let mut out = String::new();
+    let written = write_text(&mut out, title, events);
+    debug_assert!(written.is_ok(), "writing to a string cannot fail");
+    out
+}
+
+fn write_text(out: &mut String, title: &str, events: &[Event]) -> std::fmt::Result {
+    writeln!(out, "{title}")?;
+    for Row { label, mark, took_ms, detail, lines, .. } in rows(events) {
+        let how = match mark {
+            Mark::Running | Mark::Passed => "",
+            Mark::Warned => " (with a warning)",
+            Mark::Failed => " FAILED",
+            Mark::Cancelled => " CANCELLED",
+        };
+        write!(out, "\n{label}{how}, {took_ms} ms")?;
+        writeln!(out, "{}{detail}", if detail.is_empty() { "" } else { ": " })?;
+        for Line { text, sent, encrypted } in lines {
+            let (who, way) = (if sent { "C" } else { "S" }, if encrypted { "TLS" } else { "clear" });
+            writeln!(out, "  [{way}] {who}: {text}")?;
+        }
+    }
+    let finished = events.iter().rev().find_map(|event| match &event.what {
+        What::Finished(finished) => Some(finished),
+        _ => None,
+    });
+    let Some(finished) = finished else { return Ok(()) };
+    if let Some(reply) = &finished.reply {
+        writeln!(out, "\nThe server's last answer: {reply}")?;
+    }
+    for recipient in &finished.recipients {
+        let how = if recipient.accepted { "accepted" } else { "refused" };
+        let reply = recipient.reply.as_ref().map(|reply| format!(": {reply}")).unwrap_or_default();
+        writeln!(out, "Recipient {} {how}{reply}", recipient.address)?;
+    }
+    if let Some(diagnosis) = &finished.diagnosis {
+        writeln!(out, "\n{}", diagnosis.title)?;
+        for (number, step) in diagnosis.steps.iter().enumerate() {
+            writeln!(out, "{}. {step}", number + 1)?;
+        }
+    }
+    Ok(())
 }
 
 /// A stage in words, once it is over.
@@ -126,7 +206,49 @@ mod tests {
             event(12, What::Passed { stage: Stage::Quit, detail: String::new() }),
             event(12, What::Finished(Finished::new(Outcome::Failed, Stage::Auth))),
         ]);
-        let shown: Vec<_> = rows.iter().map(|r| (r.stage, r.failed, r.took_ms, r.lines.len())).collect();
-        assert_eq!(shown, [(Stage::Greeting, false, 4, 1), (Stage::Auth, true, 5, 1), (Stage::Quit, false, 3, 1)]);
+        let shown: Vec<_> = rows.iter().map(|r| (r.stage, r.mark, r.took_ms, r.lines.len())).collect();
+        assert_eq!(
+            shown,
+            [(Stage::Greeting, Mark::Passed, 4, 1), (Stage::Auth, Mark::Failed, 5, 1), (Stage::Quit, Mark::Passed, 3, 1)]
+        );
+    }
+
+    #[test]
+    fn a_run_that_goes_on_shows_what_it_is_doing_and_for_how_long() {
+        let sent = What::Sent { stage: Stage::Ehlo, line: "EHLO me".into(), encrypted: false };
+        let mut events = vec![
+            event(0, What::Begun { stage: Stage::Greeting }),
+            event(3, What::Passed { stage: Stage::Greeting, detail: "x".into() }),
+            event(5, What::Begun { stage: Stage::Ehlo }),
+            event(9, sent),
+        ];
+        let marks = |events: &[Event]| rows(events).iter().map(|r| (r.mark, r.began_ms, r.took_ms)).collect::<Vec<_>>();
+        assert_eq!(marks(&events), [(Mark::Passed, 0, 3), (Mark::Running, 5, 4)]);
+        events.push(event(11, What::Finished(Finished::new(Outcome::Cancelled, Stage::Ehlo))));
+        assert_eq!(marks(&events), [(Mark::Passed, 0, 3), (Mark::Cancelled, 5, 6)]);
+    }
+
+    #[test]
+    fn what_the_run_survived_is_a_warning() {
+        let rows = rows(&[
+            event(0, What::Begun { stage: Stage::Starttls }),
+            event(2, What::Warning { stage: Stage::Starttls, message: "refused".into() }),
+            event(2, What::Begun { stage: Stage::Connect }),
+            event(4, What::Passed { stage: Stage::Connect, detail: String::new() }),
+            event(4, What::Finished(Finished::new(Outcome::Checked, Stage::Connect))),
+        ]);
+        let shown: Vec<_> = rows.iter().map(|r| (r.mark, r.detail.as_str())).collect();
+        assert_eq!(shown, [(Mark::Warned, "refused"), (Mark::Passed, "")]);
+    }
+
+    #[test]
+    fn the_text_has_every_line_and_says_which_were_encrypted() {
+        let events = [
+            event(0, What::Begun { stage: Stage::Ehlo }),
+            event(1, What::Sent { stage: Stage::Ehlo, line: "EHLO me".into(), encrypted: true }),
+            event(2, What::Received { stage: Stage::Ehlo, line: "550 no".into(), encrypted: false }),
+            event(2, What::Finished(Finished::new(Outcome::Failed, Stage::Ehlo))),
+        ];
+        assert_eq!(text("Not sent.", &events), "Not sent.\n\nCapabilities FAILED, 2 ms\n  [TLS] C: EHLO me\n  [clear] S: 550 no\n");
     }
 }

@@ -3,7 +3,9 @@
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
+use crate::run::{MAX_RUNS, Standing};
 use crate::smtp_server::{ServerDraft, StartTls};
+use crate::transcript::Outcome;
 
 /// The label on the page.
 pub const fn label(field: Field) -> &'static str {
@@ -275,6 +277,9 @@ pub fn problem(problem: &Problem) -> String {
         Problem::NoSuchEntry(id) => {
             format!("There is no server with the number {id}; it may have been trashed. Go back to the list.")
         }
+        Problem::NoSuchRun(run) => {
+            format!("There is no test with the number {run} any more: only the last {MAX_RUNS} of each server are kept.")
+        }
         Problem::NoSuchPage => "There is nothing at this address. Go back to the list.".into(),
         Problem::WrongMethod { allowed } => format!("This address takes {allowed} only, so nothing was done."),
         Problem::NothingChosen => "No server was chosen, so nothing was done. Tick at least one.".into(),
@@ -343,4 +348,112 @@ pub fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// How long ago something was, in words: `just now`, `5 minutes ago`, `3 days ago`. What lies ahead, because a clock was set
+/// back, was just now. Both in milliseconds since 1970.
+pub fn ago(now_ms: u64, at_ms: u64) -> String {
+    let minutes = now_ms.saturating_sub(at_ms) / 60_000;
+    let (count, unit) = match minutes {
+        0 => return "just now".into(),
+        1..60 => (minutes, "minute"),
+        60..1440 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{s} ago")
+}
+
+/// The minute in UTC, such as `2026-11-23 09:12 UTC`; from milliseconds since 1970.
+pub fn utc(at_ms: u64) -> String {
+    let minutes = at_ms / 60_000;
+    let (days, hour, minute) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    // The calendar repeats every 400 years; counted from 1 March of the year 0, leap days come last in their year.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// What the tests say of an entry, in a few words. The reason of a failure stands beside it.
+pub fn standing(standing: &Standing, now_ms: u64) -> String {
+    match standing {
+        Standing::Never => "Not verified yet".into(),
+        Standing::Changed => "Not verified since the last change".into(),
+        Standing::Verified { at_ms } => format!("Verified {}", ago(now_ms, *at_ms)),
+        Standing::Failing { since_ms, .. } => {
+            let since = utc(*since_ms);
+            let (date, time) = since.split_once(' ').unwrap_or((&since, ""));
+            let today = now_ms.saturating_sub(*since_ms) < 86_400_000;
+            format!("Failing since {}", if today { time } else { date })
+        }
+    }
+}
+
+/// How a run ended, in a word.
+pub const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent => "Sent",
+        Outcome::Checked => "Works",
+        Outcome::Failed => "Failed",
+        Outcome::Unknown => "Unknown",
+        Outcome::Cancelled => "Cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_is_told_with_its_time() {
+        const NOW: u64 = 1_795_425_120_000;
+        let failing = |since_ms| Standing::Failing { since_ms, reason: "r".into(), stage: crate::transcript::Stage::Auth };
+        assert_eq!(standing(&Standing::Verified { at_ms: NOW - 7_200_000 }, NOW), "Verified 2 hours ago");
+        assert_eq!(standing(&failing(NOW), NOW), "Failing since 09:12 UTC");
+        assert_eq!(standing(&failing(NOW - 3 * 86_400_000), NOW), "Failing since 2026-11-20");
+        assert_eq!(standing(&Standing::Changed, NOW), "Not verified since the last change");
+    }
+
+    #[test]
+    fn times_are_told_in_the_largest_unit_that_fits() {
+        const MINUTE: u64 = 60_000;
+        let table = [
+            (0, "just now"),
+            (MINUTE - 1, "just now"),
+            (MINUTE, "1 minute ago"),
+            (5 * MINUTE + 1, "5 minutes ago"),
+            (60 * MINUTE - 1, "59 minutes ago"),
+            (60 * MINUTE, "1 hour ago"),
+            (1440 * MINUTE - 1, "23 hours ago"),
+            (1440 * MINUTE, "1 day ago"),
+            (3 * 1440 * MINUTE, "3 days ago"),
+        ];
+        for (passed, expected) in table {
+            assert_eq!(ago(1_800_000_000_000, 1_800_000_000_000 - passed), expected);
+        }
+        assert_eq!(ago(5, 1_800_000_000_000), "just now");
+    }
+
+    #[test]
+    fn an_instant_is_written_in_utc_to_the_minute() {
+        let table = [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399_999, "2000-02-28 23:59 UTC"),
+            (951_782_400_000, "2000-02-29 00:00 UTC"),
+            (1_709_251_199_000, "2024-02-29 23:59 UTC"),
+            (1_709_251_200_000, "2024-03-01 00:00 UTC"),
+            (1_767_225_599_000, "2025-12-31 23:59 UTC"),
+            (1_795_425_120_000, "2026-11-23 09:12 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00 UTC"),
+        ];
+        for (at_ms, expected) in table {
+            assert_eq!(utc(at_ms), expected);
+        }
+    }
 }

@@ -26,6 +26,34 @@ export interface MailOptions {
   refuses?: string[];
   /** What else npm `smtp-server` can be told. */
   settings?: SMTPServerOptions;
+  /** Where the server takes its time: it goes on once the promise is kept. */
+  pause?: (at: 'connect' | 'recipient' | 'message') => Promise<void>;
+}
+
+/** A place where a server waits until it is told to go on. */
+export class Gate {
+  #open!: () => void;
+  readonly #opened = new Promise<void>((resolve) => (this.#open = resolve));
+  #arrive!: () => void;
+  /** Kept when somebody waits. */
+  readonly reached = new Promise<void>((resolve) => (this.#arrive = resolve));
+  readonly #at: string;
+
+  constructor(at: 'connect' | 'recipient' | 'message') {
+    this.#at = at;
+  }
+
+  /** For {@link MailOptions.pause}. */
+  readonly pause = (at: string): Promise<void> => {
+    if (at !== this.#at) return Promise.resolve();
+    this.#arrive();
+    return this.#opened;
+  };
+
+  /** Lets everybody pass. */
+  open(): void {
+    this.#open();
+  }
 }
 
 export class MailServer {
@@ -33,13 +61,15 @@ export class MailServer {
   readonly received: Received[] = [];
   /** How many connections there were. */
   connections = 0;
+  /** How many of them are over. */
+  closed = 0;
   /** Every sign-in that was tried, as `user:password`; the password is a question mark where only its proof was sent. */
   readonly signIns: string[] = [];
   #server: SMTPServer;
   #waiting: (() => void)[] = [];
 
   private constructor(options: MailOptions) {
-    const { account, tls, refuses = [], settings: more = {} } = options;
+    const { account, tls, refuses = [], pause = () => Promise.resolve(), settings: more = {} } = options;
     const disabledCommands = [...(tls && !tls.implicit ? [] : ['STARTTLS']), ...(account ? [] : ['AUTH'])];
     const settings: SMTPServerOptions = {
       name: 'mail.test',
@@ -53,7 +83,11 @@ export class MailServer {
       ...(tls ? { key: tls.identity.key, cert: tls.identity.cert } : {}),
       onConnect: (_session, done) => {
         this.connections += 1;
-        done();
+        void pause('connect').then(() => done());
+      },
+      onClose: () => {
+        this.closed += 1;
+        for (const wake of this.#waiting.splice(0)) wake();
       },
       onAuth: (auth, _session, done) => {
         this.signIns.push(`${auth.username}:${auth.password ?? '?'}`);
@@ -67,7 +101,7 @@ export class MailServer {
         if (refuses.includes(address.address)) {
           return done(Object.assign(new Error('5.1.1 No such user here'), { responseCode: 550 }));
         }
-        return done();
+        return void pause('recipient').then(() => done());
       },
       onData: (stream, session, done) => {
         const chunks: Buffer[] = [];
@@ -85,10 +119,11 @@ export class MailServer {
               user: typeof session.user === 'string' ? session.user : undefined,
               encrypted: session.secure,
             });
-            // What the page shows as the queue id.
-            done(null, `2.0.0 queued as E2E${this.received.length}`);
+            const queueId = `E2E${this.received.length}`;
             for (const wake of this.#waiting.splice(0)) wake();
-          }, done);
+            // What the page shows as the queue id.
+            return pause('message').then(() => done(null, `2.0.0 queued as ${queueId}`));
+          }).catch(done);
         });
       },
       ...more,
@@ -113,10 +148,20 @@ export class MailServer {
 
   /** The message number `count`, as soon as it is there. */
   async message(count = 1): Promise<Received> {
+    await this.#until(() => this.received.length >= count, () => `no message number ${count} arrived; there are ${this.received.length}`);
+    return this.received[count - 1]!;
+  }
+
+  /** Waits until as many connections are over. */
+  async over(count = 1): Promise<void> {
+    await this.#until(() => this.closed >= count, () => `${this.closed} connections are over, not ${count}`);
+  }
+
+  async #until(holds: () => boolean, complaint: () => string): Promise<void> {
     const deadline = Date.now() + 10_000;
-    while (this.received.length < count) {
+    while (!holds()) {
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`no message number ${count} arrived; there are ${this.received.length}`);
+      if (left <= 0) throw new Error(complaint());
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#waiting.push(() => {
@@ -125,7 +170,6 @@ export class MailServer {
         });
       });
     }
-    return this.received[count - 1]!;
   }
 
   async stop(): Promise<void> {

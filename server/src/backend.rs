@@ -2,36 +2,42 @@
 
 use std::sync::Arc;
 
-use app::api::{Saved, TestReport, Trashed};
-use app::backend::{Backend, Edit, Typed};
+use app::api::{Saved, Trashed};
+use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
-use domain::entry::{EntryId, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
+use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
+use domain::run::{BatchEvent, History, Run, RunId};
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, PasswordDraft, PasswordInput, ServerDraft, ServerPatch, TestDraft};
-use domain::transcript::headline;
 use domain::words;
-use tokio::sync::Semaphore;
 
 use crate::entries::Entries;
 use crate::mailer::{Mailer, TestRun};
-
-/// The most tests at once; more wait.
-const MAX_SESSIONS: usize = 16;
+use crate::runs::{Planned, Runs};
 
 /// The backend over the data directory of this process.
 pub struct Local {
     entries: Arc<Entries>,
-    mailer: Mailer,
-    sessions: Semaphore,
+    runs: Arc<Runs>,
 }
 
 impl Local {
     /// A backend over what is stored and what sends.
-    pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Self {
-        Self { entries, mailer, sessions: Semaphore::new(MAX_SESSIONS) }
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
+        let runs = Arc::new(Runs::new(Arc::clone(&entries), mailer)?);
+        Ok(Self { entries, runs })
+    }
+
+    /// Ends the tests that run; see [`Runs::close`].
+    pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
+        let runs = Arc::clone(&self.runs);
+        async move { runs.close().await }
     }
 
     /// Runs `work` where it may block: every call of the store waits for the disk.
@@ -118,19 +124,35 @@ impl Backend for Local {
         .await
     }
 
-    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<TestReport, Problem> {
-        let run = self.stored(move |entries| plan(entries, id, edit, &test)).await?;
-        let host = run.server.host.to_string();
-        let _place = self.sessions.acquire().await.map_err(|_| Problem::Internal)?;
-        let mut events = Vec::new();
-        let finished = self.mailer.run(run, &mut |event| events.push(event)).await;
-        tracing::info!(entry = id.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
-        Ok(TestReport { headline: headline(&finished, &host), events })
+    async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
+        self.stored(move |entries| entries.page(id, run)).await
+    }
+
+    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem> {
+        let planned = self.stored(move |entries| plan(entries, id, edit, &test, caller)).await?;
+        Ok(self.runs.start(planned))
+    }
+
+    async fn cancel(&self, run: RunId) -> Result<bool, Problem> {
+        Ok(self.runs.cancel(run))
+    }
+
+    async fn history(&self, id: EntryId) -> Result<History, Problem> {
+        self.stored(move |entries| entries.history(id)).await
+    }
+
+    async fn run(&self, run: RunId) -> Result<Run, Problem> {
+        self.stored(move |entries| entries.run(run)).await
+    }
+
+    async fn test_all(&self, ids: Option<Vec<EntryId>>, caller: Caller) -> Result<Events<BatchEvent>, Problem> {
+        let ids = self.stored(move |entries| entries.choose(ids.as_deref())).await?;
+        Ok(self.runs.check_all(ids, caller))
     }
 }
 
 /// What a test of `edit` runs: with the stored password, where it belongs to the same server and account.
-fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) -> Result<TestRun, Problem> {
+fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, caller: Caller) -> Result<Planned, Problem> {
     let start = match id {
         Some(id) => entries.entry(id)?.draft(),
         None => ServerDraft::new("test"),
@@ -150,7 +172,8 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) ->
         (SecretChange::Keep, Some(id)) => entries.password_for(id, &checked.server)?,
         _ => None,
     };
-    Ok(TestRun { server: checked.server, password, mode })
+    let settings = entries.fingerprint(&checked.server, password.as_ref());
+    Ok(Planned { entry: id, test: TestRun { server: checked.server, password, mode }, settings, caller })
 }
 
 /// The entry that `edit` makes of `start`, or every field's problem.

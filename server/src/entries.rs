@@ -1,23 +1,27 @@
 //! The entries and their rules: unique names, one default, versions, passwords that stay with their server, trash and
 //! undo. Each operation is one transaction. Where the records lie is the store's affair; who may ask, the caller's.
 
+mod proof;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use domain::entry::{
-    Content, EntryId, EntryView, ListPage, ListQuery, PAGE_SIZE, Row, RowServer, TrashPlan, UNDO_MS, UndoOffer, Version,
+    Content, EntryId, EntryPage, EntryView, ListPage, ListQuery, PAGE_SIZE, Row, RowServer, TrashPlan, UNDO_MS, UndoOffer, Version,
 };
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
+use domain::run::{History, MAX_RUNS, Run, RunId, Standing};
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, ServerOut, SmtpServer};
+use domain::transcript::{Finished, What};
 
 use crate::data_dir::{DataDir, StartError, plain};
 use crate::ports::{Clock, Random};
-use crate::seal::{Place, Sealer, load_key, load_or_make_key};
+use crate::seal::{Fingerprint, Place, Sealer, load_key, load_or_make_key};
 use crate::store::{
     Batch, DatabaseFile, OpenError, Read, Record, RedbStore, SCHEMA_VERSION, SecretField, Store, StoreError, Write,
 };
@@ -106,7 +110,7 @@ impl Entries {
                 if needle.is_empty() { window(tx, skip, size)? } else { found.into_iter().skip(skip).take(size).collect() };
             let default = tx.default()?;
             let rows = ids.into_iter().map(|id| row(tx, id, default)).collect::<Result<_, _>>()?;
-            Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)? })
+            Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)?, now_ms: now })
         })
     }
 
@@ -127,10 +131,20 @@ impl Entries {
     /// # Errors
     /// [`Problem::NoSuchEntry`], or as the store.
     pub fn entry(&self, id: EntryId) -> Result<EntryView, Problem> {
+        self.store.reading(|tx| view(tx, id))
+    }
+
+    /// An entry with its history, and the whole of `run` if that is one of its runs.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`], or as the store.
+    pub fn page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
+        let now_ms = self.now_ms();
         self.store.reading(|tx| {
-            let record = record(tx, id)?;
-            let has_password = tx.secret(id, SecretField::Password)?.is_some();
-            Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has_password))
+            let view = view(tx, id)?;
+            let shown = run.map(|run| tx.run(run)).transpose()?.flatten();
+            let shown = shown.filter(|(of, _)| *of == id).map(|(_, run)| run);
+            Ok(EntryPage { view, runs: tx.runs(id)?, shown, now_ms })
         })
     }
 
@@ -177,6 +191,7 @@ impl Entries {
             tx.put(id, &Record { version, content: content.clone() })?;
             if let Some(server) = content.server() {
                 self.settle_password(tx, id, server, password)?;
+                self.settle_proof(tx, id, server)?;
                 if default || tx.default()?.is_none() {
                     tx.set_default(Some(id))?;
                 }
@@ -215,6 +230,7 @@ impl Entries {
             let version = Version(old.version.0 + 1);
             tx.put(id, &Record { version, content: Content::Ready(Box::new(server.clone())) })?;
             self.settle_password(tx, id, server, &checked.password)?;
+            self.settle_proof(tx, id, server)?;
             if checked.default || default.is_none() {
                 tx.set_default(Some(id))?;
             }
@@ -258,6 +274,98 @@ impl Entries {
         })?;
         let open = |sealed: Vec<u8>| self.sealer.open(field.place(id), &sealed);
         sealed.map(open).transpose().map_err(|error| Problem::Corrupt { detail: format!("the password of server {id}: {error}") })
+    }
+
+    /// What tells settings that were tested from others: of `server`, signing in with `password`.
+    pub fn fingerprint(&self, server: &SmtpServer, password: Option<&Secret>) -> Option<Fingerprint> {
+        proof::fingerprint(&self.sealer, server, password)
+    }
+
+    /// Keeps a run of `id`, made with these settings, and what it says of the entry. Only the last [`MAX_RUNS`] are kept. A run of
+    /// an entry that has gone meanwhile is dropped: whether it was kept.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn record_run(&self, id: EntryId, settings: Option<Fingerprint>, run: &Run) -> Result<bool, Problem> {
+        self.store.writing(|tx| {
+            let Some(record) = tx.entry(id)? else { return Ok(false) };
+            tx.put_run(id, run)?;
+            for old in tx.run_ids(id)?.into_iter().skip(MAX_RUNS) {
+                tx.remove_run(id, old)?;
+            }
+            if let (Some(settings), Some(finished)) = (settings, finished(run)) {
+                let mut proof = tx.proof(id)?.unwrap_or_default();
+                // An entry of before there were runs has none yet.
+                let saved = record.content.server().map(|server| self.fingerprint_of_saved(tx, id, server)).transpose()?;
+                proof.save(saved.flatten());
+                proof.ran(settings, finished, run.summary.at_ms);
+                tx.put_proof(id, &proof)?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// The history of an entry.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`], or as the store.
+    pub fn history(&self, id: EntryId) -> Result<History, Problem> {
+        let now_ms = self.now_ms();
+        self.store.reading(|tx| {
+            let standing = standing(tx, &record(tx, id)?, id)?;
+            Ok(History { standing, runs: tx.runs(id)?, now_ms })
+        })
+    }
+
+    /// What the tests say of an entry as it is saved.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`], or as the store.
+    pub fn standing(&self, id: EntryId) -> Result<Standing, Problem> {
+        self.store.reading(|tx| Ok(standing(tx, &record(tx, id)?, id)?))
+    }
+
+    /// A run that is kept.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchRun`], also while its entry is in the trash; or as the store.
+    pub fn run(&self, run: RunId) -> Result<Run, Problem> {
+        self.store.reading(|tx| match tx.run(run)? {
+            Some((id, found)) if tx.entry(id)?.is_some() => Ok(found),
+            _ => Err(Problem::NoSuchRun(run)),
+        })
+    }
+
+    /// The highest number that a run was kept under.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn last_run(&self) -> Result<RunId, Problem> {
+        self.store.reading(|tx| Ok(RunId(tx.last_run()?)))
+    }
+
+    /// These entries, or all by name; each must be there.
+    ///
+    /// # Errors
+    /// [`Problem::NothingChosen`], [`Problem::NoSuchEntry`], or as the store.
+    pub fn choose(&self, ids: Option<&[EntryId]>) -> Result<Vec<EntryId>, Problem> {
+        self.store.reading(|tx| {
+            let mut all = Vec::new();
+            match ids {
+                Some([]) => return Err(Problem::NothingChosen),
+                Some(ids) => {
+                    for id in BTreeSet::from_iter(ids) {
+                        record(tx, *id)?;
+                        all.push(*id);
+                    }
+                }
+                None => tx.scan(&mut |line| {
+                    all.push(line.id);
+                    ControlFlow::Continue(())
+                })?,
+            }
+            Ok(all)
+        })
     }
 
     /// What trashing `ids` would do.
@@ -358,7 +466,7 @@ impl Entries {
         })
     }
 
-    /// Removes what can't be brought back any more, passwords included. Returns how many entries went.
+    /// Removes what can't be brought back any more, passwords and runs included. Returns how many entries went.
     ///
     /// # Errors
     /// As the store.
@@ -378,6 +486,10 @@ impl Entries {
                     for field in SecretField::ALL {
                         tx.remove_secret(*id, field)?;
                     }
+                    for run in tx.run_ids(*id)? {
+                        tx.remove_run(*id, run)?;
+                    }
+                    tx.remove_proof(*id)?;
                 }
                 tx.remove_batch(number)?;
                 gone += batch.entries.len();
@@ -387,7 +499,7 @@ impl Entries {
     }
 
     /// Milliseconds since 1970.
-    fn now_ms(&self) -> u64 {
+    pub fn now_ms(&self) -> u64 {
         let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
@@ -431,11 +543,35 @@ fn window(tx: &dyn Read, mut skip: usize, size: usize) -> Result<Vec<EntryId>, S
 }
 
 fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>) -> Result<Row, Problem> {
-    let Some(Record { content, .. }) = tx.entry(id)? else {
+    let Some(record) = tx.entry(id)? else {
         return Err(Problem::Corrupt { detail: format!("the index names server {id}, which is missing") });
     };
+    let standing = standing(tx, &record, id)?;
+    let content = record.content;
     let server = content.server().map(RowServer::of);
-    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server })
+    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing })
+}
+
+fn view(tx: &dyn Read, id: EntryId) -> Result<EntryView, Problem> {
+    let record = record(tx, id)?;
+    let has_password = tx.secret(id, SecretField::Password)?.is_some();
+    let standing = standing(tx, &record, id)?;
+    Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has_password, standing))
+}
+
+/// What the tests say of an entry. One that isn't set up has no settings that they could say anything of.
+fn standing(tx: &dyn Read, record: &Record, id: EntryId) -> Result<Standing, StoreError> {
+    if record.content.server().is_none() {
+        return Ok(Standing::Never);
+    }
+    Ok(tx.proof(id)?.map(|proof| proof.standing()).unwrap_or_default())
+}
+
+fn finished(run: &Run) -> Option<&Finished> {
+    match &run.events.last()?.what {
+        What::Finished(finished) => Some(finished),
+        _ => None,
+    }
 }
 
 /// What would go, and who may be the default if that goes; both by name.

@@ -8,6 +8,7 @@ pub mod data_dir;
 pub mod entries;
 pub mod mailer;
 pub mod ports;
+pub mod runs;
 pub mod seal;
 pub mod store;
 pub mod web;

@@ -117,10 +117,21 @@ impl Mailer {
     }
 
     /// Runs a test. `sink` gets every event in order; the last one is [`domain::transcript::What::Finished`] with what is
-    /// returned. It always ends by itself; dropping the future cancels it (`Finished::cancelled` says what to record then).
+    /// returned. It always ends by itself; dropping the future breaks it off ([`Finished::cancelled`] says what is known then).
     pub async fn run(&self, run: TestRun, sink: &mut (dyn FnMut(Event) + Send)) -> Finished {
+        self.run_until(run, sink, std::future::pending()).await
+    }
+
+    /// Like [`Mailer::run`], but the run is cancelled as soon as `cancelled` is ready: nothing more is said, and the connection is
+    /// closed. A run that has its result and is only saying goodbye is not cancelled any more.
+    pub async fn run_until(
+        &self,
+        run: TestRun,
+        sink: &mut (dyn FnMut(Event) + Send),
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Finished {
         let mut record = record::Recorder::new(sink, run.password.as_ref(), run.server.username());
-        let finished = session::Session::new(self, &run, &mut record).run().await;
+        let finished = session::Session::new(self, &run, &mut record).run(cancelled).await;
         record.finish(finished.clone());
         finished
     }

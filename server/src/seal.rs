@@ -1,5 +1,5 @@
-//! Sealing: how secrets lie on the disk, and the key that opens them. Where the sealed bytes are kept is the store's
-//! affair; what is secret is the rules'.
+//! Sealing: how secrets lie on the disk, and the key that opens them; and fingerprints, which tell whether two texts with
+//! secrets in them are the same. Where the sealed bytes are kept is the store's affair; what is secret is the rules'.
 //!
 //! A sealed secret is a version byte (1), a nonce (24 bytes), and what XChaCha20-Poly1305 makes of the padded text. A
 //! later version byte is the place for keys in envelopes and their rotation: it would name the key after it.
@@ -7,9 +7,13 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
 use domain::secret::Secret;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::data_dir::{DataDir, StartError, plain, private_file};
@@ -25,8 +29,42 @@ const TAG: usize = 16;
 /// The text's length stands before it.
 const PREFIX: usize = size_of::<u32>();
 
-/// Seals and opens secrets with one key, which is wiped when this is dropped.
-pub struct Sealer(XChaCha20Poly1305);
+/// What the key for fingerprints is derived for; never changed, since fingerprints are stored.
+const FINGERPRINTS: &[u8] = b"postroom v1 fingerprint";
+
+/// Seals and opens secrets with one key, which is wiped when this is dropped. (The key for fingerprints is another one, made
+/// from it; ring keeps it, and doesn't wipe it. It opens nothing.)
+pub struct Sealer {
+    cipher: XChaCha20Poly1305,
+    fingerprints: hmac::Key,
+}
+
+/// Tells whether texts are the same without telling what they are: HMAC-SHA256 (RFC 2104). It never leaves the server: whoever
+/// had it and the key could try passwords against it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint([u8; 32]);
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fingerprint(…)")
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        STANDARD_NO_PAD.encode(fingerprint.0)
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = STANDARD_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or("a fingerprint has 32 bytes")
+    }
+}
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,10 +117,25 @@ impl Sealer {
     /// Seals with `key`, which is wiped.
     pub fn new(mut key: Zeroizing<[u8; KEY_LENGTH]>) -> Self {
         let mut copy = Key::from(*key);
-        let sealer = Self(XChaCha20Poly1305::new(&copy));
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), FINGERPRINTS);
+        let fingerprints = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        let sealer = Self { cipher: XChaCha20Poly1305::new(&copy), fingerprints };
         copy.zeroize();
         key.zeroize();
         sealer
+    }
+
+    /// The fingerprint of these texts in this order. Nothing of them is copied.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        for part in parts {
+            // The length keeps the border between two parts where it is.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.sign().as_ref());
+        Fingerprint(bytes)
     }
 
     /// Seals `secret` for `place`.
@@ -102,7 +155,7 @@ impl Sealer {
         blob.extend_from_slice(text);
         blob.resize(1 + NONCE + padded, 0);
         let tag = self
-            .0
+            .cipher
             .encrypt_inout_detached(&nonce, &place.associated_data(), (&mut blob[1 + NONCE..]).into())
             .expect("it is shorter than 256 GiB");
         blob.extend_from_slice(&tag);
@@ -126,7 +179,7 @@ impl Sealer {
         let (sealed, tag) = rest.split_at(rest.len() - TAG);
         let tag = Tag::try_from(tag).map_err(|_| SealError::TooShort)?;
         let mut text = Zeroizing::new(sealed.to_vec());
-        self.0
+        self.cipher
             .decrypt_inout_detached(&nonce(nonced), &place.associated_data(), text.as_mut_slice().into(), &tag)
             .map_err(|_| SealError::Refused)?;
         let (length, rest) = text.split_at(PREFIX);
@@ -268,7 +321,21 @@ mod tests {
     }
 
     #[test]
+    fn a_fingerprint_tells_texts_apart_and_is_of_this_key_only() {
+        let of = |parts: &[&[u8]]| sealer(1).fingerprint(parts);
+        let whole = of(&[b"ab", b"c"]);
+        assert_eq!(whole, of(&[b"ab", b"c"]));
+        for other in [of(&[b"a", b"bc"]), of(&[b"abc"]), of(&[b"ab", b"c", b""]), sealer(2).fingerprint(&[b"ab", b"c"])] {
+            assert_ne!(whole, other);
+        }
+        let text = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), whole);
+        assert!(serde_json::from_str::<Fingerprint>("\"AAAA\"").is_err());
+    }
+
+    #[test]
     fn nothing_of_the_key_is_printed() {
         assert_eq!(format!("{:?}", sealer(1)), "Sealer(…)");
+        assert_eq!(format!("{:?}", sealer(1).fingerprint(&[b"secret"])), "Fingerprint(…)");
     }
 }

@@ -10,12 +10,13 @@ use std::ops::ControlFlow;
 
 use domain::entry::{Content, EntryId, RowServer, Version};
 use domain::error::Problem;
+use domain::run::{Run, RunId, RunSummary, Standing};
 use serde::{Deserialize, Serialize};
 
 pub use redb_store::{Backends, DatabaseFile, OpenError, RedbStore};
 pub use schema::SCHEMA_VERSION;
 
-use crate::seal::Place;
+use crate::seal::{Fingerprint, Place};
 
 /// Keeps everything, in transactions: what one wrote is there as a whole and durable when `write` has returned, or not
 /// at all.
@@ -53,6 +54,16 @@ pub trait Read {
     fn batches(&self) -> Result<Vec<(u64, Batch)>, StoreError>;
     /// An entry in the trash.
     fn trashed(&self, id: EntryId) -> Result<Option<Record>, StoreError>;
+    /// The runs of an entry, newest first; only their numbers.
+    fn run_ids(&self, id: EntryId) -> Result<Vec<RunId>, StoreError>;
+    /// The runs of an entry, newest first.
+    fn runs(&self, id: EntryId) -> Result<Vec<RunSummary>, StoreError>;
+    /// A run, and whose it is.
+    fn run(&self, run: RunId) -> Result<Option<(EntryId, Run)>, StoreError>;
+    /// The highest number that a run was kept under; 0 if there was none yet.
+    fn last_run(&self) -> Result<u64, StoreError>;
+    /// What the runs of an entry showed; `None` where nothing is known.
+    fn proof(&self, id: EntryId) -> Result<Option<Proof>, StoreError>;
     /// The sealed text that tells whether the key is the right one.
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
@@ -66,7 +77,7 @@ pub trait Write: Read {
     fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError>;
     /// Puts an entry in place of what was there under its id; the index follows. Its name must be free.
     fn put(&mut self, id: EntryId, record: &Record) -> Result<(), StoreError>;
-    /// Removes an entry; the index follows. Its secrets stay.
+    /// Removes an entry; the index follows. Its secrets, runs and proof stay.
     fn remove(&mut self, id: EntryId) -> Result<(), StoreError>;
     /// Keeps a sealed secret, in place of what was there.
     fn put_secret(&mut self, id: EntryId, field: SecretField, sealed: &[u8]) -> Result<(), StoreError>;
@@ -80,6 +91,14 @@ pub trait Write: Read {
     fn put_trashed(&mut self, id: EntryId, record: &Record) -> Result<(), StoreError>;
     /// Takes an entry out of the trash.
     fn remove_trashed(&mut self, id: EntryId) -> Result<(), StoreError>;
+    /// Keeps a run of an entry, under a number that no run had.
+    fn put_run(&mut self, id: EntryId, run: &Run) -> Result<(), StoreError>;
+    /// Removes a run of an entry.
+    fn remove_run(&mut self, id: EntryId, run: RunId) -> Result<(), StoreError>;
+    /// Keeps what the runs of an entry showed.
+    fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError>;
+    /// Forgets it.
+    fn remove_proof(&mut self, id: EntryId) -> Result<(), StoreError>;
     /// Keeps the text that tells whether the key is the right one.
     fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError>;
 }
@@ -132,6 +151,27 @@ pub struct Batch {
     pub default: Option<EntryId>,
     /// The one that became the default in its place.
     pub heir: Option<EntryId>,
+}
+
+/// What is known of an entry's connection settings: which are saved, and what runs showed of them and of others. The rules are
+/// in `entries::proof`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The settings as they are saved; `None` where they are incomplete or the password doesn't open.
+    pub saved: Option<Fingerprint>,
+    /// What runs showed of the settings that are saved, or were when they were last tested.
+    pub proven: Option<Tested>,
+    /// What the last runs showed of others: typed, and perhaps saved next.
+    pub tried: Option<Tested>,
+}
+
+/// What runs showed of some settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Which settings.
+    pub settings: Fingerprint,
+    /// What they showed.
+    pub standing: Standing,
 }
 
 /// The secrets that an entry can have.

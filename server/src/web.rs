@@ -3,22 +3,24 @@
 mod assets;
 mod forms;
 mod guard;
+mod live;
 mod pages;
 mod serve;
 
 use std::sync::Arc;
 
 use app::api::KEYS;
-use app::backend::Backend;
+use app::backend::{Backend, Caller};
 use app::pages::Page;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use domain::error::{ApiError, Problem};
 use domain::words;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use leptos::prelude::{provide_context, use_context};
@@ -66,9 +68,12 @@ pub fn router(web: Web) -> Router {
         .route("/servers/new", get(pages::new).post(forms::add))
         .route("/servers/trash", get(pages::trash).post(forms::trash))
         .route("/servers/undo", get(|| async { see_other("/") }).post(forms::undo))
+        .route("/servers/test-all", get(|| async { see_other("/") }).post(forms::test_all))
         .route("/servers/edit", get(pages::edit_chosen))
         .route("/servers/try", get(pages::try_chosen))
         .route("/servers/{id}", get(pages::entry).post(forms::entry))
+        .route("/api/servers/test/live", any(live::test))
+        .route("/api/servers/test-all", any(live::test_all))
         .route("/api/{*function}", any(api))
         .route("/assets/{name}", get(assets::asset))
         .fallback(nothing_here)
@@ -86,34 +91,43 @@ pub fn router(web: Web) -> Router {
 /// A server function, if there is one of this name and method, and if it knows every key.
 async fn api(State(web): State<Web>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    let head = *request.method() == Method::HEAD;
-    let method = if head { Method::GET } else { request.method().clone() };
     let Some((_, keys)) = KEYS.iter().find(|(known, _)| *known == path) else {
         return api_error(Problem::NoSuchPage);
     };
-    match takes(&path) {
-        None => return api_error(Problem::NoSuchPage),
-        Some(allowed) if allowed != method => {
-            let mut response = api_error(Problem::WrongMethod { allowed: if allowed == Method::GET { "GET" } else { "POST" } });
-            if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
-                response.headers_mut().insert(header::ALLOW, allowed);
-            }
-            return response;
-        }
-        Some(_) => {}
-    }
-    let (mut parts, body) = request.into_parts();
-    parts.method = method;
-    // It was read already, up to its limit.
-    let Ok(body) = body.collect().await else { return api_error(Problem::Internal) };
-    let body = body.to_bytes();
-    if let Some(unknown) = unknown_key(parts.uri.query().unwrap_or_default(), &body, keys) {
-        let detail = format!("unknown key `{}`, expected one of {}", words::quote(&unknown), keys.join(", "));
-        return api_error(Problem::Malformed { detail });
-    }
-    let context = move || provide_context(Arc::clone(&web.backend));
+    let Some(method) = takes(&path) else { return api_error(Problem::NoSuchPage) };
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+    let (parts, body) = match admit(request, &method, keys).await {
+        Ok(admitted) => admitted,
+        Err(refused) => return refused,
+    };
+    let context = move || {
+        provide_context(Arc::clone(&web.backend));
+        provide_context(caller.clone());
+    };
     let request = Request::from_parts(parts, Body::from(body));
     handle_server_fns_with_context(context, request).await.into_response()
+}
+
+/// A request of the API with its body, if it has this method and no key but these.
+async fn admit(request: Request, method: &Method, keys: &[&str]) -> Result<(Parts, Bytes), Response> {
+    let (mut parts, body) = request.into_parts();
+    if parts.method == Method::HEAD {
+        parts.method = Method::GET;
+    }
+    if parts.method != method {
+        let mut response = api_error(Problem::WrongMethod { allowed: if method == Method::GET { "GET" } else { "POST" } });
+        if let Ok(allowed) = HeaderValue::from_str(method.as_str()) {
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
+        return Err(response);
+    }
+    // It was read already, up to its limit.
+    let body = body.collect().await.map_err(|_| api_error(Problem::Internal))?.to_bytes();
+    if let Some(unknown) = unknown_key(parts.uri.query().unwrap_or_default(), &body, keys) {
+        let detail = format!("unknown key `{}`, expected one of {}", words::quote(&unknown), keys.join(", "));
+        return Err(api_error(Problem::Malformed { detail }));
+    }
+    Ok((parts, body))
 }
 
 /// The first key of the query or of the JSON object that is none of `keys`. What can't be read is the reader's to refuse.

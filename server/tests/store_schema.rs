@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use domain::entry::{EntryId, Version};
+use domain::run::{RunId, Standing};
 use domain::smtp_server::ServerDraft;
 use server::store::SCHEMA_VERSION;
 use store_support::*;
@@ -64,6 +65,9 @@ fn write_the_file_of_this_schema() {
     entries.create_named(&name("bare")).unwrap();
     entries.create(&checked(&azure())).unwrap();
     let (gone, _) = entries.create(&with_password(&draft("trashed"), "battery staple")).unwrap();
+    ran(&entries, EntryId(1), (&full(), "correct horse"), &run(1, 0, works())).unwrap();
+    ran(&entries, EntryId(1), (&full(), "another"), &run(2, 1, fails())).unwrap();
+    ran(&entries, gone, (&draft("trashed"), "battery staple"), &run(3, 2, fails())).unwrap();
     entries.trash(&[gone], None).unwrap();
     drop(entries);
     fs::copy(dir.path().join("postroom.redb"), file_of(SCHEMA_VERSION)).unwrap();
@@ -83,10 +87,26 @@ fn the_file_of_every_schema_opens() {
         assert_eq!(password(&entries, EntryId(1)).as_deref(), Some("correct horse"));
         assert_eq!(entries.entry(EntryId(3)).unwrap().draft(), azure());
         assert!(entries.entry(EntryId(2)).unwrap().server.is_none());
+        let azure_standing = standing(&entries, EntryId(3));
+        assert_eq!(azure_standing, Standing::Never, "schema {schema}");
+        if schema >= 2 {
+            let page = entries.page(EntryId(1), Some(RunId(2))).unwrap();
+            assert_eq!(page.runs.iter().map(|run| run.id.0).collect::<Vec<_>>(), [2, 1]);
+            assert_eq!(page.shown.unwrap(), run(2, 1, fails()));
+            assert_eq!(standing(&entries, EntryId(1)), Standing::Verified { at_ms: START });
+        }
+        let last = entries.last_run().unwrap();
+        assert_eq!(last, RunId(if schema >= 2 { 3 } else { 0 }));
+        let tested = run(last.0 + 1, 5, works());
+        assert!(ran(&entries, EntryId(1), (&full(), "correct horse"), &tested).unwrap());
+        assert_eq!(standing(&entries, EntryId(1)), Standing::Verified { at_ms: START + 5 }, "what was saved before is known again");
         let offer = all(&entries).undo.unwrap();
         assert_eq!(offer.names, ["trashed"]);
         assert_eq!(entries.undo(offer.batch).unwrap(), [EntryId(4)]);
         assert_eq!(password(&entries, EntryId(4)).as_deref(), Some("battery staple"));
+        if schema >= 2 {
+            assert!(matches!(standing(&entries, EntryId(4)), Standing::Failing { since_ms, .. } if since_ms == START + 2));
+        }
         assert!(entries.create_named(&name("next")).unwrap().0 > EntryId(4));
     }
 }

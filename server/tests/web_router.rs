@@ -4,15 +4,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use app::api::{Saved, TestReport, Trashed};
-use app::backend::{Backend, Edit, Typed};
+use app::api::{Saved, Trashed};
+use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use domain::entry::{EntryId, EntryView, ListPage, ListQuery, TrashPlan, UndoOffer, Version};
+use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, UndoOffer, Version};
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
+use domain::run::{BatchEvent, History, Run, RunId, RunMode, RunSummary, Standing};
 use domain::smtp_server::{ServerPatch, TestDraft};
+use domain::transcript::{Event, Finished, Outcome, Stage, What};
+use futures::stream;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use server::web::{Hosts, Web, router};
@@ -49,7 +52,7 @@ impl Backend for Fake {
         if id.0 != 1 {
             return Err(Problem::NoSuchEntry(id));
         }
-        Ok(EntryView { id, version: Version(3), name: "mail".into(), server: None, any_default: false })
+        Ok(EntryView { id, version: Version(3), name: "mail".into(), server: None, any_default: false, standing: Standing::Never })
     }
 
     async fn create(&self, patch: ServerPatch) -> Result<Saved, Problem> {
@@ -95,10 +98,64 @@ impl Backend for Fake {
         Ok(vec![EntryId(1)])
     }
 
-    async fn test(&self, _id: Option<EntryId>, _edit: Edit, test: TestDraft) -> Result<TestReport, Problem> {
-        self.note(format!("test {} {}", test.to, test.check_only));
-        Ok(TestReport { headline: "Sent. It worked.".into(), events: vec![] })
+    async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
+        let shown = run.and_then(recorded);
+        Ok(EntryPage {
+            view: self.entry(id).await?,
+            runs: recorded(RunId(7)).map(|run| run.summary).into_iter().collect(),
+            shown,
+            now_ms: 0,
+        })
     }
+
+    async fn start_test(&self, id: Option<EntryId>, _edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem> {
+        if id == Some(EntryId(99)) {
+            return Err(Problem::NoSuchEntry(EntryId(99)));
+        }
+        self.note(format!("test {} {}{}", test.to, test.check_only, caller.address));
+        Ok(LiveRun { run: RunId(7), host: "mail.test".into(), events: Box::pin(stream::iter(events())) })
+    }
+
+    async fn cancel(&self, run: RunId) -> Result<bool, Problem> {
+        self.note(format!("cancel {run}"));
+        Ok(run == RunId(7))
+    }
+
+    async fn history(&self, id: EntryId) -> Result<History, Problem> {
+        self.entry(id).await?;
+        Ok(History { standing: Standing::Changed, runs: vec![], now_ms: 5 })
+    }
+
+    async fn run(&self, run: RunId) -> Result<Run, Problem> {
+        recorded(run).ok_or(Problem::NoSuchRun(run))
+    }
+
+    async fn test_all(&self, ids: Option<Vec<EntryId>>, _caller: Caller) -> Result<Events<BatchEvent>, Problem> {
+        if ids.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Problem::NothingChosen);
+        }
+        self.note(format!("test-all {}", ids.map_or("all".into(), |ids| ids.len().to_string())));
+        let id = EntryId(1);
+        Ok(Box::pin(stream::iter([
+            BatchEvent::Begun { id, name: "mail".into(), run: RunId(7) },
+            BatchEvent::Finished { id, outcome: Outcome::Checked, headline: "Checked.".into(), standing: Standing::Never },
+            BatchEvent::Summary { checked: 1, failed: 0, skipped: 0 },
+        ])))
+    }
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event { what: What::Begun { stage: Stage::Resolve }, elapsed_ms: 0 },
+        Event { what: What::Finished(Finished::new(Outcome::Sent, Stage::Accepted)), elapsed_ms: 9 },
+    ]
+}
+
+/// The only run there is.
+fn recorded(run: RunId) -> Option<Run> {
+    let finished = Finished::new(Outcome::Sent, Stage::Accepted);
+    let summary = RunSummary::of(run, 1_800_000_000_000, "192.0.2.7".into(), RunMode::Send, "mail.test", &finished, 9);
+    (run == RunId(7)).then(|| Run { summary, events: events() })
 }
 
 struct Answer {
@@ -219,6 +276,10 @@ async fn an_unknown_key_is_refused_before_anything_is_done() {
     let site = Site::new();
     for (path, body) in [
         ("/api/servers/test", r#"{"id": 1, "check_onyl": true, "to": "a@example.com"}"#),
+        ("/api/servers/test/live", r#"{"id": 1, "check_onyl": true, "to": "a@example.com"}"#),
+        ("/api/servers/test/live?force=1", r#"{"id": 1}"#),
+        ("/api/servers/test-all", r#"{"id": 1}"#),
+        ("/api/runs/cancel", r#"{"run": 7, "all": true}"#),
         ("/api/servers/create", r#"{"server": {"name": "mail"}, "extra": 1}"#),
         ("/api/servers/save?force=1", r#"{"id": 1, "version": 3, "server": {}}"#),
     ] {
@@ -226,7 +287,9 @@ async fn an_unknown_key_is_refused_before_anything_is_done() {
         assert_eq!((answer.status.as_u16(), error_of(&answer)), (400, "malformed".into()), "{path} {body}");
         assert!(answer.body.contains("unknown key"), "{}", answer.body);
     }
-    assert_eq!(site.get("/api/servers?serch=x").await.status, StatusCode::BAD_REQUEST);
+    for path in ["/api/servers?serch=x", "/api/servers/runs?id=1&run=7", "/api/runs/get?run=7&id=1"] {
+        assert_eq!(site.get(path).await.status, StatusCode::BAD_REQUEST, "{path}");
+    }
     assert_eq!(site.calls(), Vec::<String>::new());
 }
 
@@ -247,9 +310,11 @@ async fn the_wrong_method_is_said_with_the_right_one() {
 async fn no_error_quotes_a_password() {
     let site = Site::new();
     for password in [format!("\"{PASSWORD}\""), format!("{{\"{PASSWORD}\": 1}}"), format!("[\"{PASSWORD}\"]")] {
-        let answer = site.json("/api/servers/create", &format!(r#"{{"server": {{"name": "x", "password": {password}}}}}"#)).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        assert!(!answer.body.contains(PASSWORD), "{}", answer.body);
+        for path in ["/api/servers/create", "/api/servers/test/live"] {
+            let answer = site.json(path, &format!(r#"{{"server": {{"name": "x", "password": {password}}}}}"#)).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+            assert!(!answer.body.contains(PASSWORD), "{}", answer.body);
+        }
     }
 }
 
@@ -279,6 +344,11 @@ async fn nothing_changes_by_get() {
         "/api/servers/trash",
         "/api/servers/undo",
         "/api/servers/test",
+        "/api/servers/test/live",
+        "/api/servers/test-all",
+        "/api/runs/cancel",
+        "/api/runs/cancel?run=7",
+        "/servers/test-all",
         "/servers/undo",
         "/servers/trash?id=1",
         "/servers/new?name=x",
@@ -301,7 +371,18 @@ async fn other_sites_change_nothing() {
         ("sec-fetch-site", "same-site"),
         ("cookie", "session=1"),
     ] {
-        for path in ["/servers/new", "/servers/1", "/servers/trash", "/servers/undo", "/api/servers/create", "/api/servers/test"] {
+        for path in [
+            "/servers/new",
+            "/servers/1",
+            "/servers/trash",
+            "/servers/undo",
+            "/api/servers/create",
+            "/api/servers/test",
+            "/api/servers/test/live",
+            "/api/servers/test-all",
+            "/servers/test-all",
+            "/api/runs/cancel",
+        ] {
             let request = Request::post(path)
                 .header(header::HOST, "127.0.0.1:3000")
                 .header(name, value)
@@ -378,7 +459,7 @@ async fn a_test_without_the_program_comes_back_as_the_page_with_its_report() {
     let site = Site::new();
     let answer = site.form("/servers/1", "action=send&version=3&name=mail&host=typed.example&to=b%40example.com").await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert!(answer.body.contains("Sent. It worked.") && answer.body.contains(r#"value="typed.example""#));
+    assert!(answer.body.contains("Sent. mail.test accepted the message") && answer.body.contains(r#"value="typed.example""#));
     let answer = site.form("/servers/1", "action=check&version=3").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(site.calls(), ["test b@example.com false", "test  true"]);
@@ -419,4 +500,132 @@ async fn an_api_call_that_wants_html_is_never_led_to_another_site() {
     let answer = site.send(request).await;
     assert_eq!(answer.status.as_u16(), 422);
     assert!(answer.headers.get(header::LOCATION).is_none());
+}
+
+/// The lines of an answer.
+fn lines(answer: &Answer) -> Vec<serde_json::Value> {
+    assert!(answer.body.ends_with('\n'), "the last line is whole: {}", answer.body);
+    answer.body.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[tokio::test]
+async fn a_live_test_is_lines_under_the_number_of_its_run() {
+    let site = Site::new();
+    let answer = site.json("/api/servers/test/live", r#"{"id": 1, "to": "a@example.com", "check_only": false}"#).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/x-ndjson");
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+    assert_eq!(answer.headers["postroom-run"], "7");
+    let read: Vec<Event> = lines(&answer).into_iter().map(|line| serde_json::from_value(line).unwrap()).collect();
+    assert_eq!(read, events());
+    assert_eq!(site.calls(), ["test a@example.com false"]);
+}
+
+#[tokio::test]
+async fn a_live_test_that_is_refused_says_so_before_the_first_line() {
+    let site = Site::new();
+    for (body, status, kind) in [
+        (r#"{"id": 99}"#, 404, "not_found"),
+        ("{", 400, "malformed"),
+        ("", 400, "malformed"),
+        (r#"{"id": "one"}"#, 400, "malformed"),
+        (r#"{"server": {"nonsense": 1}}"#, 400, "malformed"),
+    ] {
+        let answer = site.json("/api/servers/test/live", body).await;
+        assert_eq!((answer.status.as_u16(), error_of(&answer)), (status, kind.into()), "{body}");
+        assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json", "{body}");
+        assert!(!answer.headers.contains_key("postroom-run"), "{body}");
+    }
+    for path in ["/api/servers/test/live", "/api/servers/test-all"] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status, error_of(&answer)), (StatusCode::METHOD_NOT_ALLOWED, "wrong_method".into()), "{path}");
+        assert_eq!(answer.headers[header::ALLOW], "POST", "{path}");
+    }
+    assert_eq!(site.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_asks_travels_with_the_test() {
+    let site = Site::new();
+    for path in ["/api/servers/test", "/api/servers/test/live", "/servers/1"] {
+        let json = path.starts_with("/api");
+        let (kind, body) = if json { ("application/json", "{}") } else { ("application/x-www-form-urlencoded", "action=check") };
+        let request = Request::post(path)
+            .header(header::HOST, "localhost:3000")
+            .header(header::CONTENT_TYPE, kind)
+            .extension(Caller { address: " from 192.0.2.7".into() })
+            .body(Body::from(body))
+            .unwrap();
+        assert_eq!(site.send(request).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(site.calls(), ["test  false from 192.0.2.7", "test  false from 192.0.2.7", "test  true from 192.0.2.7"]);
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_and_looked_up_by_its_number() {
+    let site = Site::new();
+    assert_eq!(site.json("/api/runs/cancel", r#"{"run": 7}"#).await.body, r#"{"cancelled":true}"#);
+    assert_eq!(site.json("/api/runs/cancel", r#"{"run": 8}"#).await.body, r#"{"cancelled":false}"#);
+    assert_eq!(site.json("/api/runs/cancel", "{}").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(site.calls(), ["cancel 7", "cancel 8"]);
+
+    let answer = site.get("/api/runs/get?run=7").await;
+    assert_eq!(serde_json::from_str::<Run>(&answer.body).ok(), recorded(RunId(7)));
+    let answer = site.get("/api/runs/get?run=8").await;
+    assert_eq!((answer.status, error_of(&answer)), (StatusCode::NOT_FOUND, "not_found".into()));
+    let answer = site.get("/api/servers/runs?id=1").await;
+    assert_eq!(answer.body, r#"{"standing":{"state":"changed"},"runs":[],"now_ms":5}"#);
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+    assert_eq!(site.get("/api/servers/runs?id=99").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn checking_all_is_lines_for_programs_and_the_list_for_people() {
+    let site = Site::new();
+    for (body, call) in [("{}", "test-all all"), (r#"{"ids": [1, 2]}"#, "test-all 2")] {
+        let answer = site.json("/api/servers/test-all", body).await;
+        assert_eq!(
+            (answer.status, answer.headers[header::CONTENT_TYPE].as_bytes()),
+            (StatusCode::OK, &b"application/x-ndjson"[..])
+        );
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+        let lines = lines(&answer);
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2], serde_json::json!({ "event": "summary", "checked": 1, "failed": 0, "skipped": 0 }));
+        assert_eq!(site.calls().last().unwrap(), call);
+    }
+    let answer = site.json("/api/servers/test-all", r#"{"ids": []}"#).await;
+    assert_eq!((answer.status.as_u16(), error_of(&answer)), (422, "invalid".into()));
+    let answer = site.form("/servers/test-all", "").await;
+    assert_eq!((answer.status, &answer.headers[header::LOCATION]), (StatusCode::SEE_OTHER, &"/".parse().unwrap()));
+    assert_eq!(site.calls().len(), 3);
+    assert_eq!(site.get("/servers/test-all").await.headers[header::LOCATION], "/");
+    assert_eq!(site.calls().len(), 3, "asking for the page does nothing");
+}
+
+#[tokio::test]
+async fn an_entry_s_address_may_name_a_run() {
+    let site = Site::new();
+    // The page's data travels in the document.
+    for (path, shown, gone) in [
+        ("/servers/1", false, false),
+        ("/servers/1?run=7", true, false),
+        ("/servers/1?run=8", false, true),
+        ("/servers/1?run=x", false, true),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        let data = data_of(&answer);
+        assert_eq!((!data["shown"].is_null(), data["run_gone"].as_bool()), (shown, Some(gone)), "{path}");
+        assert_eq!(data["runs"][0]["by"], "192.0.2.7");
+    }
+    assert_eq!(site.calls(), Vec::<String>::new());
+}
+
+/// What a page was made of, as its document carries it.
+fn data_of(answer: &Answer) -> serde_json::Value {
+    let (_, rest) = answer.body.split_once("__RESOLVED_RESOURCES[0] = ").unwrap();
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+    let page: serde_json::Value = serde_json::from_str(&values.next().unwrap().unwrap()).unwrap();
+    page["Entry"].clone()
 }

@@ -42,6 +42,9 @@ pub(crate) fn test(project: &Project, part: &Part) -> Outcome {
             println!("\n── cargo test {}", arguments.join(" "));
             run(project.cargo("test").args(arguments))?;
         }
+        println!("\n── the is_email suite by category");
+        let report = ["-p", "domain", "--features", "idna", "--test", "address_is_email", "--quiet", "--", "--show-output"];
+        run(project.cargo("test").args(report))?;
     }
     match part {
         Part::Unit => Ok(()),

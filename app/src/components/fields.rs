@@ -1,17 +1,24 @@
 //! Form fields: label, control, help and error, tied together for everyone (`aria-describedby`, `aria-invalid`).
 //!
-//! A field speaks after it was left or the form was submitted, and then follows the typing. What the server said about a field
-//! stands until the field is changed.
+//! A field speaks after it was left or the form was submitted, and then follows the typing. An address speaks at once, unless
+//! typing on could make it right. What the server said about a field stands until the field is changed.
 
 use std::collections::BTreeMap;
 
+use domain::address::Spot;
 use domain::diagnosis::Fix;
 use domain::error::ApiError;
-use domain::field::{Field, FieldErrors};
+use domain::field::{Field, FieldError, FieldErrors};
 use domain::secret::Secret;
 use domain::smtp_server::{PasswordDraft, ServerDraft, TestDraft};
 use domain::words;
 use leptos::prelude::*;
+
+use super::address::Verdict;
+
+/// How long typing has to pause before an unfinished address counts as a wrong one: milliseconds.
+#[cfg(feature = "hydrate")]
+const TYPING_PAUSE_MS: u32 = 800;
 
 /// The element id of a field's control.
 pub(crate) fn field_id(field: Field) -> String {
@@ -26,6 +33,11 @@ pub(crate) struct FormState {
     pub(crate) test: RwSignal<TestDraft>,
     /// Fields that were left once.
     touched: RwSignal<Vec<Field>>,
+    /// The address field that is being typed in right now.
+    typing: RwSignal<Option<Field>>,
+    /// Counts the changes of address fields, to know a pause.
+    #[cfg(feature = "hydrate")]
+    strokes: StoredValue<u32>,
     /// Whether it was submitted once: then every field speaks.
     pub(crate) submitted: RwSignal<bool>,
     /// What the server said of fields, by key, until they change.
@@ -54,6 +66,9 @@ impl FormState {
             password,
             test,
             touched: RwSignal::new(Vec::new()),
+            typing: RwSignal::new(None),
+            #[cfg(feature = "hydrate")]
+            strokes: StoredValue::new(0),
             submitted: RwSignal::new(false),
             remote: RwSignal::new(remote),
             local,
@@ -67,11 +82,47 @@ impl FormState {
             return Some(sentence);
         }
         let is_test = matches!(field, Field::TestFrom | Field::TestTo);
-        let speaks = (self.submitted.get() && !is_test) || self.touched.with(|t| t.contains(&field));
+        let speaks = (self.submitted.get() && !is_test) || self.touched.with(|t| t.contains(&field)) || self.address_speaks(field);
         if !speaks {
             return None;
         }
         self.local.with(|errors| errors.get(field).map(|error| words::field_error(field, error)))
+    }
+
+    /// Whether a wrong address is one for good, or for as long as typing pauses.
+    fn address_speaks(self, field: Field) -> bool {
+        if !self.wrong_address(field) || !self.is_typing(field) {
+            return self.wrong_address(field);
+        }
+        let text = self.text(field);
+        let strictness = self.draft.with(ServerDraft::strictness);
+        self.local.with(|errors| match errors.get(field) {
+            Some(FieldError::Address(error)) => !error.may_be_unfinished(&text, strictness),
+            _ => false,
+        })
+    }
+
+    /// Whether what stands in the field is no address, or no usable one.
+    pub(super) fn wrong_address(self, field: Field) -> bool {
+        let wrong = |error: &FieldError| matches!(error, FieldError::Address(_) | FieldError::AddressWithoutDomain);
+        field.is_address() && !self.text(field).trim().is_empty() && self.local.with(|errors| errors.get(field).is_some_and(wrong))
+    }
+
+    /// Whether the field is being typed in right now.
+    pub(super) fn is_typing(self, field: Field) -> bool {
+        self.typing.get() == Some(field)
+    }
+
+    /// The character that the error of an address field is about, while that error stands there.
+    pub(super) fn spot_of(self, field: Field) -> Option<Spot> {
+        let spoken = self.error_of(field)?;
+        let text = self.text(field);
+        self.local.with(|errors| match errors.get(field) {
+            Some(error @ FieldError::Address(at)) if !text.is_empty() && words::field_error(field, error) == spoken => {
+                Some(at.spot(&text))
+            }
+            _ => None,
+        })
     }
 
     /// How many fields speak of an error after a submit.
@@ -91,6 +142,9 @@ impl FormState {
     }
 
     fn touch_now(self, field: Field) {
+        if self.typing.get_untracked() == Some(field) {
+            self.typing.set(None);
+        }
         if !self.touched.with_untracked(|t| t.contains(&field)) {
             self.touched.update(|t| t.push(field));
         }
@@ -133,12 +187,29 @@ impl FormState {
         Field::ALL.into_iter().find(|field| self.error_of(*field).is_some())
     }
 
-    fn text(self, field: Field) -> String {
+    pub(super) fn text(self, field: Field) -> String {
         match field {
             Field::TestFrom => self.test.with(|t| t.from.clone()),
             Field::TestTo => self.test.with(|t| t.to.clone()),
             _ => self.draft.with(|d| d.text(field).to_owned()),
         }
+    }
+
+    /// Takes over what is being typed.
+    fn type_text(self, field: Field, text: String) {
+        #[cfg(feature = "hydrate")]
+        if field.is_address() {
+            let stroke = self.strokes.with_value(|strokes| strokes.wrapping_add(1));
+            self.strokes.set_value(stroke);
+            self.typing.set(Some(field));
+            let paused = move || {
+                if self.strokes.try_get_value() == Some(stroke) {
+                    self.typing.set(None);
+                }
+            };
+            gloo_timers::callback::Timeout::new(TYPING_PAUSE_MS, paused).forget();
+        }
+        self.set_text(field, text);
     }
 
     /// Takes over what was typed or chosen.
@@ -171,8 +242,9 @@ pub(crate) fn Help(field: Field) -> impl IntoView {
 #[component]
 fn FieldErrorText(state: FormState, field: Field) -> impl IntoView {
     view! {
-        <p class="error" id=format!("{}-error", field_id(field))>
+        <p class="error" id=format!("{}-error", field_id(field)) aria-live=field.is_address().then_some("polite")>
             {move || state.error_of(field)}
+            {move || state.spot_of(field).map(|spot| view! { <span class="hidden">". " {spot.to_string()} "."</span> })}
         </p>
     }
 }
@@ -223,10 +295,11 @@ pub(crate) fn TextField(
                 aria-invalid=move || state.error_of(field).is_some().then_some("true")
                 value=state.text(field)
                 prop:value=move || state.text(field)
-                on:input=move |ev| state.set_text(field, event_target_value(&ev))
+                on:input=move |ev| state.type_text(field, event_target_value(&ev))
                 on:blur=move |_| state.touch(field)
             />
             <FieldErrorText state field/>
+            {field.is_address().then(|| view! { <Verdict state field/> })}
             <Help field/>
             {note.map(|note| view! { <p class="help note">{move || note.get()}</p> })}
         </div>

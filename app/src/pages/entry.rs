@@ -1,6 +1,7 @@
 //! An entry's page: its fields, saving them, and trying them out.
 
 mod form;
+mod history;
 mod report;
 mod stale;
 

@@ -1,14 +1,19 @@
 //! The list of entries.
 
+mod batch;
+
 use domain::entry::{ListPage, Row, RowServer, UndoOffer};
 use domain::error::ApiError;
 use domain::field::Field;
+use domain::run::Standing;
+use domain::stages;
 use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
+use self::batch::{Batch, Progress, TestAll, Tested};
 use super::encode_query;
-use crate::components::ErrorNotice;
+use crate::components::{ErrorNotice, StandingView};
 
 /// How long typing has to pause before the search runs: milliseconds.
 #[cfg(feature = "hydrate")]
@@ -21,8 +26,10 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
     Effect::new(|_| crate::browser::focus_fragment());
     let undo = list.undo.clone().map(|offer| view! { <Undo offer/> });
     let refused = RwSignal::new(refused);
+    let batch = Batch::new();
+    let nothing = list.total == 0;
     let found =
-        if list.total == 0 { Either::Left(view! { <Empty/> }) } else { Either::Right(view! { <Found search list refused/> }) };
+        if nothing { Either::Left(view! { <Empty/> }) } else { Either::Right(view! { <Found search list refused batch/> }) };
     view! {
         <div class="page">
             <div class="title">
@@ -30,9 +37,13 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
                     <h1>"Mail SMTP servers"</h1>
                     <p class="muted">"How applications here send mail."</p>
                 </div>
-                <a class="button primary" href="/servers/new" data-shortcut="add">"Add SMTP server"</a>
+                <div class="actions">
+                    <TestAll batch refused hidden=nothing/>
+                    <a class="button primary" href="/servers/new" data-shortcut="add">"Add SMTP server"</a>
+                </div>
             </div>
             <ErrorNotice error=refused/>
+            <Progress batch/>
             {undo}
             {found}
         </div>
@@ -51,16 +62,16 @@ fn Empty() -> impl IntoView {
 
 /// The search and what it finds.
 #[component]
-fn Found(search: String, list: ListPage, refused: RwSignal<Option<ApiError>>) -> impl IntoView {
+fn Found(search: String, list: ListPage, refused: RwSignal<Option<ApiError>>, batch: Batch) -> impl IntoView {
     // What was searched for, with what it found: they change together.
     let found = RwSignal::new((search.clone(), list));
     view! {
         <SearchForm search found refused/>
-        {move || found.with(|(search, list)| results(search, list))}
+        {move || found.with(|(search, list)| results(search, list, batch))}
     }
 }
 
-fn results(search: &str, list: &ListPage) -> impl IntoView + use<> {
+fn results(search: &str, list: &ListPage, batch: Batch) -> impl IntoView + use<> {
     let nothing = (list.matching == 0).then(|| {
         view! {
             <p class="empty">
@@ -77,7 +88,8 @@ fn results(search: &str, list: &ListPage) -> impl IntoView + use<> {
         chosen.set(crate::browser::count("#servers input[name=id]:checked"));
     };
     let several = move || chosen.get() > 1;
-    let rows: Vec<_> = list.rows.iter().cloned().map(|row| view! { <ListRow row/> }).collect();
+    let now_ms = list.now_ms;
+    let rows: Vec<_> = list.rows.iter().cloned().map(|row| view! { <ListRow row now_ms batch/> }).collect();
     let page = list.page;
     view! {
         {nothing}
@@ -203,8 +215,8 @@ fn search_while_typing(
 }
 
 #[component]
-fn ListRow(row: Row) -> impl IntoView {
-    let Row { id, name, is_default, server } = row;
+fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
+    let Row { id, name, is_default, server, standing } = row;
     let href = format!("/servers/{id}");
     let select = format!("Select {name}");
     let complete = server.is_some();
@@ -221,11 +233,22 @@ fn ListRow(row: Row) -> impl IntoView {
                 None => Either::Right(view! { <td></td><td></td><td></td> }),
             }}
             <td data-label="State">
-                <span class=if complete { "state neutral" } else { "state warning" }>
-                    {if complete { "Set up" } else { "Not set up yet" }}
-                </span>
+                {if complete {
+                    Either::Left(move || state(batch.of(id), &standing, now_ms))
+                } else {
+                    Either::Right(view! { <span class="state warning">"Not set up yet"</span> })
+                }}
             </td>
         </tr>
+    }
+}
+
+/// How an entry stands, or how far its test is.
+fn state(tested: Option<Tested>, standing: &Standing, now_ms: u64) -> impl IntoView + use<> {
+    match tested {
+        Some(Tested::Running(stage)) => Either::Left(view! { <span class="state running">"Testing: " {stages::label(stage)}</span> }),
+        Some(Tested::Over(standing)) => Either::Right(view! { <StandingView standing now_ms/> }),
+        None => Either::Right(view! { <StandingView standing=standing.clone() now_ms/> }),
     }
 }
 

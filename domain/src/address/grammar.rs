@@ -51,6 +51,8 @@ pub(super) struct RawAddr<'a> {
     pub local: &'a str,
     /// None for a bare local name.
     pub domain: Option<RawDomain<'a>>,
+    /// Both and the `@` between them, where they stand as they mean it: nothing quoted, no comments, no white space.
+    pub plain: Option<&'a str>,
 }
 
 #[derive(Clone, Copy)]
@@ -183,6 +185,8 @@ struct Parser<'a> {
     addr: RawAddr<'a>,
     /// Where the last addr-spec has its `@`.
     at: usize,
+    /// Whether it has neither quotes nor comments nor white space so far.
+    plain: bool,
     /// The first decider beyond commas and its place, valid until `pos` passes it.
     beyond_commas: (Decider, usize),
 }
@@ -201,8 +205,9 @@ impl<'a> Parser<'a> {
             single: false,
             comment: None,
             angle: false,
-            addr: RawAddr { local: "", domain: None },
+            addr: RawAddr { local: "", domain: None, plain: None },
             at: 0,
+            plain: true,
             beyond_commas: (Decider::Other, 0),
         })
     }
@@ -370,6 +375,7 @@ impl<'a> Parser<'a> {
     }
 
     fn some_cfws(&mut self) -> Result<()> {
+        self.plain = false;
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.fws()?,
@@ -407,6 +413,7 @@ impl<'a> Parser<'a> {
     /// quoted-string = DQUOTE *([FWS] qcontent) [FWS] DQUOTE          ; the CFWS around it is read by the callers
     /// ```
     fn quoted_string(&mut self, in_address: bool) -> Result<()> {
+        self.plain = false;
         let start = self.pos;
         self.pos += 1;
         loop {
@@ -739,7 +746,7 @@ impl<'a> Parser<'a> {
     /// Leniently a local part alone, where an address may end.
     fn addr_spec(&mut self) -> Result<()> {
         let start = self.pos;
-        self.addr.domain = None;
+        (self.addr.domain, self.addr.plain) = (None, None);
         let local_octets = self.local_part()?;
         if local_octets > MAX_LOCAL_PART {
             return fault_at(start, Kind::LocalPartTooLong { length: octets(local_octets) });
@@ -760,6 +767,9 @@ impl<'a> Parser<'a> {
         if length > MAX_ADDRESS {
             return fault_at(start, Kind::AddressTooLong { length: octets(length) });
         }
+        if self.plain {
+            self.addr.plain = Some(self.slice(self.at - self.addr.local.len(), self.pos));
+        }
         Ok(())
     }
 
@@ -772,6 +782,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn local_part(&mut self) -> Result<usize> {
         self.cfws()?;
+        self.plain = true;
         let start = self.pos;
         let (mut end, mut octets) = (start, 0);
         let mut last = Part::None;

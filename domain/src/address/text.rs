@@ -14,6 +14,10 @@ pub(super) struct Text(Box<str>);
 impl Text {
     /// None if the text has a character that no address may have.
     pub(super) fn new(text: String) -> Option<Self> {
+        Self::is_clean(&text).then(|| Self(text.into_boxed_str()))
+    }
+
+    fn is_clean(text: &str) -> bool {
         let clean = |c: char| match c {
             ' '..='~' => true,
             '\0'..='\x7f' => false,
@@ -21,7 +25,7 @@ impl Text {
         };
         // Without a branch an octet, for what is nearly always ASCII.
         let printable = text.bytes().fold(true, |all, octet| all & matches!(octet, b' '..=b'~'));
-        (printable || text.chars().all(clean)).then(|| Self(text.into_boxed_str()))
+        printable || text.chars().all(clean)
     }
 
     /// What the grammar has read. It refuses what must not be in a text; this holds even if it did not.
@@ -151,6 +155,11 @@ pub(super) fn comment(raw: &str) -> Text {
     let mut out = String::with_capacity(raw.len());
     unescape(raw.trim_ascii(), &mut out);
     Text::read(out)
+}
+
+/// What an addr-spec says that stands as it means it. With the length of the local part.
+pub(super) fn plain_addr_spec(text: &str, local: &str) -> (Text, usize) {
+    (Text(if Text::is_clean(text) { text.into() } else { Box::default() }), local.len())
 }
 
 /// What an addr-spec says: a local part without quotes, `@` and a domain, or the local part only. Comments and white space

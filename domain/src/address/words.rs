@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::error::{AddressError, AddressErrorKind as Kind, Place};
 use super::fix::{Fix, FixKind};
+use super::reading::{Remark, Spot};
 use super::{BareName, MAX_ADDRESS, MAX_DOMAIN, MAX_INPUT, MAX_LABEL, MAX_LOCAL_PART};
 
 impl AddressError {
@@ -117,32 +118,79 @@ struct Named(char);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            ',' => "a comma",
-            ';' => "a semicolon",
-            ':' => "a colon",
-            '.' => "a dot",
-            '@' => "an at-sign",
-            ' ' => "a space",
-            '\t' => "a tab",
-            '"' => "a quotation mark",
-            '\\' => "a backslash",
-            '/' => "a slash",
-            '(' | ')' => "a parenthesis",
-            '<' | '>' => "an angle bracket",
-            '[' | ']' => "a square bracket",
-            c => {
-                return write!(f, "{}“{c}”", if f.alternate() { "The character " } else { "the character " });
-            }
-        };
-        if f.alternate() { write!(f, "A{}", &name[1..]) } else { f.write_str(name) }
+        match (name_of(self.0), f.alternate()) {
+            (Some(name), true) => write!(f, "A{}", &name[1..]),
+            (Some(name), false) => f.write_str(name),
+            (None, true) => write!(f, "The character “{}”", self.0),
+            (None, false) => write!(f, "the character “{}”", self.0),
+        }
     }
+}
+
+/// The name of a character that is easily overlooked in quotes; it starts with “a”.
+const fn name_of(c: char) -> Option<&'static str> {
+    Some(match c {
+        ',' => "a comma",
+        ';' => "a semicolon",
+        ':' => "a colon",
+        '.' => "a dot",
+        '@' => "an at-sign",
+        ' ' => "a space",
+        '\t' => "a tab",
+        '"' => "a quotation mark",
+        '\\' => "a backslash",
+        '/' => "a slash",
+        '(' | ')' => "a parenthesis",
+        '<' | '>' => "an angle bracket",
+        '[' | ']' => "a square bracket",
+        _ => return None,
+    })
 }
 
 /// What to do with a name that has no domain.
 impl fmt::Display for BareName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "“{}” has no domain; write the whole address, such as {}@example.com", self.local, self.local)
+    }
+}
+
+impl Remark {
+    /// In a few words, beside the address.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NeedsSmtputf8 => "needs SMTPUTF8",
+            Self::SingleLabel => "no dot in the domain",
+            Self::NumericDomain => "the domain ends in a number",
+            Self::Literal => "an IP address",
+            Self::Repeated => "stands twice",
+        }
+    }
+
+    /// What it means, and what to do where something is to be done.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::NeedsSmtputf8 => {
+                "The part before the @ is not plain ASCII. The server must offer SMTPUTF8 to take it; a test shows whether it does."
+            }
+            Self::SingleLabel => "Such a domain exists in your own network at best.",
+            Self::NumericDomain => "No such domain can be registered. An IP address stands in square brackets: name@[192.0.2.1].",
+            Self::Literal => "Mail goes to the machine with this address; many servers refuse that.",
+            Self::Repeated => "The same address stands before it.",
+        }
+    }
+}
+
+/// Where it is, for those who don't see the mark.
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Many screen readers leave out punctuation, so it is named.
+        let mut characters = self.found.chars();
+        let only = characters.next().filter(|_| characters.next().is_none());
+        match (self.found.as_str(), only.and_then(name_of)) {
+            ("", _) => f.write_str("At the end"),
+            (_, Some(name)) => write!(f, "Character {}, {name}", self.number),
+            (found, None) => write!(f, "Character {}, “{found}”", self.number),
+        }
     }
 }
 
@@ -160,7 +208,7 @@ impl fmt::Display for Fix {
             FixKind::CommaForDot => "Use a dot instead of the comma",
             FixKind::QuoteName => "Put the name in quotes",
             FixKind::AngleBrackets => "Put the address in angle brackets",
-            FixKind::Provider => "Did you mean this domain?",
+            FixKind::Provider => "Use this domain",
             FixKind::Several => "Correct it",
         })
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::words;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,8 @@ use crate::web::{Hosts, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
 const CANT_LISTEN: u8 = 14;
+/// The database can't be read although it could be opened.
+const CANT_READ: u8 = 13;
 /// What is logged unless asked for otherwise. The verifier logs each untrusted certificate as an error of its own; the
 /// diagnosis of the test says it better.
 const DEFAULT_LOG: &str = "info,rustls_platform_verifier=off";
@@ -62,7 +65,12 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts) -> ExitCode {
         Err(error) => return fail(&error.to_string(), USAGE),
     };
     let purge = tokio::spawn(purge(Arc::clone(&entries)));
-    let web = Web::new(Arc::new(Local::new(Arc::clone(&entries), mailer)), hosts);
+    let backend = match Local::new(Arc::clone(&entries), mailer) {
+        Ok(backend) => Arc::new(backend),
+        Err(problem) => return fail(&words::problem(&problem), CANT_READ),
+    };
+    let close = backend.close();
+    let web = Web::new(backend, hosts);
     let bound = listener.local_addr().unwrap_or(addr);
     let end = match end_signal() {
         Ok(end) => end,
@@ -70,7 +78,21 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts) -> ExitCode {
     };
     let _ = writeln!(std::io::stdout(), "Postroom is ready at http://{bound}");
     tracing::info!(address = %bound, data_dir = %args.data_dir.display(), "ready");
+    let (ending, ended) = tokio::sync::oneshot::channel();
+    let end = async move {
+        end.await;
+        // Runs and connections end at the same time: a run that is cancelled lets its watcher go.
+        let _ = ending.send(());
+    };
+    let close = tokio::spawn(async move {
+        if ended.await.is_ok() {
+            close.await;
+        }
+    });
     serve(listener, router(web), end).await;
+    if let Err(error) = close.await {
+        tracing::error!(%error, "ending the runs broke off");
+    }
     purge.abort();
     tracing::info!("stopped");
     ExitCode::SUCCESS

@@ -86,12 +86,19 @@ impl<'a, 's> Session<'a, 's> {
         Self { mailer, run, record, timer, connection: None, offers: Capabilities::default(), ahead: 0, known }
     }
 
-    pub(super) async fn run(mut self) -> Finished {
-        match self.attempt().await {
-            Ok(Reached { outcome, stage, reply }) => {
+    pub(super) async fn run(mut self, cancelled: impl Future<Output = ()>) -> Finished {
+        // A result that is there counts, whatever is asked for in the same instant.
+        let attempt = tokio::select! {
+            biased;
+            attempt = self.attempt() => Some(attempt),
+            () = cancelled => None,
+        };
+        match attempt {
+            Some(Ok(Reached { outcome, stage, reply })) => {
                 (self.known.outcome, self.known.stage, self.known.reply) = (outcome, stage, reply);
             }
-            Err(stop) => self.fail(stop),
+            Some(Err(stop)) => self.fail(stop),
+            None => self.cancel(),
         }
         self.quit().await;
         self.known
@@ -308,8 +315,7 @@ impl<'a, 's> Session<'a, 's> {
         self.known.security = encrypted.security;
         self.record.set_encrypted(true);
         let subject = self.known.certificate.as_ref().map(|c| format!(", {}", c.subject)).unwrap_or_default();
-        let words = encrypted.security.words().trim_start_matches("encrypted with ");
-        self.record.pass(format!("{words}, {}{subject}", encrypted.cipher));
+        self.record.pass(format!("{}, {}{subject}", encrypted.security.version(), encrypted.cipher));
         self.connection = Some(Connection::encrypted(encrypted.stream));
         Ok(())
     }
@@ -573,6 +579,16 @@ impl<'a, 's> Session<'a, 's> {
         self.connection = None;
         let detail = trouble.detail.map(|detail| self.record.visible(detail.as_bytes()));
         Stop::because(self.record.stage(), Trouble { detail, ..trouble })
+    }
+
+    /// Ends it where it is. Nothing more may be said: in the middle of the message it would become a part of that.
+    fn cancel(&mut self) {
+        self.connection = None;
+        let stage = self.record.stage();
+        if stage == Stage::Accepted {
+            return self.fail(Stop::because(stage, Cause::Cancelled));
+        }
+        (self.known.outcome, self.known.stage, self.known.cause) = (Outcome::Cancelled, stage, Some(Cause::Cancelled));
     }
 
     fn fail(&mut self, stop: Stop) {

@@ -1,6 +1,7 @@
 //! How keys and values are written: values are a version byte and JSON, keys are bytes that sort as they should.
 
 use domain::entry::EntryId;
+use domain::run::RunId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +24,20 @@ pub(super) fn read_number(bytes: &[u8]) -> Result<u64, StoreError> {
 /// The key of a secret.
 pub(super) fn secret_key(id: EntryId, field: SecretField) -> Vec<u8> {
     [&number(id.0), field.key().as_bytes()].concat()
+}
+
+/// The key of a run's line in the history of its entry.
+pub(super) fn run_key(id: EntryId, run: RunId) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number(id.0));
+    key[8..].copy_from_slice(&number(run.0));
+    key
+}
+
+/// The run that a key of the history names.
+pub(super) fn read_run_key(key: &[u8]) -> Result<RunId, StoreError> {
+    let (_, run) = key.split_first_chunk::<8>().ok_or_else(|| corrupt("the history", "a key is cut off"))?;
+    read_number(run).map(RunId)
 }
 
 /// A value.

@@ -14,6 +14,8 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use domain::entry::EntryId;
 use domain::error::Problem;
+use domain::run::{Run, RunId, RunSummary};
+use domain::transcript::Event;
 use redb::backends::FileBackend;
 use redb::{
     BackendError, Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, Table,
@@ -22,10 +24,10 @@ use redb::{
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_NEXT, META_SCHEMA, MIGRATIONS, Migration, NAMES, SECRETS, SERVERS,
-    TRASH, TRASHED,
+    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, MIGRATIONS, Migration, NAMES,
+    PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED,
 };
-use super::{Batch, IndexLine, Read, Record, SecretField, Store, StoreError, Write, codec};
+use super::{Batch, IndexLine, Proof, Read, Record, SecretField, Store, StoreError, Write, codec};
 use crate::data_dir::{DataDir, plain, private_file};
 
 /// Memory for pages: bytes. The index of 10,000 entries fits with room to spare; the system caches the file besides.
@@ -434,9 +436,19 @@ struct View<T> {
     secrets: T,
     trash: T,
     trashed: T,
+    runs: T,
+    transcripts: T,
+    proofs: T,
 }
 
 type Bytes = &'static [u8];
+
+/// Everything that happened in a run, as it is kept.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Transcript {
+    entry: EntryId,
+    events: Vec<Event>,
+}
 
 impl View<ReadOnlyTable<Bytes, Bytes>> {
     fn reading(transaction: &ReadTransaction) -> Result<Self, StoreError> {
@@ -448,6 +460,9 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             secrets: table(SECRETS)?,
             trash: table(TRASH)?,
             trashed: table(TRASHED)?,
+            runs: table(RUNS)?,
+            transcripts: table(TRANSCRIPTS)?,
+            proofs: table(PROOFS)?,
         })
     }
 }
@@ -462,6 +477,9 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             secrets: table(SECRETS)?,
             trash: table(TRASH)?,
             trashed: table(TRASHED)?,
+            runs: table(RUNS)?,
+            transcripts: table(TRANSCRIPTS)?,
+            proofs: table(PROOFS)?,
         })
     }
 
@@ -494,6 +512,17 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             Some(value) => codec::read_number(value.value()),
             None => Err(codec::corrupt("meta", "a number is missing")),
         }
+    }
+
+    /// What `read` makes of each line of an entry's history, newest first.
+    fn history<R>(&self, id: EntryId, read: impl Fn(&[u8], &[u8]) -> Result<R, StoreError>) -> Result<Vec<R>, StoreError> {
+        let (first, last) = (codec::run_key(id, RunId(0)), codec::run_key(id, RunId(u64::MAX)));
+        let lines = self.runs.range(first.as_slice()..=last.as_slice()).map_err(failed)?;
+        let line = |line: Result<(redb::AccessGuard<'_, Bytes>, redb::AccessGuard<'_, Bytes>), redb::StorageError>| {
+            let (key, value) = line.map_err(failed)?;
+            read(key.value(), value.value())
+        };
+        lines.rev().map(line).collect()
     }
 
     fn record(table: &T, id: EntryId) -> Result<Option<Record>, StoreError> {
@@ -549,6 +578,32 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         Self::record(&self.trashed, id)
     }
 
+    fn run_ids(&self, id: EntryId) -> Result<Vec<RunId>, StoreError> {
+        self.history(id, |key, _| codec::read_run_key(key))
+    }
+
+    fn runs(&self, id: EntryId) -> Result<Vec<RunSummary>, StoreError> {
+        self.history(id, |_, line| codec::read_value(&format!("the history of server {id}"), line))
+    }
+
+    fn run(&self, run: RunId) -> Result<Option<(EntryId, Run)>, StoreError> {
+        let Some(value) = self.transcripts.get(codec::number(run.0).as_slice()).map_err(failed)? else { return Ok(None) };
+        let Transcript { entry, events } = codec::read_value(&format!("run {run}"), value.value())?;
+        let line = self.runs.get(codec::run_key(entry, run).as_slice()).map_err(failed)?;
+        let line = line.ok_or_else(|| codec::corrupt(&format!("run {run}"), "it isn't in the history"))?;
+        let summary = codec::read_value(&format!("the history of server {entry}"), line.value())?;
+        Ok(Some((entry, Run { summary, events })))
+    }
+
+    fn last_run(&self) -> Result<u64, StoreError> {
+        self.number(META_LAST_RUN)
+    }
+
+    fn proof(&self, id: EntryId) -> Result<Option<Proof>, StoreError> {
+        let value = self.proofs.get(codec::number(id.0).as_slice()).map_err(failed)?;
+        value.map(|value| codec::read_value(&format!("the standing of server {id}"), value.value())).transpose()
+    }
+
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.meta.get(META_KEY_CHECK).map_err(failed)?.map(|sealed| sealed.value().to_vec()))
     }
@@ -601,6 +656,29 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
         remove(&mut self.trashed, &codec::number(id.0))
     }
 
+    fn put_run(&mut self, id: EntryId, run: &Run) -> Result<(), StoreError> {
+        let number = run.summary.id;
+        if number.0 > self.number(META_LAST_RUN)? {
+            put(&mut self.meta, META_LAST_RUN, &codec::number(number.0))?;
+        }
+        put(&mut self.runs, &codec::run_key(id, number), &codec::value(&run.summary)?)?;
+        let transcript = Transcript { entry: id, events: run.events.clone() };
+        put(&mut self.transcripts, &codec::number(number.0), &codec::value(&transcript)?)
+    }
+
+    fn remove_run(&mut self, id: EntryId, run: RunId) -> Result<(), StoreError> {
+        remove(&mut self.runs, &codec::run_key(id, run))?;
+        remove(&mut self.transcripts, &codec::number(run.0))
+    }
+
+    fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError> {
+        put(&mut self.proofs, &codec::number(id.0), &codec::value(proof)?)
+    }
+
+    fn remove_proof(&mut self, id: EntryId) -> Result<(), StoreError> {
+        remove(&mut self.proofs, &codec::number(id.0))
+    }
+
     fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError> {
         put(&mut self.meta, META_KEY_CHECK, sealed)
     }
@@ -611,7 +689,7 @@ fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-fn failed(error: impl Into<redb::Error>) -> StoreError {
+pub(super) fn failed(error: impl Into<redb::Error>) -> StoreError {
     store_error(error.into())
 }
 
@@ -739,6 +817,9 @@ mod tests {
         let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
         let transaction = database.begin_write().unwrap();
         schema::create(&transaction).unwrap();
+        let mut meta = transaction.open_table(META).unwrap();
+        put(&mut meta, META_SCHEMA, &codec::number(1)).unwrap();
+        drop(meta);
         transaction.commit().unwrap();
         database
     }

@@ -2,6 +2,7 @@
 
 use redb::{TableDefinition, WriteTransaction};
 
+use super::redb_store::failed;
 use super::{StoreError, codec};
 
 /// Every table maps bytes to bytes; `codec` says what they mean.
@@ -20,6 +21,13 @@ pub(super) const TRASH: Definition = TableDefinition::new("trash");
 /// Trashed entries, by id.
 pub(super) const TRASHED: Definition = TableDefinition::new("trashed");
 
+/// The history: summaries of runs, by entry and run.
+pub(super) const RUNS: Definition = TableDefinition::new("runs");
+/// Everything that happened in a run and whose it is, by run. Apart from the summaries, which are read more often and are short.
+pub(super) const TRANSCRIPTS: Definition = TableDefinition::new("transcripts");
+/// What runs showed of entries, by id.
+pub(super) const PROOFS: Definition = TableDefinition::new("proofs");
+
 /// In [`META`]: the schema's version.
 pub(super) const META_SCHEMA: &[u8] = b"schema_version";
 /// In [`META`]: the number that is drawn next.
@@ -28,6 +36,8 @@ pub(super) const META_NEXT: &[u8] = b"next_number";
 pub(super) const META_DEFAULT: &[u8] = b"default";
 /// In [`META`]: the text that tells whether the key is the right one.
 pub(super) const META_KEY_CHECK: &[u8] = b"key_check";
+/// In [`META`]: the highest number that a run was kept under.
+pub(super) const META_LAST_RUN: &[u8] = b"last_run";
 /// In [`META`]: how many transactions were committed.
 pub(super) const META_COMMITS: &[u8] = b"commits";
 
@@ -36,19 +46,30 @@ pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The first lifts schema 1 to 2, and so on. Each has a test that opens a checked-in file of the schema it starts from
 /// (`tests/data/`; `tests/store_schema.rs` says how such a file is made).
-pub(super) const MIGRATIONS: &[Migration] = &[];
+pub(super) const MIGRATIONS: &[Migration] = &[add_runs];
+
+/// Schema 2 has runs. What was there before was never tested; the settings that are saved get their fingerprint with the next
+/// save or run.
+fn add_runs(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for definition in [RUNS, TRANSCRIPTS, PROOFS] {
+        transaction.open_table(definition).map_err(failed)?;
+    }
+    let mut meta = transaction.open_table(META).map_err(failed)?;
+    meta.insert(META_LAST_RUN, codec::number(0).as_slice()).map(|_| ()).map_err(failed)
+}
 
 /// The schema this program writes.
 pub const SCHEMA_VERSION: u64 = 1 + MIGRATIONS.len() as u64;
 
 /// Makes the tables of a new file.
 pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for definition in [SERVERS, NAMES, SECRETS, TRASH, TRASHED] {
+    for definition in [SERVERS, NAMES, SECRETS, TRASH, TRASHED, RUNS, TRANSCRIPTS, PROOFS] {
         transaction.open_table(definition)?;
     }
     let mut meta = transaction.open_table(META)?;
     meta.insert(META_SCHEMA, codec::number(SCHEMA_VERSION).as_slice())?;
     meta.insert(META_NEXT, codec::number(1).as_slice())?;
+    meta.insert(META_LAST_RUN, codec::number(0).as_slice())?;
     meta.insert(META_COMMITS, codec::number(0).as_slice())?;
     Ok(())
 }

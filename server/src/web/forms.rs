@@ -1,17 +1,18 @@
 //! Forms posted without the program's help: parse, one [`Backend`](app::backend::Backend) call, then on to the next page, or the
 //! same page with what was typed (never a password) and what is wrong.
 
-use app::backend::{Edit, Typed};
+use app::backend::{Caller, Edit, Typed};
 use app::pages::{Page, Submitted, encode_query};
-use axum::extract::{Form, Path, State};
+use axum::extract::{Extension, Form, Path, State};
 use axum::response::Response;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
 use domain::field::Field;
 use domain::secret::Secret;
 use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
+use futures::StreamExt as _;
 
-use super::pages::failed;
+use super::pages::{EntryAddress, failed};
 use super::{Web, see_other};
 
 /// What a form brought, in order.
@@ -69,8 +70,14 @@ pub(super) async fn add(State(web): State<Web>, Form(fields): Posted) -> Respons
     }
 }
 
-pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(fields): Posted) -> Response {
+pub(super) async fn entry(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    caller: Option<Extension<Caller>>,
+    Form(fields): Posted,
+) -> Response {
     let fields = Fields(fields);
+    let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
     let Ok(id) = id.parse().map(EntryId) else {
         return web.show(failed(Problem::NoSuchPage)).await;
     };
@@ -89,7 +96,7 @@ pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(f
     let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
     let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {
-        match web.backend.test(Some(id), edit, test).await {
+        match web.backend.test(Some(id), edit, test, caller).await {
             Ok(report) => submitted.report = Some(report),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
@@ -101,7 +108,7 @@ pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, Form(f
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     }
-    let page = web.entry_page(id, Some(submitted), false).await;
+    let page = web.entry_page(id, Some(submitted), EntryAddress::default()).await;
     web.show(page).await
 }
 
@@ -134,6 +141,21 @@ pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Respon
     };
     match result {
         Ok(ids) => see_other(&ids.first().map_or_else(|| "/".to_owned(), |id| format!("/#server-{id}"))),
+        Err(problem) => {
+            let page = web.list_page(String::new(), 1, Some(problem.into())).await;
+            web.show(page).await
+        }
+    }
+}
+
+/// Checks every entry, and then shows the list with what came of it.
+pub(super) async fn test_all(State(web): State<Web>, caller: Option<Extension<Caller>>) -> Response {
+    let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+    match web.backend.test_all(None, caller).await {
+        Ok(events) => {
+            events.for_each(|_| std::future::ready(())).await;
+            see_other("/")
+        }
         Err(problem) => {
             let page = web.list_page(String::new(), 1, Some(problem.into())).await;
             web.show(page).await

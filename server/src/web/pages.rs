@@ -4,8 +4,9 @@ use app::pages::{EntryData, Page, Submitted};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::Response;
-use domain::entry::{EntryId, ListQuery};
+use domain::entry::{EntryId, EntryPage, ListQuery};
 use domain::error::{ApiError, ErrorKind, Problem};
+use domain::run::RunId;
 use serde::Deserialize;
 
 use super::{Web, see_other};
@@ -17,6 +18,27 @@ pub(super) struct ListAddress {
     search: String,
     #[serde(default)]
     page: String,
+}
+
+/// What an entry's address says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EntryAddress {
+    /// It was saved just now.
+    saved: bool,
+    /// A run is to be shown, whether or not its number can be one.
+    names_run: bool,
+    run: Option<RunId>,
+}
+
+impl EntryAddress {
+    fn of(query: &str) -> Self {
+        let run = query.split('&').find_map(|pair| pair.strip_prefix("run="));
+        Self {
+            saved: query.split('&').any(|pair| pair == "saved"),
+            names_run: run.is_some(),
+            run: run.and_then(|run| run.parse().ok()).map(RunId),
+        }
+    }
 }
 
 /// The page that failed to be made.
@@ -39,9 +61,12 @@ impl Web {
         }
     }
 
-    pub(super) async fn entry_page(&self, id: EntryId, submitted: Option<Submitted>, saved: bool) -> Page {
-        match self.backend.entry(id).await {
-            Ok(view) => Page::Entry(Box::new(EntryData { view, submitted, saved })),
+    pub(super) async fn entry_page(&self, id: EntryId, submitted: Option<Submitted>, address: EntryAddress) -> Page {
+        match self.backend.entry_page(id, address.run).await {
+            Ok(EntryPage { view, runs, shown, now_ms }) => {
+                let run_gone = address.names_run && shown.is_none();
+                Page::Entry(Box::new(EntryData { view, submitted, saved: address.saved, runs, shown, run_gone, now_ms }))
+            }
             Err(problem) => failed(problem),
         }
     }
@@ -73,7 +98,7 @@ pub(super) async fn trash(
 
 pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
     let page = match id.parse() {
-        Ok(id) => web.entry_page(EntryId(id), None, query.as_deref() == Some("saved")).await,
+        Ok(id) => web.entry_page(EntryId(id), None, EntryAddress::of(query.as_deref().unwrap_or_default())).await,
         Err(_) => failed(Problem::NoSuchPage),
     };
     web.show(page).await

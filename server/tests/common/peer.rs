@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -27,6 +27,10 @@ pub(crate) enum Act {
     HearBytes,
     /// Says `of` again and again until the other side is gone.
     SayForEver(Vec<u8>),
+    /// Tells the test that the script has come this far.
+    Tell(Arc<Notify>),
+    /// Waits for the test.
+    Wait(Arc<Notify>),
     /// Says nothing any more, listens until the other side is gone.
     Silence,
     /// Stops reading altogether until the other side is gone for good; ends when the test ends.
@@ -217,6 +221,8 @@ async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
                 while stream.write_all(&bytes).await.is_ok() {}
                 break;
             }
+            Act::Tell(reached) => reached.notify_one(),
+            Act::Wait(go) => go.notified().await,
             Act::Silence => break,
             Act::Close => return ear.done(),
             Act::Reset => {

@@ -1,7 +1,10 @@
 //! What is sent, to whom, and what each reply leads to.
 
+use std::sync::Arc;
+
 use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What, headline};
 use server::mailer::{Mode, TestRun};
+use tokio::sync::Notify;
 
 use super::peer::{Act, Peer, on, say};
 use super::{HOST, entry, envelope, hello, mailer, run, sending, transaction};
@@ -202,4 +205,21 @@ async fn dropping_the_run_ends_it_there() {
     assert!(!log.has("RCPT") && !log.has("DATA"), "{log:?}");
     let finished = Finished::cancelled(&events);
     assert_eq!((finished.outcome, finished.stage), (Outcome::Cancelled, Stage::MailFrom));
+}
+
+#[tokio::test]
+async fn a_cancelled_run_tells_how_far_it_had_come() {
+    let (reached, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let script = [hello("PIPELINING"), vec![Act::Hear("MAIL"), Act::Tell(reached.clone()), Act::Wait(go.clone())]].concat();
+    let peer = Peer::new(vec![script]).await;
+    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+    let mut events = Vec::new();
+    let mut sink = |event: Event| events.push(event);
+    let finished = mailer(None).run_until(run, &mut sink, reached.notified()).await;
+    go.notify_one();
+    let log = peer.log().await;
+    assert_eq!((finished.outcome, finished.stage, finished.cause), (Outcome::Cancelled, Stage::MailFrom, Some(Cause::Cancelled)));
+    assert_eq!(events.last().map(|event| &event.what), Some(&What::Finished(finished)));
+    // What went ahead was sent; nothing was said after that, not even goodbye.
+    assert!(log.lines().iter().all(|line| !line.starts_with("QUIT") && !line.starts_with('.')), "{log:?}");
 }

@@ -11,8 +11,10 @@ use domain::entry::{Content, EntryId, ListPage, ListQuery, Version};
 use domain::error::Problem;
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
+use domain::run::{Run, RunId, RunMode, RunSummary, Standing};
 use domain::secret::Secret;
 use domain::smtp_server::{Checked, PasswordDraft, ServerDraft};
+use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
 use server::data_dir::{DataDir, StartError};
 use server::entries::Entries;
 use server::ports::{Clock, Random};
@@ -25,7 +27,7 @@ use zeroize::Zeroizing;
 pub(crate) struct TestClock(AtomicU64);
 
 /// Where it starts: milliseconds since 1970.
-const START: u64 = 1_800_000_000_000;
+pub(crate) const START: u64 = 1_800_000_000_000;
 
 impl TestClock {
     pub(crate) fn new() -> Arc<Self> {
@@ -118,6 +120,38 @@ pub(crate) fn password(entries: &Entries, id: EntryId) -> Option<String> {
     let (_, content) = entries.content(id).unwrap();
     let server = content.server()?;
     entries.password_for(id, server).unwrap().map(|secret| secret.expose().to_owned())
+}
+
+/// A run that ended so, `at_ms` after the clock's start.
+pub(crate) fn run(number: u64, at_ms: u64, finished: Finished) -> Run {
+    let id = RunId(number);
+    let summary = RunSummary::of(id, START + at_ms, "192.0.2.7".into(), RunMode::Check, "mail.test", &finished, 4);
+    let begun = Event { what: What::Begun { stage: Stage::Resolve }, elapsed_ms: 0 };
+    Run { summary, events: vec![begun, Event { what: What::Finished(finished), elapsed_ms: 4 }] }
+}
+
+pub(crate) fn works() -> Finished {
+    Finished::new(Outcome::Checked, Stage::Auth)
+}
+
+pub(crate) fn fails() -> Finished {
+    Finished { cause: Some(Cause::Rejected), ..Finished::new(Outcome::Failed, Stage::Auth) }
+}
+
+/// Records a run of `id` with what is typed, and a password.
+pub(crate) fn ran(entries: &Entries, id: EntryId, typed: (&ServerDraft, &str), run: &Run) -> Result<bool, Problem> {
+    let server = checked(typed.0).server;
+    let settings = entries.fingerprint(&server, Some(&Secret::new(typed.1.to_owned())));
+    assert!(settings.is_some());
+    entries.record_run(id, settings, run)
+}
+
+pub(crate) fn standing(entries: &Entries, id: EntryId) -> Standing {
+    let standing = entries.entry(id).unwrap().standing;
+    let row = all(entries).rows.into_iter().find(|row| row.id == id).unwrap().standing;
+    assert_eq!(row, standing, "the list and the page agree");
+    assert_eq!(entries.history(id).unwrap().standing, standing, "and so does the history");
+    standing
 }
 
 pub(crate) mod memory;

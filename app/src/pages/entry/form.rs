@@ -4,16 +4,20 @@
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
+use domain::run::{History, RunId};
 use domain::size::Size;
 use domain::smtp_server::{Kind, PasswordDraft, PasswordInput, Protocol, ServerDraft, ServerPatch, StartTls, TestDraft};
+#[cfg(feature = "hydrate")]
+use domain::transcript::{Event, What, headline};
 use domain::words;
 use leptos::prelude::*;
 
-use super::report::Report;
+use super::history::HistoryList;
+use super::report::{Report, Told};
 use super::stale::Stale;
-use crate::api::{Failure, TestReport, save_server, test_server};
+use crate::api::{Failure, save_server};
 use crate::components::{
-    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, TextField, field_id,
+    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, StandingView, TextField, field_id,
 };
 use crate::pages::EntryData;
 
@@ -43,7 +47,11 @@ pub(super) struct Page {
     stored: RwSignal<ServerDraft>,
     has_password: RwSignal<bool>,
     pub(super) error: RwSignal<Option<ApiError>>,
-    report: RwSignal<Option<TestReport>>,
+    told: RwSignal<Option<Told>>,
+    /// The run that goes on.
+    #[cfg(feature = "hydrate")]
+    running: RwSignal<Option<RunId>>,
+    history: RwSignal<History>,
     /// What the last test ran on.
     tested: RwSignal<Option<(ServerDraft, TestDraft)>>,
     doing: RwSignal<Doing>,
@@ -137,26 +145,89 @@ impl Page {
         });
     }
 
-    /// Tries what is typed.
+    /// Tries what is typed, and shows what happens while it does.
+    #[cfg(feature = "hydrate")]
     fn test(self, check_only: bool) {
+        use crate::browser::stream;
+
         self.state.test.update(|t| t.check_only = check_only);
         let Some(patch) = self.patch(true) else { return };
         let TestDraft { from, to, .. } = self.state.test.get_untracked();
         let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
+        let host = tried.0.host.trim().to_owned();
         self.doing.set(Doing::Testing);
         self.error.set(None);
         leptos::task::spawn_local(async move {
-            let result = test_server(Some(self.id), patch, from, to, check_only).await;
-            self.doing.set(Doing::Nothing);
-            match result {
-                Ok(report) => {
-                    self.state.accepted();
-                    self.report.set(Some(report));
-                    self.tested.set(Some(tried));
+            let request = crate::api::TestServer { id: Some(self.id), server: patch, from, to, check_only };
+            let mut stream = match stream::open("/api/servers/test/live", &request, None).await {
+                Ok(stream) => stream,
+                Err(failure) => {
+                    self.doing.set(Doing::Nothing);
+                    return self.refused(failure);
                 }
+            };
+            self.state.accepted();
+            self.running.set(stream.run);
+            self.told.set(Some(Told::default()));
+            self.tested.set(Some(tried));
+            loop {
+                let arrived = stream.next::<Event>().await;
+                let is_over = arrived.is_empty();
+                let finished = arrived.iter().find_map(|event| match &event.what {
+                    What::Finished(finished) => Some(headline(finished, &host)),
+                    _ => None,
+                });
+                let is_finished = finished.is_some();
+                self.told.update(|told| {
+                    let told = told.get_or_insert_default();
+                    told.headline = finished;
+                    told.events.extend(arrived);
+                });
+                if is_finished {
+                    break;
+                }
+                if is_over {
+                    self.error.set(Some(stream::broken().0));
+                    break;
+                }
+            }
+            self.running.set(None);
+            self.doing.set(Doing::Nothing);
+            crate::browser::replace_address(&format!("/servers/{}", self.id));
+            if let Ok(history) = crate::api::list_runs(self.id).await {
+                self.history.set(history);
+            }
+        });
+    }
+
+    /// Stops the test at once. What had been sent, its last event says.
+    #[cfg(feature = "hydrate")]
+    fn cancel(self) {
+        let Some(run) = self.running.get_untracked() else { return };
+        leptos::task::spawn_local(async move {
+            if let Err(failure) = crate::api::cancel_run(run).await {
+                self.error.set(Some(failure.0));
+            }
+        });
+    }
+
+    /// Shows a run of the history in the place of the last one.
+    fn open_run(self, run: RunId) {
+        #[cfg(feature = "hydrate")]
+        leptos::task::spawn_local(async move {
+            match crate::api::get_run(run).await {
+                Ok(found) if !self.doing.get_untracked().is_busy() => {
+                    self.told.set(Some(Told::earlier(found)));
+                    self.tested.set(None);
+                    crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
+                    focus(TRY.to_owned());
+                }
+                Ok(_) => {}
                 Err(failure) => self.refused(failure),
             }
         });
+        #[cfg(not(feature = "hydrate"))]
+        let _ = (self, run);
     }
 
     /// Puts what is stored now into the form, after somebody else saved.
@@ -174,11 +245,13 @@ impl Page {
 /// The page of one entry.
 #[component]
 pub(crate) fn Entry(data: EntryData) -> impl IntoView {
-    let EntryData { view, submitted, saved } = data;
+    let EntryData { view, submitted, saved, runs, shown, run_gone, now_ms } = data;
     let stored = view.draft();
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
+    let tested = report.is_some();
+    let told = report.map(Told::report).or_else(|| shown.map(Told::earlier));
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
@@ -187,8 +260,11 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         version: RwSignal::new(base),
         stored: RwSignal::new(stored),
         has_password: RwSignal::new(view.has_password()),
-        tested: RwSignal::new(report.is_some().then_some((draft, test))),
-        report: RwSignal::new(report),
+        tested: RwSignal::new(tested.then_some((draft, test))),
+        told: RwSignal::new(told),
+        #[cfg(feature = "hydrate")]
+        running: RwSignal::new(None),
+        history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
         doing: RwSignal::new(if saved { Doing::Saved } else { Doing::Nothing }),
         id: view.id,
@@ -210,7 +286,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         #[cfg(not(feature = "hydrate"))]
         {
             // Referenced so that both builds see the same code as used.
-            let _ = (Page::save as fn(Page), Page::test as fn(Page, bool));
+            let _ = Page::save as fn(Page);
         }
     };
     let name = view.name.clone();
@@ -222,6 +298,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                 <div>
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
+                    <Stands page set_up=view.server.is_some()/>
                 </div>
                 <div class="actions">
                     <SaveState page/>
@@ -238,7 +315,10 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
             <div class="columns">
                 <Fields page/>
-                <TryIt page/>
+                <div class="side">
+                    <TryIt page run_gone/>
+                    <HistoryList id=page.id history=page.history open=Callback::new(move |run| page.open_run(run))/>
+                </div>
             </div>
         </form>
     }
@@ -272,6 +352,13 @@ fn on_start(page: Page, just_added: bool) {
             crate::browser::replace_address(&format!("/servers/{}", page.id));
         }
     });
+}
+
+/// What the tests say of the entry as it is saved.
+#[component]
+fn Stands(page: Page, set_up: bool) -> impl IntoView {
+    let standing = move || page.history.with(|h| view! { <StandingView standing=h.standing.clone() now_ms=h.now_ms/> });
+    view! { <p class="stands" hidden=!set_up>{standing}</p> }
 }
 
 #[component]
@@ -350,8 +437,11 @@ fn Fields(page: Page) -> impl IntoView {
     }
 }
 
+/// The element id of "Try it".
+const TRY: &str = "try";
+
 #[component]
-fn TryIt(page: Page) -> impl IntoView {
+fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
     let state = page.state;
     let testing = move || page.doing.get() == Doing::Testing;
     let outdated =
@@ -360,11 +450,16 @@ fn TryIt(page: Page) -> impl IntoView {
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
         if ev.key() == "Enter" && !testing() {
             ev.prevent_default();
+            #[cfg(feature = "hydrate")]
             page.test(false);
         }
     };
+    let cancel = move |_| {
+        #[cfg(feature = "hydrate")]
+        page.cancel();
+    };
     view! {
-        <section class="group try" id="try" tabindex="-1" aria-labelledby="g-try">
+        <section class="group try" id=TRY tabindex="-1" aria-labelledby="g-try">
             <h2 id="g-try">"Try it"</h2>
             <p class="help">"Uses what is on this page, saved or not."</p>
             <div class="pair" on:keydown=on_enter>
@@ -374,9 +469,11 @@ fn TryIt(page: Page) -> impl IntoView {
             <div class="actions">
                 <button name="action" value="check" data-shortcut="test" aria-disabled=move || testing().then_some("true")>"Check connection"</button>
                 <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
+                <button type="button" hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
             <p class="progress" role="status">{move || testing().then_some("Talking to the server…")}</p>
-            {move || page.report.get().map(|report| view! { <Report report outdated=Signal::derive(outdated) state/> })}
+            {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
+            {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) state/> })}
         </section>
     }
 }
