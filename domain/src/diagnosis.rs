@@ -774,10 +774,22 @@ const RULES: &[Rule] = &[
     },
     Rule {
         kind: "encryption_needed",
-        stages: &[Stage::Auth, Stage::MailFrom, Stage::Ehlo],
+        stages: &[Stage::Auth, Stage::Ehlo],
         causes: &[Cause::Rejected],
         codes: &[530, 538, 523],
         also: Also::Unencrypted,
+        title: "The server wants encryption before anything else ({code}).",
+        steps: &["Set StartTLS to “Enabled and required”.", "Or use SMTPS on port 465."],
+        change: Change::RequireStarttls,
+        ..ANY
+    },
+    // Without STARTTLS on offer, 530 asks for a sign-in (RFC 4954 section 6 has the same `5.7.0` for it).
+    Rule {
+        kind: "encryption_needed",
+        stages: &[Stage::MailFrom],
+        causes: &[Cause::Rejected],
+        codes: &[530, 538, 523],
+        also: Also::CouldEncrypt,
         title: "The server wants encryption before anything else ({code}).",
         steps: &["Set StartTLS to “Enabled and required”.", "Or use SMTPS on port 465."],
         change: Change::RequireStarttls,
@@ -1183,10 +1195,14 @@ mod tests {
         for codes in ["530 5.7.0", "538 5.7.11"] {
             for stage in [Auth, MailFrom] {
                 let reply = reply(codes);
-                let found = diagnose(&Evidence { reply: Some(&reply), ..evidence(stage, Cause::Rejected) });
+                let evidence = Evidence { starttls_offered: true, ..evidence(stage, Cause::Rejected) };
+                let found = diagnose(&Evidence { reply: Some(&reply), ..evidence });
                 assert_eq!((found.kind.as_str(), found.fix), ("encryption_needed", Some(Fix::RequireStarttls)), "{codes}");
             }
         }
+        // The same words without STARTTLS on offer.
+        let found = diagnose(&Evidence { reply: Some(&reply("530 5.7.0")), ..evidence(MailFrom, Cause::Rejected) });
+        assert_eq!((found.kind.as_str(), found.fix), ("sign_in_needed", None));
     }
 
     #[test]

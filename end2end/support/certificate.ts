@@ -1,12 +1,12 @@
 // A certificate and key made on the spot, so that none has to be kept: X.509 v3 (RFC 5280) by hand, P-256.
 
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { type KeyObject, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
-/** A server's identity. */
+/** A server's identity, or an authority's. */
 export interface Identity {
   /** The private key, PEM. */
   key: string;
-  /** The certificate, PEM. It signs itself and is no authority. */
+  /** The certificate, PEM. */
   cert: string;
 }
 
@@ -21,33 +21,72 @@ const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'));
 const ECDSA_WITH_SHA256 = '2a8648ce3d040302';
 const COMMON_NAME = '550403';
 const SUBJECT_ALT_NAME = '551d11';
+const BASIC_CONSTRAINTS = '551d13';
+const CRITICAL = der(0x01, Buffer.from([0xff]));
 
 const time = (date: Date) => der(0x18, Buffer.from(date.toISOString().replace(/[-:T]|\.\d+/g, '')));
 
-/** A self-signed certificate for `localhost` and 127.0.0.1, valid from a day ago for `days` days from now. */
-export function selfSigned({ name = 'localhost', ip = '127.0.0.1', days = 2 } = {}): Identity {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** Whom a certificate is for. */
+interface Names {
+  name?: string;
+  /** Without one, the certificate is good for the name only. */
+  ip?: string | undefined;
+  days?: number;
+}
+
+/** An authority of our own. */
+export interface Authority extends Identity {
+  /** Makes an identity that this authority vouches for. */
+  issue: (names?: Names) => Identity;
+}
+
+const subjectOf = (name: string) => sequence(der(0x31, sequence(oid(COMMON_NAME), der(0x0c, Buffer.from(`postroom test ${name}`)))));
+const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+/** X.509 (RFC 5280 section 4.1), valid from three days ago for `days` days from now. */
+function certificate(subject: Buffer, publicKey: KeyObject, issuer: { subject: Buffer; key: KeyObject }, extension: Buffer, days: number): string {
   const day = 24 * 60 * 60 * 1000;
   const now = Date.now();
   const algorithm = sequence(oid(ECDSA_WITH_SHA256));
-  const subject = sequence(der(0x31, sequence(oid(COMMON_NAME), der(0x0c, Buffer.from(`postroom test ${name}`)))));
   const serial = Buffer.concat([Buffer.from([0x01]), randomBytes(8)]);
-  const names = sequence(der(0x82, Buffer.from(name)), der(0x87, Buffer.from(ip.split('.').map(Number))));
-  const certificate = sequence(
+  const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, serial),
     algorithm,
-    subject,
+    issuer.subject,
     sequence(time(new Date(now - 3 * day)), time(new Date(now + days * day))),
     subject,
     publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(sequence(oid(SUBJECT_ALT_NAME), der(0x04, names)))),
+    der(0xa3, sequence(extension)),
   );
-  const signature = der(0x03, Buffer.from([0]), sign('sha256', certificate, privateKey));
-  const bytes = sequence(certificate, algorithm, signature);
-  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
+  const signature = der(0x03, Buffer.from([0]), sign('sha256', body, issuer.key));
+  const lines = sequence(body, algorithm, signature).toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+const alternatives = (name: string, ip: string | undefined) => {
+  const address = ip === undefined ? [] : [der(0x87, Buffer.from(ip.split('.').map(Number)))];
+  return sequence(oid(SUBJECT_ALT_NAME), der(0x04, sequence(der(0x82, Buffer.from(name)), ...address)));
+};
+
+/** A self-signed certificate for `localhost` and 127.0.0.1, no authority; good for `days` days. */
+export function selfSigned({ name = 'localhost', ip = '127.0.0.1', days = 2 }: Names = {}): Identity {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const subject = subjectOf(name);
+  return { key: pem(privateKey), cert: certificate(subject, publicKey, { subject, key: privateKey }, alternatives(name, ip), days) };
+}
+
+/** A new authority that nobody trusts yet. */
+export function authority(): Authority {
+  const { publicKey, privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const subject = subjectOf(`authority ${randomBytes(4).toString('hex')}`);
+  const isAuthority = sequence(oid(BASIC_CONSTRAINTS), CRITICAL, der(0x04, sequence(CRITICAL)));
   return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
+    key: pem(key),
+    cert: certificate(subject, publicKey, { subject, key }, isAuthority, 2),
+    issue: ({ name = 'localhost', ip, days = 2 } = {}) => {
+      const leaf = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      return { key: pem(leaf.privateKey), cert: certificate(subjectOf(name), leaf.publicKey, { subject, key }, alternatives(name, ip), days) };
+    },
   };
 }

@@ -24,6 +24,8 @@ export interface MailOptions {
   tls?: { identity: Identity; implicit?: boolean };
   /** Recipients that are refused. */
   refuses?: string[];
+  /** What else npm `smtp-server` can be told. */
+  settings?: SMTPServerOptions;
   /** Where the server takes its time: it goes on once the promise is kept. */
   pause?: (at: 'connect' | 'recipient' | 'message') => Promise<void>;
 }
@@ -61,13 +63,13 @@ export class MailServer {
   connections = 0;
   /** How many of them are over. */
   closed = 0;
-  /** Every sign-in that was tried, as `user:password`. */
+  /** Every sign-in that was tried, as `user:password`; the password is a question mark where only its proof was sent. */
   readonly signIns: string[] = [];
   #server: SMTPServer;
   #waiting: (() => void)[] = [];
 
   private constructor(options: MailOptions) {
-    const { account, tls, refuses = [], pause = () => Promise.resolve() } = options;
+    const { account, tls, refuses = [], pause = () => Promise.resolve(), settings: more = {} } = options;
     const disabledCommands = [...(tls && !tls.implicit ? [] : ['STARTTLS']), ...(account ? [] : ['AUTH'])];
     const settings: SMTPServerOptions = {
       name: 'mail.test',
@@ -88,8 +90,9 @@ export class MailServer {
         for (const wake of this.#waiting.splice(0)) wake();
       },
       onAuth: (auth, _session, done) => {
-        this.signIns.push(`${auth.username}:${auth.password}`);
-        if (account && auth.username === account.user && auth.password === account.password) {
+        this.signIns.push(`${auth.username}:${auth.password ?? '?'}`);
+        const isRight = auth.method === 'CRAM-MD5' ? auth.validatePassword(account?.password ?? '') : auth.password === account?.password;
+        if (account && auth.username === account.user && isRight) {
           return done(null, { user: auth.username });
         }
         return done(Object.assign(new Error('5.7.8 Authentication credentials invalid'), { responseCode: 535 }));
@@ -105,6 +108,7 @@ export class MailServer {
         stream.on('data', (chunk: Buffer) => chunks.push(chunk));
         stream.on('end', () => {
           const raw = Buffer.concat(chunks);
+          if (stream.sizeExceeded) return done(Object.assign(new Error('5.3.4 Message too big'), { responseCode: 552 }));
           simpleParser(raw).then((mail) => {
             const { mailFrom, rcptTo } = session.envelope;
             this.received.push({
@@ -122,6 +126,7 @@ export class MailServer {
           }).catch(done);
         });
       },
+      ...more,
     };
     this.#server = new SMTPServer(settings);
     // A client that breaks off is part of some tests.

@@ -157,10 +157,13 @@ export class Postroom {
   }
 }
 
+/** The environment of the tester without settings of Postroom. */
+export function environment(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('POSTROOM_')));
+}
+
 function spawnPostroom(args: string[], env: Record<string, string>): ChildProcess {
-  // Nothing of the tester's own settings.
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('POSTROOM_')));
-  return spawn(BINARY, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(BINARY, args, { env: { ...environment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** Runs the binary to its end. */

@@ -23,6 +23,7 @@ pub use domain::smtp_server::{Envelope, Mode};
 use domain::transcript::{Event, Finished};
 
 pub use connect::{Resolver, SystemResolver};
+pub use session::Channel;
 pub use tls::BadRoots;
 
 use crate::ports::{Clock, Random, SystemClock, SystemRandom};

@@ -7,6 +7,8 @@ mod peer;
 
 #[path = "mailer_session/auth.rs"]
 mod auth;
+#[path = "mailer_session/channel.rs"]
+mod channel;
 #[path = "mailer_session/faults.rs"]
 mod faults;
 #[path = "mailer_session/starttls.rs"]

@@ -4,6 +4,7 @@
 mod address;
 mod list;
 mod save;
+mod session;
 mod startup;
 
 use std::fs;
@@ -16,14 +17,17 @@ use crate::project::{Doing, Failure, Outcome, Project};
 /// A bench and its name.
 type Bench = (&'static str, fn(&Project) -> Outcome);
 
-const BENCHES: [Bench; 4] = [("startup", startup::run), ("list", list::run), ("save", save::run), ("address", address::run)];
+const BENCHES: [Bench; 5] =
+    [("startup", startup::run), ("list", list::run), ("save", save::run), ("address", address::run), ("session", session::run)];
 
 /// Runs the benches that are named, or all of them.
 pub(crate) fn bench(project: &Project, names: &[String]) -> Outcome {
     let mut chosen = Vec::new();
     for name in names {
         let found = BENCHES.iter().find(|(known, _)| known == name);
-        chosen.push(*found.ok_or_else(|| Failure::usage(format!("there is no bench “{name}”: startup, list, save, address.")))?);
+        chosen.push(
+            *found.ok_or_else(|| Failure::usage(format!("there is no bench “{name}”: startup, list, save, address, session.")))?,
+        );
     }
     if chosen.is_empty() {
         chosen.extend(BENCHES);

@@ -6,6 +6,7 @@ mod assets;
 mod bench;
 mod build;
 mod check;
+mod peers;
 mod postroom;
 mod project;
 mod run;
@@ -32,7 +33,7 @@ Postroom's commands. Each of them installs what it needs and is missing.
   cargo xtask test e2e [ARGS]            Only the end-to-end tests; ARGS go to Playwright
   cargo xtask check                      Check format, lints, documentation, dependencies and the repository
   cargo xtask size                       Measure what a browser loads
-  cargo xtask bench [NAME …]             Measure the release binary: startup, list, save, address
+  cargo xtask bench [NAME …]             Measure the release binary: startup, list, save, address, session
   cargo xtask help                       Show this
 ";
 

@@ -89,7 +89,7 @@ fn system_chromium() -> Option<PathBuf> {
 }
 
 /// How `apt-get` is started, if it may install.
-fn apt_get() -> Option<impl FnMut() -> Command> {
+pub(crate) fn apt_get() -> Option<impl FnMut() -> Command> {
     let root = rustix::process::geteuid().is_root();
     which("apt-get")?;
     if !root && !succeeds(Command::new("sudo").args(["-n", "true"])) {

@@ -39,6 +39,12 @@ impl<'s> Recorder<'s> {
         self.stage
     }
 
+    /// Another run on the same connection: its time and its limits begin anew.
+    pub(super) fn renew(&mut self) {
+        self.started = Instant::now();
+        (self.lines, self.bytes, self.full) = (0, 0, false);
+    }
+
     /// From here on lines are encrypted, or no longer.
     pub(super) fn set_encrypted(&mut self, encrypted: bool) {
         self.encrypted = encrypted;

@@ -4,6 +4,8 @@
 //! allows exactly that; what was read in clear is forgotten after the handshake; a connection on which something went
 //! wrong with the protocol is never used again.
 
+mod channel;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
 use super::{Envelope, Mailer, Mode, TestRun, connect, tls};
+pub use channel::Channel;
 
 /// How long QUIT may take at most: its outcome changes nothing.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -102,6 +105,22 @@ impl<'a, 's> Session<'a, 's> {
     }
 
     async fn attempt(&mut self) -> Result<Reached, Stop> {
+        let (stage, hello) = self.open().await?;
+        match &self.run.mode {
+            Mode::Check(None) => Ok(Reached { outcome: Outcome::Checked, stage, reply: Some(hello) }),
+            Mode::Check(Some(envelope)) => {
+                let reply = self.envelope(envelope, None).await?;
+                Ok(Reached { outcome: Outcome::Checked, stage: Stage::RcptTo, reply })
+            }
+            Mode::Send(envelope) => {
+                let message = self.compose(envelope)?;
+                self.transact(envelope, &message).await
+            }
+        }
+    }
+
+    /// Everything before a message: the last stage of it, and the reply that let us in.
+    async fn open(&mut self) -> Result<(Stage, Reply), Stop> {
         self.refuse_what_is_not_honoured()?;
         let addresses = self.resolve().await?;
         let (stream, address) = self.connect(&addresses).await?;
@@ -120,20 +139,7 @@ impl<'a, 's> Session<'a, 's> {
         if let Some(reply) = self.sign_in().await? {
             (hello, stage) = (reply, Stage::Auth);
         }
-        match &self.run.mode {
-            Mode::Check(None) => Ok(Reached { outcome: Outcome::Checked, stage, reply: Some(hello) }),
-            Mode::Check(Some(envelope)) => {
-                let reply = self.envelope(envelope, None).await?;
-                Ok(Reached { outcome: Outcome::Checked, stage: Stage::RcptTo, reply })
-            }
-            Mode::Send(envelope) => {
-                let message = self.compose(envelope)?;
-                self.envelope(envelope, Some(&message)).await?;
-                let reply = self.hand_over(&message).await?;
-                self.known.queue_id = queue_id(&reply);
-                Ok(Reached { outcome: Outcome::Sent, stage: Stage::Accepted, reply: Some(reply) })
-            }
-        }
+        Ok((stage, hello))
     }
 
     /// Better no test than one that does not mean what the entry says.

@@ -80,7 +80,7 @@ async fn every_refusal_and_break_of_a_transaction() {
     let mail = on("MAIL", "250 ok").to_vec();
     let rcpt = on("RCPT", "250 ok").to_vec();
     let table: Vec<(&str, Vec<Act>, Stage, Cause, &str)> = vec![
-        ("MAIL 530", on("MAIL", "530 5.7.0 sign in").to_vec(), MailFrom, Cause::Rejected, "encryption_needed"),
+        ("MAIL 530", on("MAIL", "530 5.7.0 sign in").to_vec(), MailFrom, Cause::Rejected, "sign_in_needed"),
         ("MAIL 550", on("MAIL", "550 5.7.60 not yours").to_vec(), MailFrom, Cause::Rejected, "sender_not_allowed"),
         ("MAIL 553", on("MAIL", "553 what").to_vec(), MailFrom, Cause::Rejected, "sender_refused"),
         ("MAIL 450", on("MAIL", "450 later").to_vec(), MailFrom, Cause::Rejected, "greylisted"),
