@@ -224,7 +224,9 @@ pub fn ascii_domain(domain: &str) -> Option<String> {
 /// Copies a text; whether it worked. The old way: the new one exists only on pages that came over HTTPS.
 pub fn copy(text: &str) -> bool {
     let document = document();
-    let Some(area) = document.create_element("textarea").ok().and_then(|e| e.dyn_into::<HtmlTextAreaElement>().ok()) else { return false };
+    let Some(area) = document.create_element("textarea").ok().and_then(|e| e.dyn_into::<HtmlTextAreaElement>().ok()) else {
+        return false;
+    };
     let focused = document.active_element();
     area.set_value(text);
     area.set_class_name("hidden");

@@ -48,8 +48,12 @@ pub fn shell() -> impl IntoView {
 /// The program: the same on the server and in the browser.
 #[component]
 pub fn App() -> impl IntoView {
-    let page =
-        SharedValue::new_str(|| use_context::<Page>().and_then(|page| serde_json::to_string(&page).ok()).unwrap_or_default());
+    // The browser only reads it: what would write it stays out of its program.
+    #[cfg(feature = "ssr")]
+    let written = || use_context::<Page>().and_then(|page| serde_json::to_string(&page).ok()).unwrap_or_default();
+    #[cfg(not(feature = "ssr"))]
+    let written = String::new;
+    let page = SharedValue::new_str(written);
     // From bytes, as the API's answers are read: reading text would be a second reader for every type.
     let page = serde_json::from_slice(page.into_inner().as_bytes()).unwrap_or_else(|_| Page::Failed(Problem::Internal.into()));
     view! {

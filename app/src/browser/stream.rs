@@ -42,7 +42,8 @@ pub fn stopper() -> Option<Stop> {
 /// What the server says, or that it doesn't answer.
 pub async fn open(path: &str, body: &impl Serialize, stop: Option<&Stop>) -> Result<Stream, Failure> {
     let body = serde_json::to_string(body).map_err(|_| broken())?;
-    let request = Request::post(path).header("content-type", "application/json").abort_signal(stop.map(|stop| stop.0.signal()).as_ref());
+    let request =
+        Request::post(path).header("content-type", "application/json").abort_signal(stop.map(|stop| stop.0.signal()).as_ref());
     let response = request.body(body).map_err(|_| broken())?.send().await.map_err(|_| broken())?;
     if !response.ok() {
         return Err(refusal(&response).await);
@@ -77,7 +78,8 @@ async fn refusal(response: &Response) -> Failure {
 /// The connection broke.
 pub fn broken() -> Failure {
     Failure(ApiError {
-        message: "Postroom doesn't answer any more. What was asked for may still go on; check that it runs, then reload this page.".into(),
+        message: "Postroom doesn't answer any more. What was asked for may still go on; check that it runs, then reload this page."
+            .into(),
         ..ApiError::new(ErrorKind::Unreachable)
     })
 }

@@ -246,7 +246,9 @@ fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
 /// How an entry stands, or how far its test is.
 fn state(tested: Option<Tested>, standing: &Standing, now_ms: u64) -> impl IntoView + use<> {
     match tested {
-        Some(Tested::Running(stage)) => Either::Left(view! { <span class="state running">"Testing: " {stages::label(stage)}</span> }),
+        Some(Tested::Running(stage)) => {
+            Either::Left(view! { <span class="state running">"Testing: " {stages::label(stage)}</span> })
+        }
         Some(Tested::Over(standing)) => Either::Right(view! { <StandingView standing now_ms/> }),
         None => Either::Right(view! { <StandingView standing=standing.clone() now_ms/> }),
     }

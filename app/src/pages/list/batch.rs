@@ -158,7 +158,9 @@ pub(super) fn Progress(batch: Batch) -> impl IntoView {
         })
     };
     // Every number would be too much to listen to: the start and the end are said.
-    let said = move || batch.all.get().map(|totals| if totals.end.is_some() { text() } else { Some("Testing every connection".to_owned()) });
+    let said = move || {
+        batch.all.get().map(|totals| if totals.end.is_some() { text() } else { Some("Testing every connection".to_owned()) })
+    };
     view! {
         <p class="notice" aria-hidden="true" hidden=move || batch.all.with(Option::is_none)>{text}</p>
         <p class="hidden" role="status">{said}</p>
