@@ -117,9 +117,11 @@ pub struct Evidence<'a> {
     pub downgrade: Option<Downgrade>,
     /// What the server presented.
     pub certificate: Option<&'a Certificate>,
-    /// With [`Cause::TooBig`]: our size and the server's limit, bytes.
+    /// Whether it signed in with an access token instead of a password.
+    pub token: bool,
+    /// The message's size and the server's limit, bytes, where both are known.
     pub sizes: Option<(u64, u64)>,
-    /// The system's own words, where there is no reply: raw evidence, never looked at.
+    /// The system's own words, or what the server said besides the reply: raw evidence, never looked at.
     pub detail: Option<&'a str>,
 }
 
@@ -158,6 +160,10 @@ enum Also {
     /// The reply is 4yz: it may be different later.
     Temporary,
     Provider(Provider),
+    /// It signed in with an access token.
+    Token,
+    /// Both the message's size and the server's limit are known.
+    SizesKnown,
     /// The certificate is for no name at all.
     Nameless,
     /// Protocol SMTP on this port.
@@ -239,6 +245,8 @@ impl Also {
             Self::UpgradeFailed => matches!(evidence.downgrade, Some(Downgrade::Refused | Downgrade::HandshakeFailed)),
             Self::Temporary => evidence.reply.is_some_and(|reply| matches!(reply.code, 400..=499)),
             Self::Provider(provider) => Provider::of(evidence.host) == Some(provider),
+            Self::Token => evidence.token,
+            Self::SizesKnown => evidence.sizes.is_some(),
             Self::Nameless => evidence.certificate.is_some_and(|certificate| certificate.names.is_empty()),
             Self::SmtpOn(ports) => !smtps && ports.contains(&evidence.port),
             Self::SmtpsOn(ports) => smtps && ports.contains(&evidence.port),
@@ -268,7 +276,10 @@ fn change(change: Change, evidence: &Evidence<'_>) -> Option<Fix> {
 /// The raw words it was concluded from.
 fn raw(evidence: &Evidence<'_>) -> Option<String> {
     if let Some(reply) = evidence.reply {
-        return Some(reply.to_string());
+        return Some(match evidence.detail {
+            Some(detail) => format!("{reply}; {detail}"),
+            None => reply.to_string(),
+        });
     }
     let certificate = evidence.certificate.filter(|_| evidence.stage == Stage::Tls).map(|certificate| {
         format!(
@@ -379,6 +390,13 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "control_in_credentials",
+        causes: &[Cause::ControlInCredentials],
+        title: "The username or the password holds an invisible control character, so no sign-in was tried.",
+        steps: &["Enter both again by hand; such a character comes along when copying."],
+        ..ANY
+    },
+    Rule {
         kind: "address_without_domain",
         causes: &[Cause::AddressWithoutDomain],
         title: "The sender or a recipient has no domain, so no server would know where it belongs.",
@@ -394,6 +412,17 @@ const RULES: &[Rule] = &[
             SPELLING,
             "Ask whoever runs the mail server for its exact name.",
             "For a name inside your network: check that this machine asks a DNS server that knows it.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "address_forbidden",
+        causes: &[Cause::AddressForbidden],
+        title: "{host} leads only to addresses that Postroom may not connect to, so nothing was opened.",
+        steps: &[
+            SPELLING,
+            "If the address is right: start Postroom with --allow-network and that address (POSTROOM_ALLOW_NETWORKS).",
+            "If the details say that it is denied: take it out of --deny-network (POSTROOM_DENY_NETWORKS), which wins over allowing.",
         ],
         ..ANY
     },
@@ -807,6 +836,16 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "token_not_offered",
+        causes: &[Cause::TokenNotOffered],
+        title: "The server offers sign-in, but none with an access token (XOAUTH2).",
+        steps: &[
+            "Check that this is the provider's submission service, such as smtp.office365.com, port 587.",
+            "Or switch “Azure OAuth enabled” off and use a password.",
+        ],
+        ..ANY
+    },
+    Rule {
         kind: "auth_loop",
         causes: &[Cause::AuthLoop],
         title: "What the server asks during the sign-in doesn't follow the standard.",
@@ -824,6 +863,19 @@ const RULES: &[Rule] = &[
             "For the tenant: Exchange admin center, “Settings”, “Mail flow”, clear “Turn off SMTP AUTH protocol”.",
             "Security defaults and Conditional Access can block it too: look at the sign-in log in Entra.",
             "The change needs up to an hour. It concerns OAuth as well.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "token_refused",
+        stages: &[Stage::Auth],
+        codes: &[535, 534, 501],
+        also: Also::Token,
+        title: "The server refused the access token ({code}).",
+        steps: &[
+            "Check that the username is the mailbox the token was issued for.",
+            "The token needs the permission SMTP.Send for outlook.office.com; tokens for other resources are refused.",
+            "Check that SMTP AUTH is switched on for this mailbox.",
         ],
         ..ANY
     },
@@ -930,6 +982,13 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "eight_bit_not_offered",
+        causes: &[Cause::EightBitMimeNotOffered],
+        title: "The message has letters outside ASCII as they are, and the server can't take them (no 8BITMIME).",
+        steps: &["Use addresses with ASCII letters only before the @.", "Or a server that offers 8BITMIME."],
+        ..ANY
+    },
+    Rule {
         kind: "too_big",
         causes: &[Cause::TooBig],
         title: "The message has {size} bytes; the server takes {limit} at most.",
@@ -942,6 +1001,15 @@ const RULES: &[Rule] = &[
         enhanced: &["5.2.2", "4.2.2"],
         title: "The recipient's mailbox is full ({code}).",
         steps: &["Test with another recipient.", "The recipient has to make room."],
+        ..ANY
+    },
+    Rule {
+        kind: "too_big",
+        stages: &[Stage::MailFrom, Stage::RcptTo, Stage::Data, Stage::Accepted],
+        codes: &[552, 523],
+        also: Also::SizesKnown,
+        title: "The message is too big for the server ({code}): it has {size} bytes, and the announced limit is {limit}.",
+        steps: &["Send less, or turn on attachments as URL.", "Or ask whoever runs {host} to raise its limit."],
         ..ANY
     },
     Rule {
@@ -1109,6 +1177,7 @@ mod tests {
             starttls_offered: false,
             downgrade: None,
             certificate: None,
+            token: false,
             sizes: None,
             detail: None,
         }

@@ -291,11 +291,15 @@ pub enum Cause {
     LinksUnsupported,
     /// The entry signs in with a password and none is stored.
     NoPassword,
+    /// The username, password or token holds a control character, which would end or change what is said.
+    ControlInCredentials,
     /// An address is a bare local name: it can't be sent from or to.
     AddressWithoutDomain,
 
     /// The name has no address.
     NameNotFound,
+    /// Every address it leads to is one that Postroom does not connect to.
+    AddressForbidden,
     /// The machine answered that nothing listens there.
     ConnectionRefused,
     /// There is no way to the machine.
@@ -355,8 +359,10 @@ pub enum Cause {
 
     /// The server offers no sign-in.
     AuthNotOffered,
-    /// It offers none that we know.
+    /// It offers none with a password that we know.
     NoCommonMechanism,
+    /// It offers none with an access token (XOAUTH2).
+    TokenNotOffered,
     /// Signing in would send the credentials in clear, which the entry does not allow.
     PlaintextCredentials,
     /// The sign-in asks for more and more.
@@ -364,8 +370,41 @@ pub enum Cause {
 
     /// An address needs SMTPUTF8 (RFC 6531), which the server does not offer.
     Smtputf8NotOffered,
+    /// The message has bytes beyond ASCII and the server does not offer 8BITMIME (RFC 6152).
+    EightBitMimeNotOffered,
     /// The message is bigger than the server takes (RFC 1870).
     TooBig,
+}
+
+/// Why an address is not connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// Whoever runs Postroom denied its network.
+    Denied,
+    /// It belongs to a cloud's own services, which tell secrets to whoever asks.
+    Metadata,
+    /// It only means something on one cable (RFC 3927, RFC 4291 section 2.5.6).
+    LinkLocal,
+    /// It means many machines.
+    Multicast,
+    /// It means no machine, or this one.
+    Unspecified,
+    /// It means all machines.
+    Broadcast,
+}
+
+impl Forbidden {
+    /// For people, after the address.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Denied => "denied by --deny-network",
+            Self::Metadata => "a cloud's own services",
+            Self::LinkLocal => "link-local",
+            Self::Multicast => "multicast",
+            Self::Unspecified => "unspecified",
+            Self::Broadcast => "broadcast",
+        }
+    }
 }
 
 impl Cause {
@@ -377,6 +416,7 @@ impl Cause {
                 | Self::FaxUnsupported
                 | Self::LinksUnsupported
                 | Self::NoPassword
+                | Self::ControlInCredentials
                 | Self::AddressWithoutDomain
         )
     }

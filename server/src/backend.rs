@@ -150,7 +150,7 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft) ->
         (SecretChange::Keep, Some(id)) => entries.password_for(id, &checked.server)?,
         _ => None,
     };
-    Ok(TestRun { server: checked.server, password, mode })
+    Ok(TestRun { server: checked.server, credential: password.map(Into::into), mode })
 }
 
 /// The entry that `edit` makes of `start`, or every field's problem.

@@ -125,7 +125,7 @@ async fn run(scripts: Vec<Vec<Act>>, roots: Option<&str>, mode: Mode, change: im
     let started = Instant::now();
     let mut sink = |event| events.push(event);
     let mailer = mailer(roots);
-    let running = mailer.run(TestRun { server, password, mode }, &mut sink);
+    let running = mailer.run(TestRun { server, credential, mode }, &mut sink);
     let finished = tokio::time::timeout(Duration::from_secs(30), running).await.expect("the run ends by itself");
     let took = started.elapsed();
     let log = tokio::time::timeout(Duration::from_secs(5), peer.log()).await.expect("the peer is let go");

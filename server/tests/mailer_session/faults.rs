@@ -181,7 +181,7 @@ async fn what_cannot_be_reached() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let run = server::mailer::TestRun { server: entry(address), password: None, mode: Mode::Check(None) };
+    let run = server::mailer::TestRun { server: entry(address), credential: None, mode: Mode::Check(None) };
     let finished = mailer(None).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Connect, Some(Cause::ConnectionRefused)));
     assert_eq!(finished.diagnosis.unwrap().kind, "connection_refused");
@@ -191,7 +191,7 @@ async fn what_cannot_be_reached() {
 async fn the_whole_run_has_a_deadline() {
     let peer = Peer::new(vec![vec![Act::Silence]]).await;
     let deadline = SessionDeadline { factor: 1, min: Duration::ZERO, max: Duration::from_millis(100) };
-    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+    let run = TestRun { server: entry(peer.address), credential: None, mode: sending() };
     let finished = mailer(None).with_session_deadline(deadline).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Greeting, Some(Cause::Deadline)));
     assert_eq!(finished.diagnosis.as_ref().unwrap().kind, "deadline");
@@ -216,7 +216,7 @@ fn mailer_with(names: Vec<IpAddr>) -> Mailer {
 async fn a_silent_resolver_ends_at_the_timeout() {
     let mut server = entry(([127, 0, 0, 1], 25).into());
     server.timeout_ms = 100;
-    let run = TestRun { server, password: None, mode: Mode::Check(None) };
+    let run = TestRun { server, credential: None, mode: Mode::Check(None) };
     let finished = mailer_with(vec![]).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Resolve, Some(Cause::Timeout)));
     assert_eq!(finished.diagnosis.unwrap().kind, "resolve_timeout");
@@ -226,7 +226,7 @@ async fn a_silent_resolver_ends_at_the_timeout() {
 async fn the_next_address_is_tried_where_one_refuses() {
     let peer = Peer::new(vec![vec![say("220 x"), Act::Hear("EHLO"), say("250 x")]]).await;
     let addresses = vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()];
-    let run = TestRun { server: entry(peer.address), password: None, mode: Mode::Check(None) };
+    let run = TestRun { server: entry(peer.address), credential: None, mode: Mode::Check(None) };
     let finished = mailer_with(addresses).run(run, &mut |_| {}).await;
     assert_eq!(finished.outcome, Outcome::Checked, "{finished:?}");
     assert_eq!(peer.log().await.connections.len(), 1);

@@ -181,7 +181,7 @@ async fn a_reply_before_the_message_is_not_taken_for_the_one_after_it() {
 async fn dropping_the_run_ends_it_there() {
     let script = [hello(""), vec![Act::Hear("MAIL"), Act::Silence]].concat();
     let peer = Peer::new(vec![script]).await;
-    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+    let run = TestRun { server: entry(peer.address), credential: None, mode: sending() };
     let mut events = Vec::new();
     let (asked, mut when) = tokio::sync::mpsc::unbounded_channel();
     let mut sink = |event: Event| {
