@@ -184,6 +184,15 @@ impl Security {
         !matches!(self, Self::Plaintext)
     }
 
+    /// The version alone; how the detail of a passed [`Stage::Tls`] begins.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::Plaintext => "",
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        }
+    }
+
     /// For people.
     pub const fn words(self) -> &'static str {
         match self {
@@ -437,16 +446,30 @@ impl Event {
 }
 
 impl Finished {
-    /// What to record of a run that somebody cancelled after `events`: before the final dot it is cancelled, after it
-    /// nobody knows.
+    /// What to record of a run that somebody cancelled after `events`. Before the final dot it is cancelled; after it nobody
+    /// knows, unless the reply had come; and during the goodbye the run has ended already, one way or the other.
     pub fn cancelled(events: &[Event]) -> Self {
         let begun = |event: &Event| match event.what {
             What::Begun { stage } => Some(stage),
             _ => None,
         };
-        let stage = events.iter().rev().find_map(begun).unwrap_or(Stage::Resolve);
-        let outcome = if stage >= Stage::Accepted { Outcome::Unknown } else { Outcome::Cancelled };
-        Self::new(outcome, stage)
+        let stages: Vec<Stage> = events.iter().filter_map(begun).collect();
+        let stage = stages.iter().rev().copied().find(|stage| *stage != Stage::Quit).unwrap_or(Stage::Resolve);
+        let saying_goodbye = stages.last() == Some(&Stage::Quit);
+        let passed = events.iter().rev().find_map(|event| match &event.what {
+            What::Passed { stage: of, detail } if *of == stage => Some(detail.clone()),
+            _ => None,
+        });
+        let outcome = match (stage, &passed) {
+            (Stage::Accepted, Some(_)) => Outcome::Sent,
+            (Stage::Accepted, None) if !last_reply_refuses(events) => Outcome::Unknown,
+            // What failed, or was to be checked, is over.
+            (_, None) if saying_goodbye => Outcome::Failed,
+            (_, Some(_)) if saying_goodbye => Outcome::Checked,
+            _ => Outcome::Cancelled,
+        };
+        let queue_id = passed.filter(|detail| outcome == Outcome::Sent && !detail.is_empty());
+        Self { security: security_of(events), queue_id, ..Self::new(outcome, stage) }
     }
 
     /// Nothing known but these two.
@@ -466,6 +489,27 @@ impl Finished {
             certificate: None,
         }
     }
+}
+
+/// Whether the last line the server sent in answer to the final dot is a refusal.
+fn last_reply_refuses(events: &[Event]) -> bool {
+    let last = events.iter().rev().find_map(|event| match &event.what {
+        What::Received { stage: Stage::Accepted, line, .. } => Some(line.as_bytes()),
+        _ => None,
+    });
+    matches!(last, Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9']) | Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ', ..]))
+}
+
+/// What protected the connection of the last events.
+fn security_of(events: &[Event]) -> Security {
+    let last = events.iter().rev().find_map(|event| match &event.what {
+        What::Begun { stage: Stage::Connect } => Some(Security::Plaintext),
+        What::Passed { stage: Stage::Tls, detail } => {
+            [Security::Tls12, Security::Tls13].into_iter().find(|security| detail.starts_with(security.version()))
+        }
+        _ => None,
+    });
+    last.unwrap_or_default()
 }
 
 /// The result in one or two sentences, outcome first. `host` is the entry's.
@@ -490,7 +534,16 @@ pub fn headline(finished: &Finished, host: &str) -> String {
         Outcome::Unknown => format!(
             "Unknown. The message was handed to {host}, but its answer was lost. Look into the recipient's mailbox before sending it again"
         ),
-        Outcome::Cancelled => "Cancelled. Nothing was handed over".into(),
+        Outcome::Cancelled => {
+            let what = match finished.stage {
+                Stage::Resolve | Stage::Connect => "nothing was sent",
+                Stage::MailFrom | Stage::RcptTo => "sender and recipients may have been named, the message itself was not sent",
+                Stage::Data => "a part of the message may have been sent, but not its end, without which the server drops it",
+                Stage::Accepted => "the server had refused the message; nothing was handed over",
+                _ => "neither addresses nor the message were sent",
+            };
+            format!("Cancelled during {}; {what}", finished.stage.words())
+        }
     };
     if !finished.partial {
         return format!("{text}.");
@@ -643,10 +696,59 @@ mod tests {
     }
 
     #[test]
-    fn cancelling_is_unknown_once_the_final_dot_was_begun() {
-        let begun = |stage| Event { what: What::Begun { stage }, elapsed_ms: 0 };
-        assert_eq!(Finished::cancelled(&[begun(Stage::Data)]).outcome, Outcome::Cancelled);
-        assert_eq!(Finished::cancelled(&[begun(Stage::Data), begun(Stage::Accepted)]).outcome, Outcome::Unknown);
-        assert_eq!(Finished::cancelled(&[]).stage, Stage::Resolve);
+    fn cancelling_tells_what_had_been_sent_at_every_stage() {
+        let at = |what| Event { what, elapsed_ms: 0 };
+        let begun = |stage| at(What::Begun { stage });
+        let passed = |stage, detail: &str| at(What::Passed { stage, detail: detail.into() });
+        let received = |stage, line: &str| at(What::Received { stage, line: line.into(), encrypted: true });
+        let end = |events: &[Event]| {
+            let finished = Finished::cancelled(events);
+            (finished.outcome, finished.stage, headline(&finished, "h"))
+        };
+        let nothing = "nothing was sent.";
+        let neither = "neither addresses nor the message were sent.";
+        let named = "sender and recipients may have been named, the message itself was not sent.";
+        for (stage, what) in [
+            (Stage::Resolve, nothing),
+            (Stage::Connect, nothing),
+            (Stage::Greeting, neither),
+            (Stage::Ehlo, neither),
+            (Stage::Starttls, neither),
+            (Stage::Tls, neither),
+            (Stage::Auth, neither),
+            (Stage::MailFrom, named),
+            (Stage::RcptTo, named),
+            (Stage::Data, "a part of the message may have been sent, but not its end, without which the server drops it."),
+        ] {
+            let (outcome, of, headline) = end(&[begun(Stage::Resolve), passed(Stage::Resolve, ""), begun(stage)]);
+            assert_eq!((outcome, of), (Outcome::Cancelled, stage));
+            assert_eq!(headline, format!("Cancelled during {}; {what}", stage.words()));
+        }
+        assert_eq!(end(&[]).0, Outcome::Cancelled);
+
+        // From the final dot on.
+        let dot = [begun(Stage::Data), passed(Stage::Data, "9 bytes"), begun(Stage::Accepted)];
+        let with = |more: &[Event]| end(&[&dot, more].concat());
+        assert_eq!((with(&[]).0, with(&[]).1), (Outcome::Unknown, Stage::Accepted));
+        assert_eq!(with(&[received(Stage::Accepted, "550-read on")]).0, Outcome::Unknown, "the reply isn't whole");
+        for refusal in ["550 5.7.1 no", "451"] {
+            let (outcome, stage, headline) = with(&[received(Stage::Accepted, refusal)]);
+            assert_eq!((outcome, stage), (Outcome::Cancelled, Stage::Accepted));
+            assert!(headline.ends_with("nothing was handed over."), "{headline}");
+        }
+        let strange = [received(Stage::Accepted, "354 more"), begun(Stage::Quit)];
+        assert_eq!(with(&strange).0, Outcome::Unknown, "neither accepted nor refused");
+
+        // During the goodbye it is over already.
+        let accepted = [passed(Stage::Accepted, "4F2B"), begun(Stage::Quit)];
+        assert_eq!(with(&accepted), (Outcome::Sent, Stage::Accepted, "Sent. h accepted the message as 4F2B, unencrypted.".into()));
+        let encrypted =
+            [begun(Stage::Connect), passed(Stage::Tls, "TLS 1.3, suite"), begun(Stage::Auth), passed(Stage::Auth, "PLAIN")];
+        let checked = Finished::cancelled(&[&encrypted[..], &[begun(Stage::Quit)]].concat());
+        assert_eq!((checked.outcome, checked.stage, checked.security), (Outcome::Checked, Stage::Auth, Security::Tls13));
+        let again = Finished::cancelled(&[&encrypted[..], &[begun(Stage::Connect)]].concat());
+        assert_eq!((again.outcome, again.security), (Outcome::Cancelled, Security::Plaintext), "a fallback begins in clear");
+        let failed = [begun(Stage::Auth), received(Stage::Auth, "535 no"), begun(Stage::Quit)];
+        assert_eq!((end(&failed).0, end(&failed).1), (Outcome::Failed, Stage::Auth));
     }
 }

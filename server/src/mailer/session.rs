@@ -332,8 +332,7 @@ impl<'a, 's> Session<'a, 's> {
         self.known.security = encrypted.security;
         self.record.set_encrypted(true);
         let subject = self.known.certificate.as_ref().map(|c| format!(", {}", c.subject)).unwrap_or_default();
-        let version = encrypted.security.words().trim_start_matches("encrypted with ");
-        self.record.pass(format!("{version}, {}{subject}", encrypted.cipher));
+        self.record.pass(format!("{}, {}{subject}", encrypted.security.version(), encrypted.cipher));
         self.connection = Some(Connection::encrypted(encrypted.stream));
         Ok(())
     }
