@@ -8,11 +8,12 @@ use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls};
 use domain::transcript::{Cause, Outcome, Stage};
 use server::mailer::{Mode, TestRun};
 
+use super::canary::USER;
 use super::peer::{Act, on, say};
 use super::{CANARY, Peer, entry, hello, mailer, run, sending, smtp, transaction};
 
 fn password(server: &mut SmtpServer) {
-    server.sign_in = SignIn::Password { username: "anna@example.com".into() };
+    server.sign_in = SignIn::Password { username: USER.into() };
 }
 
 fn allowed(server: &mut SmtpServer) {
@@ -167,8 +168,7 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
     let table: [(Change, Cause, &str); 4] = [
         (
             |server| {
-                server.sign_in =
-                    SignIn::AzureOauth { username: "anna@example.com".into(), application_id: String::new(), tenant: None };
+                server.sign_in = SignIn::AzureOauth { username: USER.into(), application_id: String::new(), tenant: None };
             },
             Cause::AzureOauthUnsupported,
             "azure_oauth_unsupported",

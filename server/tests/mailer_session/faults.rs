@@ -1,14 +1,10 @@
 //! What a peer may do to us: each ends in bounded time and memory, at the right stage, with its own diagnosis.
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use domain::host::Host;
 use domain::transcript::{Cause, Outcome, Stage, What, exit_code};
-use server::mailer::{Mailer, Mode, Resolver, SessionDeadline, TestRun};
-use server::ports::{SystemClock, SystemRandom};
+use server::mailer::{Mode, SessionDeadline, TestRun};
 
 use super::peer::{Act, Peer, on, raw, say};
 use super::{entry, hello, mailer, run, sending, transaction};
@@ -197,37 +193,4 @@ async fn the_whole_run_has_a_deadline() {
     assert_eq!(finished.diagnosis.as_ref().unwrap().kind, "deadline");
     assert_eq!(exit_code(&finished), 42);
     assert!(peer.log().await.lines().is_empty());
-}
-
-struct Names(Vec<IpAddr>);
-
-#[async_trait]
-impl Resolver for Names {
-    async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
-        if self.0.is_empty() { std::future::pending().await } else { Ok(self.0.clone()) }
-    }
-}
-
-fn mailer_with(names: Vec<IpAddr>) -> Mailer {
-    Mailer::new(None, Arc::new(Names(names)), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap()
-}
-
-#[tokio::test]
-async fn a_silent_resolver_ends_at_the_timeout() {
-    let mut server = entry(([127, 0, 0, 1], 25).into());
-    server.timeout_ms = 100;
-    let run = TestRun { server, credential: None, mode: Mode::Check(None) };
-    let finished = mailer_with(vec![]).run(run, &mut |_| {}).await;
-    assert_eq!((finished.stage, finished.cause), (Stage::Resolve, Some(Cause::Timeout)));
-    assert_eq!(finished.diagnosis.unwrap().kind, "resolve_timeout");
-}
-
-#[tokio::test]
-async fn the_next_address_is_tried_where_one_refuses() {
-    let peer = Peer::new(vec![vec![say("220 x"), Act::Hear("EHLO"), say("250 x")]]).await;
-    let addresses = vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()];
-    let run = TestRun { server: entry(peer.address), credential: None, mode: Mode::Check(None) };
-    let finished = mailer_with(addresses).run(run, &mut |_| {}).await;
-    assert_eq!(finished.outcome, Outcome::Checked, "{finished:?}");
-    assert_eq!(peer.log().await.connections.len(), 1);
 }
