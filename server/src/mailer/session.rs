@@ -16,6 +16,7 @@ use domain::words;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism, Said};
 use super::compose::{DotStuffer, TestMessage};
@@ -42,6 +43,8 @@ pub(super) struct Session<'a, 's> {
     /// `None` before connecting and after anything that makes it unusable.
     connection: Option<Connection>,
     offers: Capabilities,
+    /// The last line of the last reply as it came: a challenge has to be decoded before it is redacted.
+    last_line: Zeroizing<Vec<u8>>,
     /// Bytes of the message, once it is known.
     message_size: Option<u64>,
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
@@ -85,7 +88,18 @@ impl<'a, 's> Session<'a, 's> {
         let step = Duration::from_millis(run.server.timeout_ms.into());
         let timer = Timer { step, end: Instant::now() + mailer.session_deadline.of(step) };
         let known = Finished::new(Outcome::Failed, Stage::Resolve);
-        Self { mailer, run, record, timer, connection: None, offers: Capabilities::default(), message_size: None, ahead: 0, known }
+        Self {
+            mailer,
+            run,
+            record,
+            timer,
+            connection: None,
+            offers: Capabilities::default(),
+            last_line: Zeroizing::default(),
+            message_size: None,
+            ahead: 0,
+            known,
+        }
     }
 
     pub(super) async fn run(mut self) -> Finished {
@@ -376,7 +390,8 @@ impl<'a, 's> Session<'a, 's> {
         let first = sign_in.begin();
         let mut reply = self.say_secret(&first).await?;
         while reply.code == 334 {
-            let Some(answer) = sign_in.answer(&reply.text) else {
+            let challenge = String::from_utf8_lossy(lines::without_end(self.last_line.get(4..).unwrap_or_default())).into_owned();
+            let Some(answer) = sign_in.answer(&challenge) else {
                 self.say("*", "*").await?;
                 return Err(Stop { reply: Some(reply), ..Stop::because(Stage::Auth, Cause::AuthLoop) });
             };
@@ -556,7 +571,7 @@ impl<'a, 's> Session<'a, 's> {
     async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
         self.nothing_unasked()?;
         self.record.sent(shown);
-        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(line.len() + 2));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 2));
         push_line(line, &mut bytes);
         self.write(&bytes).await?;
         self.reply(1).await
@@ -579,7 +594,8 @@ impl<'a, 's> Session<'a, 's> {
                 let bytes = line.len();
                 // A TLS alert may happen to end like a line.
                 let is_tls = tls::looks_like_tls(&line);
-                let line = record.received(lines::without_end(&line));
+                self.last_line = Zeroizing::new(line);
+                let line = record.received(lines::without_end(&self.last_line));
                 if is_tls {
                     return Err(Cause::TlsInPlaintext.into());
                 }

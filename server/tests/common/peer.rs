@@ -33,7 +33,7 @@ pub(crate) enum Act {
     Drip(&'static [u8]),
     /// Lets some time go by: the fault itself, where a peer is slow.
     Dawdle(Duration),
-    /// Neither says nor reads anything until it is told to go on, with little room for what comes meanwhile.
+    /// Neither says nor reads anything until it is told to go on.
     Deaf(Arc<Notify>),
     /// Says nothing any more, listens until the other side is gone.
     Silence,
@@ -262,10 +262,7 @@ async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
                 break;
             }
             Act::Dawdle(time) => tokio::time::sleep(time).await,
-            Act::Deaf(until) => {
-                socket.set_recv_buffer_size(4 << 10).unwrap();
-                until.notified().await;
-            }
+            Act::Deaf(until) => until.notified().await,
             Act::Silence => break,
             Act::Close => return ear.done(),
             Act::Reset => {
