@@ -4,7 +4,7 @@
 
 use domain::transcript::{Cause, Reply};
 
-/// The most bytes of a reply.
+/// The most bytes of a reply, both as it came and as it is shown: escapes make it up to four times as long.
 pub(super) const MAX_REPLY: usize = 100_000;
 
 /// The most mechanisms of AUTH that are remembered.
@@ -31,7 +31,7 @@ pub(super) enum Progress {
 impl ReplyReader {
     /// Takes a line without its end; `wire_bytes` is what it had on the wire.
     pub(super) fn line(&mut self, line: &str, wire_bytes: usize) -> Result<Progress, Cause> {
-        self.bytes += wire_bytes;
+        self.bytes += wire_bytes.max(line.len());
         if self.bytes > MAX_REPLY {
             return Err(Cause::TooLong);
         }
