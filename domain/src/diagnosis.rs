@@ -1324,6 +1324,183 @@ mod tests {
         }
     }
 
+    /// What a server may say, or fail to say, and what Postroom makes of it: every row of the table in the file beside this
+    /// one, as people see it. `UPDATE_DIAGNOSES=1 cargo test -p domain` writes the file anew; read the difference.
+    #[test]
+    fn every_row_of_the_table_says_what_the_file_says() {
+        let written: String = rows().into_iter().map(|(row, evidence)| row_text(row, &diagnose(&evidence))).collect();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/diagnosis/table.md");
+        if std::env::var_os("UPDATE_DIAGNOSES").is_some() {
+            std::fs::write(file, format!("{HEAD}{written}")).unwrap();
+        }
+        let kept = std::fs::read_to_string(file).unwrap();
+        for (kept, written) in kept.split("\n## ").skip(1).zip(written.split("\n## ").skip(1)) {
+            assert_eq!(kept.trim(), written.trim());
+        }
+        assert_eq!(kept, format!("{HEAD}{written}"));
+        // No rule speaks that has no row.
+        let spoken: std::collections::BTreeSet<_> = rows().iter().map(|(_, evidence)| rule_of(evidence)).collect();
+        let silent = RULES.iter().enumerate().filter(|(at, _)| !spoken.contains(at)).map(|(_, rule)| rule.kind);
+        assert_eq!(silent.collect::<Vec<_>>(), [""; 0], "rules without a row");
+    }
+
+    const HEAD: &str = "# What a failure means\n\nWritten by the test of `diagnosis.rs`; see there.\n";
+
+    fn rule_of(evidence: &Evidence<'_>) -> usize {
+        RULES.iter().position(|rule| rule.fits(evidence)).unwrap_or(RULES.len())
+    }
+
+    fn row_text(row: &str, found: &Diagnosis) -> String {
+        let mut text = format!("\n## {row}\n\n`{}`: {}\n\n", found.kind, found.title);
+        for (number, step) in found.steps.iter().enumerate() {
+            text.push_str(&format!("{}. {step}\n", number + 1));
+        }
+        if let Some(fix) = &found.fix {
+            text.push_str(&format!("\nButton: {}\n", fix.label()));
+        }
+        if let Some(evidence) = &found.evidence {
+            text.push_str(&format!("\nEvidence: {evidence}\n"));
+        }
+        text
+    }
+
+    /// The rows: their names, and what is known.
+    fn rows() -> Vec<(&'static str, Evidence<'static>)> {
+        use Cause as C;
+        use Stage as S;
+        const GOOGLE: &str = "smtp.gmail.com";
+        const MICROSOFT: &str = "smtp.office365.com";
+        const SMTPS: Protocol = Protocol::Smtps;
+        const REQUIRED: Protocol = Protocol::Smtp { starttls: StartTls::EnabledAndRequired, allow_plaintext_credentials: false };
+        const ENABLED: Protocol = Protocol::Smtp { starttls: StartTls::Enabled, allow_plaintext_credentials: false };
+        let on = |port, protocol, stage, cause| Evidence { port, protocol, ..evidence(stage, cause) };
+        let said = |stage, codes: &str| Evidence {
+            reply: Some(Box::leak(Box::new(reply(codes)))),
+            encrypted: true,
+            protocol: REQUIRED,
+            ..evidence(stage, C::Rejected)
+        };
+        let in_clear =
+            |stage, codes: &str| Evidence { encrypted: false, protocol: SMTP, starttls_offered: true, ..said(stage, codes) };
+        let at = |host, evidence| Evidence { host, ..evidence };
+        let offers = |evidence| Evidence { starttls_offered: true, ..evidence };
+        let unexpected = |stage, codes: &str| Evidence { cause: C::Unexpected, ..said(stage, codes) };
+        let certificate: &Certificate = Box::leak(Box::new(Certificate {
+            subject: "CN=mx.example.net".into(),
+            names: vec!["*.example.net".into(), "mx.example.net".into()],
+            issuer: "CN=Example CA".into(),
+            not_before: "2020-01-01T00:00:00Z".into(),
+            not_after: "2021-01-01T00:00:00Z".into(),
+            sha256: "ab".repeat(32),
+            self_signed: false,
+        }));
+        let nameless: &Certificate = Box::leak(Box::new(Certificate { names: vec![], ..certificate.clone() }));
+        let tls = |cause| Evidence {
+            certificate: Some(certificate),
+            detail: Some("the system's own words"),
+            protocol: REQUIRED,
+            ..evidence(S::Tls, cause)
+        };
+        vec![
+            ("The name does not resolve", on(587, SMTP, S::Resolve, C::NameNotFound)),
+            ("No DNS server answers", on(587, SMTP, S::Resolve, C::Timeout)),
+            (
+                "Every address is forbidden",
+                Evidence { detail: Some("169.254.0.1 (link-local)"), ..on(587, SMTP, S::Resolve, C::AddressForbidden) },
+            ),
+            ("Connection refused", on(587, SMTP, S::Connect, C::ConnectionRefused)),
+            ("Time-out at connect", on(587, SMTP, S::Connect, C::Timeout)),
+            ("Time-out at connect on port 25", on(25, SMTP, S::Connect, C::Timeout)),
+            ("No route", on(587, SMTP, S::Connect, C::Unreachable)),
+            ("Time-out at the greeting on 465 with SMTP", on(465, SMTP, S::Greeting, C::Timeout)),
+            ("Garbage at the greeting on 465 with SMTP", on(465, SMTP, S::Greeting, C::Malformed)),
+            ("TLS at the greeting with SMTP", on(2465, SMTP, S::Greeting, C::TlsInPlaintext)),
+            ("SMTP greeting on SMTPS", on(587, SMTPS, S::Tls, C::PlaintextInTls)),
+            ("Silence on SMTPS at a port that speaks first in clear", on(587, SMTPS, S::Tls, C::Timeout)),
+            ("No greeting", on(587, SMTP, S::Greeting, C::Timeout)),
+            ("No SMTP server", on(587, SMTP, S::Greeting, C::Malformed)),
+            ("Turned away", said(S::Greeting, "554 5.7.1")),
+            ("STARTTLS not offered, required", on(25, REQUIRED, S::Starttls, C::StarttlsNotOffered)),
+            ("STARTTLS refused", said(S::Starttls, "454 4.7.0")),
+            ("Injected after STARTTLS", on(587, REQUIRED, S::Starttls, C::Injected)),
+            ("Unknown issuer", tls(C::UnknownIssuer)),
+            ("Self-signed", tls(C::SelfSigned)),
+            ("Expired", tls(C::Expired)),
+            ("Not yet valid", tls(C::NotYetValid)),
+            ("Wrong name", tls(C::WrongName)),
+            ("No name", Evidence { certificate: Some(nameless), ..tls(C::WrongName) }),
+            ("Bad certificate", tls(C::BadCertificate)),
+            ("No trusted authorities", tls(C::NoTrustedRoots)),
+            ("Client certificate wanted", tls(C::ClientCertificateWanted)),
+            ("No common TLS", on(587, REQUIRED, S::Tls, C::NoCommonProtocol)),
+            ("Handshake broken off", on(587, REQUIRED, S::Tls, C::HandshakeBroken)),
+            ("Garbage instead of a handshake", on(587, REQUIRED, S::Tls, C::HandshakeGarbage)),
+            ("Handshake too slow", on(465, SMTPS, S::Tls, C::Timeout)),
+            ("530 5.7.0 before the sign-in, in clear", in_clear(S::Auth, "530 5.7.0")),
+            ("530 5.7.0 at the sender, in clear", in_clear(S::MailFrom, "530 5.7.0")),
+            ("530 5.7.0, encrypted", said(S::MailFrom, "530 5.7.0")),
+            ("538, in clear", in_clear(S::Auth, "538 5.7.11")),
+            ("538, encrypted", said(S::Auth, "538 5.7.11")),
+            ("AUTH offered only after STARTTLS", offers(on(587, SMTP, S::Auth, C::AuthNotOffered))),
+            ("AUTH not offered", on(25, SMTP, S::Auth, C::AuthNotOffered)),
+            ("AUTH not offered by Microsoft", at(MICROSOFT, on(25, SMTP, S::Auth, C::AuthNotOffered))),
+            ("Credentials in clear, STARTTLS offered", offers(on(587, SMTP, S::Auth, C::PlaintextCredentials))),
+            ("Credentials in clear, STARTTLS not offered", on(25, SMTP, S::Auth, C::PlaintextCredentials)),
+            (
+                "Credentials in clear, STARTTLS failed",
+                Evidence { downgrade: Some(Downgrade::Refused), ..on(587, ENABLED, S::Auth, C::PlaintextCredentials) },
+            ),
+            ("No common mechanism", on(587, REQUIRED, S::Auth, C::NoCommonMechanism)),
+            ("XOAUTH2 not offered", on(587, REQUIRED, S::Auth, C::TokenNotOffered)),
+            ("The sign-in asks for ever", on(587, REQUIRED, S::Auth, C::AuthLoop)),
+            ("535 5.7.8", said(S::Auth, "535 5.7.8")),
+            ("535 5.7.8 of Google", at(GOOGLE, said(S::Auth, "535 5.7.8"))),
+            ("534 5.7.9", said(S::Auth, "534 5.7.9")),
+            ("535 5.7.139", at(MICROSOFT, said(S::Auth, "535 5.7.139"))),
+            ("535 5.7.3 of Microsoft", at(MICROSOFT, said(S::Auth, "535 5.7.3"))),
+            (
+                "535 5.7.3 to a token",
+                Evidence { token: true, detail: Some(r#"{"status":"401"}"#), ..at(MICROSOFT, said(S::Auth, "535 5.7.3")) },
+            ),
+            ("550 5.7.30", at(MICROSOFT, said(S::Auth, "550 5.7.30"))),
+            ("534", said(S::Auth, "534")),
+            ("432", said(S::Auth, "432 4.7.12")),
+            ("454 at the sign-in", said(S::Auth, "454 4.7.0")),
+            ("550 5.7.60 at the sender", at(MICROSOFT, said(S::MailFrom, "550 5.7.60"))),
+            ("553 5.7.1 at the sender", said(S::MailFrom, "553 5.7.1")),
+            ("554 5.2.252 after DATA", at(MICROSOFT, said(S::Accepted, "554 5.2.252"))),
+            ("550 at the sender", said(S::MailFrom, "550")),
+            ("550 5.7.1 at the recipient", said(S::RcptTo, "550 5.7.1")),
+            ("550 5.1.1 at the recipient", said(S::RcptTo, "550 5.1.1")),
+            ("452 4.2.2", said(S::RcptTo, "452 4.2.2")),
+            ("451 4.7.1", said(S::RcptTo, "451 4.7.1")),
+            ("450", said(S::RcptTo, "450 4.2.0")),
+            ("SIZE", Evidence { sizes: Some((2_000, 1_000)), ..evidence(S::MailFrom, C::TooBig) }),
+            ("552 5.3.4, both sizes known", Evidence { sizes: Some((2_000, 9_000)), ..said(S::MailFrom, "552 5.3.4") }),
+            ("552 5.3.4", said(S::Accepted, "552 5.3.4")),
+            ("SMTPUTF8 needed", evidence(S::MailFrom, C::Smtputf8NotOffered)),
+            ("8BITMIME needed", evidence(S::MailFrom, C::EightBitMimeNotOffered)),
+            ("550 after the final dot", said(S::Accepted, "550 5.7.26")),
+            ("No reply to the final dot", on(587, REQUIRED, S::Accepted, C::Closed)),
+            ("421", said(S::Greeting, "421 4.3.2")),
+            ("421 after the final dot", said(S::Accepted, "421 4.7.0")),
+            ("The whole run took too long", evidence(S::RcptTo, C::Deadline)),
+            ("A reply that does not fit", unexpected(S::Data, "250 2.0.0")),
+            ("No SMTP any more", evidence(S::MailFrom, C::Malformed)),
+            ("Half a reply", evidence(S::MailFrom, C::Unfinished)),
+            ("No reply", evidence(S::MailFrom, C::Timeout)),
+            ("Closed", evidence(S::MailFrom, C::Closed)),
+            ("An unknown 4yz", said(S::Data, "432 4.9.9")),
+            ("An unknown 5yz", said(S::Data, "599 5.9.9")),
+            ("Azure OAuth", evidence(S::Resolve, C::AzureOauthUnsupported)),
+            ("Fax", evidence(S::Resolve, C::FaxUnsupported)),
+            ("Attachments as URL", evidence(S::Resolve, C::LinksUnsupported)),
+            ("No password", evidence(S::Resolve, C::NoPassword)),
+            ("A control character in the credentials", evidence(S::Resolve, C::ControlInCredentials)),
+            ("A bare name", evidence(S::Resolve, C::AddressWithoutDomain)),
+        ]
+    }
+
     #[test]
     fn every_rule_is_well_formed_and_every_placeholder_known() {
         let certificate = Certificate { names: vec!["n".into()], ..Certificate::default() };
