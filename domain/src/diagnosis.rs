@@ -1351,20 +1351,17 @@ mod tests {
     }
 
     fn row_text(row: &str, found: &Diagnosis) -> String {
-        let mut text = format!("\n## {row}\n\n`{}`: {}\n\n", found.kind, found.title);
-        for (number, step) in found.steps.iter().enumerate() {
-            text.push_str(&format!("{}. {step}\n", number + 1));
-        }
-        if let Some(fix) = &found.fix {
-            text.push_str(&format!("\nButton: {}\n", fix.label()));
-        }
-        if let Some(evidence) = &found.evidence {
-            text.push_str(&format!("\nEvidence: {evidence}\n"));
-        }
-        text
+        let mut lines = vec![String::new(), format!("## {row}"), String::new(), format!("`{}`: {}", found.kind, found.title)];
+        lines.push(String::new());
+        lines.extend(found.steps.iter().enumerate().map(|(number, step)| format!("{}. {step}", number + 1)));
+        lines.extend(found.fix.iter().flat_map(|fix| [String::new(), format!("Button: {}", fix.label())]));
+        lines.extend(found.evidence.iter().flat_map(|evidence| [String::new(), format!("Evidence: {evidence}")]));
+        lines.push(String::new());
+        lines.join("\n")
     }
 
     /// The rows: their names, and what is known.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn rows() -> Vec<(&'static str, Evidence<'static>)> {
         use Cause as C;
         use Stage as S;

@@ -497,7 +497,8 @@ fn last_reply_refuses(events: &[Event]) -> bool {
         What::Received { stage: Stage::Accepted, line, .. } => Some(line.as_bytes()),
         _ => None,
     });
-    matches!(last, Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9']) | Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ', ..]))
+    let Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9', rest @ ..]) = last else { return false };
+    matches!(rest, [] | [b' ', ..])
 }
 
 /// What protected the connection of the last events.

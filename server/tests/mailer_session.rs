@@ -193,7 +193,7 @@ async fn run_at(mailer: &Mailer, peer: Peer, mode: Mode, credential: Credential,
     let started = Instant::now();
     let mut sink = |event| events.push(event);
     let running = mailer.run(TestRun { server, credential: Some(credential), mode }, &mut sink);
-    let finished = tokio::time::timeout(Duration::from_secs(60), running).await.expect("the run ends by itself");
+    let finished = tokio::time::timeout(Duration::from_mins(1), running).await.expect("the run ends by itself");
     let took = started.elapsed();
     let log = tokio::time::timeout(Duration::from_secs(10), peer.log()).await.expect("the peer is let go");
     let run = Run { finished, events, log, took };

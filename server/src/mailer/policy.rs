@@ -39,8 +39,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> IpNet {
 }
 
 const fn v6(segments: [u16; 8], prefix: u8) -> IpNet {
-    let [a, b, c, d, e, f, g, h] = segments;
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix))
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix))
 }
 
 /// What is forbidden unless it is allowed explicitly; the first that fits tells why.
@@ -128,30 +127,33 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// The IPv4 addresses that packets to `ip` may end at.
 fn carried(ip: Ipv6Addr) -> Vec<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = ip.segments();
+    let all = ip.segments();
     let pair = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match [a, b, c, d, e, f] {
-        // Mapped (RFC 4291 section 2.5.5.2), compatible (2.5.5.1, obsolete), translated (RFC 2765 section 2.1).
-        [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] => vec![pair(g, h)],
-        [0, 0, 0, 0, 0, 0] if g != 0 => vec![pair(g, h)],
-        // NAT64 (RFC 6052 section 2.1).
-        [0x64, 0xff9b, 0, 0, 0, 0] => vec![pair(g, h)],
+    let last = pair(all[6], all[7]);
+    let mut found = match all {
+        // Compatible (RFC 4291 section 2.5.5.1, obsolete), which `::` and `::1` are not; mapped (2.5.5.2), translated (RFC 2765
+        // section 2.1), NAT64 (RFC 6052 section 2.1).
+        [0, 0, 0, 0, 0, 0, 1..=u16::MAX, _]
+        | [0, 0, 0, 0, 0, 0xffff, ..]
+        | [0, 0, 0, 0, 0xffff, 0, ..]
+        | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
         // NAT64 of one's own network (RFC 8215): the prefix may have 48, 56, 64 or 96 bits, and octet 8 is left out
         // (RFC 6052 section 2.2). What is read with the wrong length usually begins with zeros.
-        [0x64, 0xff9b, 1, ..] => {
-            [pair(d, e << 8 | f >> 8), pair(d << 8 | e & 0xff, f), pair(e << 8 | f >> 8, f << 8 | g >> 8), pair(g, h)]
-                .into_iter()
-                .filter(|ip| ip.octets()[0] != 0)
-                .collect()
+        [0x64, 0xff9b, 1, d, e, f, g, _] => {
+            let lengths = [pair(d, e << 8 | f >> 8), pair(d << 8 | e & 0xff, f), pair(e << 8 | f >> 8, f << 8 | g >> 8), last];
+            lengths.into_iter().filter(|ip| ip.octets()[0] != 0).collect()
         }
         // 6to4 (RFC 3056).
-        [0x2002, ..] => vec![pair(b, c)],
+        [0x2002, high, low, ..] => vec![pair(high, low)],
         // Teredo (RFC 4380 section 4): the server, and the client's address turned over.
-        [0x2001, 0, ..] => vec![pair(c, d), pair(!g, !h)],
-        // ISATAP (RFC 5214 section 6.1).
-        [_, _, _, _, 0 | 0x200, 0x5efe] => vec![pair(g, h)],
+        [0x2001, 0, high, low, ..] => vec![pair(high, low), Ipv4Addr::from(!u32::from(last))],
         _ => Vec::new(),
+    };
+    // ISATAP (RFC 5214 section 6.1), under any prefix, those above included.
+    if matches!(all, [_, _, _, _, 0 | 0x200, 0x5efe, ..]) {
+        found.push(last);
     }
+    found
 }
 
 #[cfg(test)]
@@ -201,6 +203,9 @@ mod tests {
             ("2002:e000:1::", Multicast),
             ("2001:0:5ef5:79fb::5601:5601", Metadata),
             ("2001:db8::5efe:169.254.1.1", LinkLocal),
+            // Two forms in one: the harmless one does not hide the other.
+            ("2002:a9fe:a9fe:0:0:5efe:192.0.2.1", Metadata),
+            ("2002:c000:201:0:0:5efe:169.254.169.254", Metadata),
         ];
         for (text, why) in forbidden {
             assert_eq!(NetworkPolicy::default().check(ip(text)), Err(why), "{text}");

@@ -43,7 +43,7 @@ impl Redactor {
 
     /// The same for bytes that were cut off: a secret that may have begun at their end is hidden, too.
     pub(super) fn visible_cut(&self, bytes: &[u8]) -> String {
-        let begun = self.needles.iter().flat_map(|needle| {
+        let begun = self.needles.iter().filter_map(|needle| {
             let longest = needle.len().min(bytes.len());
             (MIN_BY_VALUE..=longest).rev().find(|&length| bytes.ends_with(&needle[..length]))
         });

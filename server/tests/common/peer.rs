@@ -37,7 +37,7 @@ pub(crate) enum Act {
     Deaf(Arc<Notify>),
     /// Says nothing any more, listens until the other side is gone.
     Silence,
-    /// Closes without a word, also without TLS' close_notify.
+    /// Closes without a word, also without TLS' `close_notify`.
     Close,
     /// Closes so that the other side sees a reset.
     Reset,

@@ -127,7 +127,7 @@ fn meaning(step: Step, fault: Fault) -> (Cause, &'static str) {
         Fault::Silence => (Cause::Timeout, "reply_timeout"),
     };
     let kind = match (step, fault) {
-        (Dot, Fault::Temporary) | (Mail | Rcpt | Data, Fault::Temporary) => "greylisted",
+        (Mail | Rcpt | Data | Dot, Fault::Temporary) => "greylisted",
         (Dot, Fault::Permanent) => "content_refused",
         (Dot, _) => "reply_lost",
         (Greeting, Fault::Temporary | Fault::Permanent) => "turned_away",
