@@ -152,6 +152,9 @@ fn text(out: &mut impl Write, event: &Event, host: &str) -> std::io::Result<()> 
             for (number, step) in finished.diagnosis.iter().flat_map(|d| &d.steps).enumerate() {
                 writeln!(out, "  {}. {step}", number + 1)?;
             }
+            if let Some(evidence) = finished.diagnosis.as_ref().and_then(|d| d.evidence.as_ref()) {
+                writeln!(out, "  Details: {evidence}")?;
+            }
             out.flush()
         }
     }
