@@ -192,7 +192,9 @@ async fn run_at(mailer: &Mailer, peer: Peer, mode: Mode, credential: Credential,
     let mut events = Vec::new();
     let started = Instant::now();
     let mut sink = |event| events.push(event);
-    let running = mailer.run(TestRun { server, credential: Some(credential), mode }, &mut sink);
+    let run = TestRun { server, credential: Some(credential), mode };
+    assert_eq!(canary::found_in(&format!("{run:?}")), None);
+    let running = mailer.run(run, &mut sink);
     let finished = tokio::time::timeout(Duration::from_mins(1), running).await.expect("the run ends by itself");
     let took = started.elapsed();
     let log = tokio::time::timeout(Duration::from_secs(10), peer.log()).await.expect("the peer is let go");

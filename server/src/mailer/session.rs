@@ -31,6 +31,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const FINAL_DOT: u32 = 10;
 /// The most characters of a reason that a server gives besides its reply.
 const MAX_REASON: usize = 500;
+/// The most characters of a reply that the result keeps: the transcript has its lines.
+const MAX_KEPT: usize = 4_000;
 /// Bytes of a message written in one step.
 const CHUNK: usize = 64 << 10;
 
@@ -105,7 +107,7 @@ impl<'a, 's> Session<'a, 's> {
     pub(super) async fn run(mut self) -> Finished {
         match self.attempt().await {
             Ok(Reached { outcome, stage, reply }) => {
-                (self.known.outcome, self.known.stage, self.known.reply) = (outcome, stage, reply);
+                (self.known.outcome, self.known.stage, self.known.reply) = (outcome, stage, reply.map(kept));
             }
             Err(stop) => self.fail(stop),
         }
@@ -444,7 +446,8 @@ impl<'a, 's> Session<'a, 's> {
         let (mut accepted, mut refused) = (None, None);
         for address in paths {
             let reply = self.command(&rcpt(&address)).await?;
-            self.known.recipients.push(RecipientResult { address, accepted: reply.is_positive(), reply: Some(reply.clone()) });
+            let result = RecipientResult { address, accepted: reply.is_positive(), reply: Some(kept(reply.clone())) };
+            self.known.recipients.push(result);
             match reply.code {
                 200..=299 => accepted = Some(reply),
                 // The server closes the channel; nothing that follows would be heard.
@@ -631,10 +634,11 @@ impl<'a, 's> Session<'a, 's> {
     fn fail(&mut self, stop: Stop) {
         let server = &self.run.server;
         let host = server.host.to_string();
+        let reply = stop.reply.map(kept);
         let diagnosis = diagnose(&Evidence {
             stage: stop.stage,
             cause: stop.cause,
-            reply: stop.reply.as_ref(),
+            reply: reply.as_ref(),
             host: &host,
             port: server.port,
             protocol: server.protocol,
@@ -651,7 +655,7 @@ impl<'a, 's> Session<'a, 's> {
         self.known.outcome = if unknown { Outcome::Unknown } else { Outcome::Failed };
         self.known.stage = stop.stage;
         self.known.cause = Some(stop.cause);
-        self.known.reply = stop.reply;
+        self.known.reply = reply;
         self.known.diagnosis = Some(diagnosis);
     }
 
@@ -680,6 +684,11 @@ impl<'a, 's> Session<'a, 's> {
 fn push_line(line: &str, out: &mut Vec<u8>) {
     out.extend(line.bytes().filter(|byte| !byte.is_ascii_control()));
     out.extend_from_slice(b"\r\n");
+}
+
+/// A reply as the result keeps it.
+fn kept(reply: Reply) -> Reply {
+    Reply { text: cut(reply.text, MAX_KEPT), ..reply }
 }
 
 /// At most `max` characters, and whether there were more.

@@ -133,6 +133,7 @@ async fn required_ends_where_the_handshake_fails() {
     let table = [
         (vec![Act::HearBytes, Act::Close], Cause::HandshakeBroken, "handshake_broken"),
         (vec![Act::HearBytes, raw(b"\x16\x03\x03\x00\x05hello"), Act::Silence], Cause::HandshakeGarbage, "handshake_garbage"),
+        (vec![Act::HearBytes, alert(80), Act::Close], Cause::HandshakeBroken, "handshake_broken"),
         (vec![Act::HearBytes, alert(70), Act::Close], Cause::NoCommonProtocol, "no_common_tls"),
         (vec![Act::HearBytes, alert(40), Act::Close], Cause::NoCommonProtocol, "no_common_tls"),
         (vec![Act::HearBytes, Act::Silence], Cause::Timeout, "handshake_timeout"),

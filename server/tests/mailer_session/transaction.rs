@@ -210,6 +210,26 @@ async fn eight_bit_and_big_messages_are_refused_where_they_are_not_taken() {
 }
 
 #[tokio::test]
+async fn replies_as_long_as_they_may_be_do_not_fill_the_result() {
+    let long = |code: u16, end: &str| format!("{}{code} {end}", format!("{code}-{}\n", "x".repeat(900)).repeat(90));
+    let mut script = [hello(""), on("MAIL", "250 ok").to_vec()].concat();
+    script.extend((0..20).flat_map(|_| on("RCPT", &long(550, "no"))));
+    let to: Vec<String> = (0..20).map(|n| format!("r{n}@example.org")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let run = run(vec![script], None, Mode::Send(envelope(&to)), |_| {}).await;
+    assert_eq!(run.failure(), (Stage::RcptTo, Some(Cause::Rejected), "unknown_recipient"));
+    assert_eq!(run.finished.recipients.len(), 20);
+    let result = serde_json::to_string(&run.finished).unwrap();
+    assert!(result.len() < 150_000 && result.contains("x…"), "{} bytes", result.len());
+    assert!(run.shown().len() < 700_000, "{} bytes", run.shown().len());
+
+    // The whole is read all the same: the queue id stands at its end.
+    let script = [hello(""), transaction()[..7].to_vec(), vec![say(&long(250, "ok: queued as 4F2B1C"))]].concat();
+    let run = super::run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!((run.outcome(), run.finished.queue_id.as_deref()), (Outcome::Sent, Some("4F2B1C")), "{:?}", run.finished);
+}
+
+#[tokio::test]
 async fn greylisting_is_told_and_not_waited_for() {
     for answer in ["450 4.2.0 Greylisted, try again in 5 minutes", "451 4.7.1 Please come back later"] {
         let script = [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", answer).to_vec()].concat();
