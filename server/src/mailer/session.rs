@@ -377,7 +377,7 @@ impl<'a, 's> Session<'a, 's> {
                 self.record.pass(mechanism.name());
                 return Ok(Some(reply));
             }
-            let reason = sign_in.reason().map(|reason| self.record.visible(reason));
+            let reason = sign_in.reason().filter(|reason| !reason.is_empty()).map(|reason| self.record.visible(reason));
             last = Stop { detail: reason.map(|reason| cut(reason, MAX_REASON)), ..Stop::on(Stage::Auth, reply) };
             // Only a mechanism that isn't there after all gives reason to try another one: a second attempt with a
             // wrong password may lock the account.
