@@ -752,7 +752,7 @@ const RULES: &[Rule] = &[
         kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials, Cause::AuthNotOffered],
         also: Also::UpgradeFailed,
-        title: "The connection couldn't be encrypted because {downgrade}, so the password was not sent.",
+        title: "The connection couldn't be encrypted because {downgrade}, so no credentials were sent.",
         steps: &[
             "Set StartTLS to “Enabled and required” and test again: then the failure itself is explained.",
             "Or try port 465 with SMTPS.",
@@ -764,7 +764,7 @@ const RULES: &[Rule] = &[
         kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials],
         also: Also::CouldEncrypt,
-        title: "The connection isn't encrypted, so the password was not sent. The server offers StartTLS.",
+        title: "The connection isn't encrypted, so no credentials were sent. The server offers StartTLS.",
         steps: &[
             "Set StartTLS to “Enabled and required”.",
             "Only on a network you trust completely: tick “Allow credentials without encryption”.",
@@ -775,7 +775,7 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials],
-        title: "The connection isn't encrypted, so the password was not sent.",
+        title: "The connection isn't encrypted, so no credentials were sent.",
         steps: &[
             "Use SMTPS on port 465, or a port where the server offers StartTLS (usually 587).",
             "Only on a network you trust completely: tick “Allow credentials without encryption”.",
