@@ -117,9 +117,11 @@ pub struct Evidence<'a> {
     pub downgrade: Option<Downgrade>,
     /// What the server presented.
     pub certificate: Option<&'a Certificate>,
-    /// With [`Cause::TooBig`]: our size and the server's limit, bytes.
+    /// Whether it signed in with an access token instead of a password.
+    pub token: bool,
+    /// The message's size and the server's limit, bytes, where both are known.
     pub sizes: Option<(u64, u64)>,
-    /// The system's own words, where there is no reply: raw evidence, never looked at.
+    /// The system's own words, or what the server said besides the reply: raw evidence, never looked at.
     pub detail: Option<&'a str>,
 }
 
@@ -158,6 +160,10 @@ enum Also {
     /// The reply is 4yz: it may be different later.
     Temporary,
     Provider(Provider),
+    /// It signed in with an access token.
+    Token,
+    /// Both the message's size and the server's limit are known.
+    SizesKnown,
     /// The certificate is for no name at all.
     Nameless,
     /// Protocol SMTP on this port.
@@ -239,6 +245,8 @@ impl Also {
             Self::UpgradeFailed => matches!(evidence.downgrade, Some(Downgrade::Refused | Downgrade::HandshakeFailed)),
             Self::Temporary => evidence.reply.is_some_and(|reply| matches!(reply.code, 400..=499)),
             Self::Provider(provider) => Provider::of(evidence.host) == Some(provider),
+            Self::Token => evidence.token,
+            Self::SizesKnown => evidence.sizes.is_some(),
             Self::Nameless => evidence.certificate.is_some_and(|certificate| certificate.names.is_empty()),
             Self::SmtpOn(ports) => !smtps && ports.contains(&evidence.port),
             Self::SmtpsOn(ports) => smtps && ports.contains(&evidence.port),
@@ -268,7 +276,10 @@ fn change(change: Change, evidence: &Evidence<'_>) -> Option<Fix> {
 /// The raw words it was concluded from.
 fn raw(evidence: &Evidence<'_>) -> Option<String> {
     if let Some(reply) = evidence.reply {
-        return Some(reply.to_string());
+        return Some(match evidence.detail {
+            Some(detail) => format!("{reply}; {detail}"),
+            None => reply.to_string(),
+        });
     }
     let certificate = evidence.certificate.filter(|_| evidence.stage == Stage::Tls).map(|certificate| {
         format!(
@@ -379,6 +390,13 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "control_in_credentials",
+        causes: &[Cause::ControlInCredentials],
+        title: "The username or the password holds an invisible control character, so no sign-in was tried.",
+        steps: &["Enter both again by hand; such a character comes along when copying."],
+        ..ANY
+    },
+    Rule {
         kind: "address_without_domain",
         causes: &[Cause::AddressWithoutDomain],
         title: "The sender or a recipient has no domain, so no server would know where it belongs.",
@@ -394,6 +412,17 @@ const RULES: &[Rule] = &[
             SPELLING,
             "Ask whoever runs the mail server for its exact name.",
             "For a name inside your network: check that this machine asks a DNS server that knows it.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "address_forbidden",
+        causes: &[Cause::AddressForbidden],
+        title: "{host} leads only to addresses that Postroom may not connect to, so nothing was opened.",
+        steps: &[
+            SPELLING,
+            "If the address is right: start Postroom with --allow-network and that address (POSTROOM_ALLOW_NETWORKS).",
+            "If the details say that it is denied: take it out of --deny-network (POSTROOM_DENY_NETWORKS), which wins over allowing.",
         ],
         ..ANY
     },
@@ -731,7 +760,7 @@ const RULES: &[Rule] = &[
         kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials, Cause::AuthNotOffered],
         also: Also::UpgradeFailed,
-        title: "The connection couldn't be encrypted because {downgrade}, so the password was not sent.",
+        title: "The connection couldn't be encrypted because {downgrade}, so no credentials were sent.",
         steps: &[
             "Set StartTLS to “Enabled and required” and test again: then the failure itself is explained.",
             "Or try port 465 with SMTPS.",
@@ -743,7 +772,7 @@ const RULES: &[Rule] = &[
         kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials],
         also: Also::CouldEncrypt,
-        title: "The connection isn't encrypted, so the password was not sent. The server offers StartTLS.",
+        title: "The connection isn't encrypted, so no credentials were sent. The server offers StartTLS.",
         steps: &[
             "Set StartTLS to “Enabled and required”.",
             "Only on a network you trust completely: tick “Allow credentials without encryption”.",
@@ -754,7 +783,7 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "plaintext_credentials",
         causes: &[Cause::PlaintextCredentials],
-        title: "The connection isn't encrypted, so the password was not sent.",
+        title: "The connection isn't encrypted, so no credentials were sent.",
         steps: &[
             "Use SMTPS on port 465, or a port where the server offers StartTLS (usually 587).",
             "Only on a network you trust completely: tick “Allow credentials without encryption”.",
@@ -827,6 +856,16 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "token_not_offered",
+        causes: &[Cause::TokenNotOffered],
+        title: "The server offers sign-in, but none with an access token (XOAUTH2).",
+        steps: &[
+            "Check that this is the provider's submission service, such as smtp.office365.com, port 587.",
+            "Or switch “Azure OAuth enabled” off and use a password.",
+        ],
+        ..ANY
+    },
+    Rule {
         kind: "auth_loop",
         causes: &[Cause::AuthLoop],
         title: "What the server asks during the sign-in doesn't follow the standard.",
@@ -844,6 +883,19 @@ const RULES: &[Rule] = &[
             "For the tenant: Exchange admin center, “Settings”, “Mail flow”, clear “Turn off SMTP AUTH protocol”.",
             "Security defaults and Conditional Access can block it too: look at the sign-in log in Entra.",
             "The change needs up to an hour. It concerns OAuth as well.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "token_refused",
+        stages: &[Stage::Auth],
+        codes: &[535, 534, 501],
+        also: Also::Token,
+        title: "The server refused the access token ({code}).",
+        steps: &[
+            "Check that the username is the mailbox the token was issued for.",
+            "The token needs the permission SMTP.Send for outlook.office.com; tokens for other resources are refused.",
+            "Check that SMTP AUTH is switched on for this mailbox.",
         ],
         ..ANY
     },
@@ -950,6 +1002,13 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "eight_bit_not_offered",
+        causes: &[Cause::EightBitMimeNotOffered],
+        title: "The message has letters outside ASCII as they are, and the server can't take them (no 8BITMIME).",
+        steps: &["Use addresses with ASCII letters only before the @.", "Or a server that offers 8BITMIME."],
+        ..ANY
+    },
+    Rule {
         kind: "too_big",
         causes: &[Cause::TooBig],
         title: "The message has {size} bytes; the server takes {limit} at most.",
@@ -962,6 +1021,15 @@ const RULES: &[Rule] = &[
         enhanced: &["5.2.2", "4.2.2"],
         title: "The recipient's mailbox is full ({code}).",
         steps: &["Test with another recipient.", "The recipient has to make room."],
+        ..ANY
+    },
+    Rule {
+        kind: "too_big",
+        stages: &[Stage::MailFrom, Stage::RcptTo, Stage::Data, Stage::Accepted],
+        codes: &[552, 523],
+        also: Also::SizesKnown,
+        title: "The message is too big for the server ({code}): it has {size} bytes, and the announced limit is {limit}.",
+        steps: &["Send less, or turn on attachments as URL.", "Or ask whoever runs {host} to raise its limit."],
         ..ANY
     },
     Rule {
@@ -1129,6 +1197,7 @@ mod tests {
             starttls_offered: false,
             downgrade: None,
             certificate: None,
+            token: false,
             sizes: None,
             detail: None,
         }
@@ -1278,6 +1347,180 @@ mod tests {
         for part in ["detail", "CN={host}", "mx1.example.com", "CN=Example CA", "2020-01-01", "2021-01-01", &"ab".repeat(32)] {
             assert!(raw.contains(part), "{part} in {raw}");
         }
+    }
+
+    /// What a server may say, or fail to say, and what Postroom makes of it: every row of the table in the file beside this
+    /// one, as people see it. `UPDATE_DIAGNOSES=1 cargo test -p domain` writes the file anew; read the difference.
+    #[test]
+    fn every_row_of_the_table_says_what_the_file_says() {
+        let written: String = rows().into_iter().map(|(row, evidence)| row_text(row, &diagnose(&evidence))).collect();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/diagnosis/table.md");
+        if std::env::var_os("UPDATE_DIAGNOSES").is_some() {
+            std::fs::write(file, format!("{HEAD}{written}")).unwrap();
+        }
+        let kept = std::fs::read_to_string(file).unwrap();
+        for (kept, written) in kept.split("\n## ").skip(1).zip(written.split("\n## ").skip(1)) {
+            assert_eq!(kept.trim(), written.trim());
+        }
+        assert_eq!(kept, format!("{HEAD}{written}"));
+        // No rule speaks that has no row.
+        let spoken: std::collections::BTreeSet<_> = rows().iter().map(|(_, evidence)| rule_of(evidence)).collect();
+        let silent = RULES.iter().enumerate().filter(|(at, _)| !spoken.contains(at)).map(|(_, rule)| rule.kind);
+        assert_eq!(silent.collect::<Vec<_>>(), [""; 0], "rules without a row");
+    }
+
+    const HEAD: &str = "# What a failure means\n\nWritten by the test of `diagnosis.rs`; see there.\n";
+
+    fn rule_of(evidence: &Evidence<'_>) -> usize {
+        RULES.iter().position(|rule| rule.fits(evidence)).unwrap_or(RULES.len())
+    }
+
+    fn row_text(row: &str, found: &Diagnosis) -> String {
+        let mut lines = vec![String::new(), format!("## {row}"), String::new(), format!("`{}`: {}", found.kind, found.title)];
+        lines.push(String::new());
+        lines.extend(found.steps.iter().enumerate().map(|(number, step)| format!("{}. {step}", number + 1)));
+        lines.extend(found.fix.iter().flat_map(|fix| [String::new(), format!("Button: {}", fix.label())]));
+        lines.extend(found.evidence.iter().flat_map(|evidence| [String::new(), format!("Evidence: {evidence}")]));
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    /// The rows: their names, and what is known.
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn rows() -> Vec<(&'static str, Evidence<'static>)> {
+        use Cause as C;
+        use Stage as S;
+        const GOOGLE: &str = "smtp.gmail.com";
+        const MICROSOFT: &str = "smtp.office365.com";
+        const SMTPS: Protocol = Protocol::Smtps;
+        const REQUIRED: Protocol = Protocol::Smtp { starttls: StartTls::EnabledAndRequired, allow_plaintext_credentials: false };
+        const ENABLED: Protocol = Protocol::Smtp { starttls: StartTls::Enabled, allow_plaintext_credentials: false };
+        let on = |port, protocol, stage, cause| Evidence { port, protocol, ..evidence(stage, cause) };
+        let said = |stage, codes: &str| Evidence {
+            reply: Some(Box::leak(Box::new(reply(codes)))),
+            encrypted: true,
+            protocol: REQUIRED,
+            ..evidence(stage, C::Rejected)
+        };
+        let in_clear =
+            |stage, codes: &str| Evidence { encrypted: false, protocol: SMTP, starttls_offered: true, ..said(stage, codes) };
+        let at = |host, evidence| Evidence { host, ..evidence };
+        let offers = |evidence| Evidence { starttls_offered: true, ..evidence };
+        let unexpected = |stage, codes: &str| Evidence { cause: C::Unexpected, ..said(stage, codes) };
+        let certificate: &Certificate = Box::leak(Box::new(Certificate {
+            subject: "CN=mx.example.net".into(),
+            names: vec!["*.example.net".into(), "mx.example.net".into()],
+            issuer: "CN=Example CA".into(),
+            not_before: "2020-01-01T00:00:00Z".into(),
+            not_after: "2021-01-01T00:00:00Z".into(),
+            sha256: "ab".repeat(32),
+            self_signed: false,
+        }));
+        let nameless: &Certificate = Box::leak(Box::new(Certificate { names: vec![], ..certificate.clone() }));
+        let tls = |cause| Evidence {
+            certificate: Some(certificate),
+            detail: Some("the system's own words"),
+            protocol: REQUIRED,
+            ..evidence(S::Tls, cause)
+        };
+        vec![
+            ("The name does not resolve", on(587, SMTP, S::Resolve, C::NameNotFound)),
+            ("No DNS server answers", on(587, SMTP, S::Resolve, C::Timeout)),
+            (
+                "Every address is forbidden",
+                Evidence { detail: Some("169.254.0.1 (link-local)"), ..on(587, SMTP, S::Resolve, C::AddressForbidden) },
+            ),
+            ("Connection refused", on(587, SMTP, S::Connect, C::ConnectionRefused)),
+            ("Time-out at connect", on(587, SMTP, S::Connect, C::Timeout)),
+            ("Time-out at connect on port 25", on(25, SMTP, S::Connect, C::Timeout)),
+            ("No route", on(587, SMTP, S::Connect, C::Unreachable)),
+            ("Time-out at the greeting on 465 with SMTP", on(465, SMTP, S::Greeting, C::Timeout)),
+            ("Garbage at the greeting on 465 with SMTP", on(465, SMTP, S::Greeting, C::Malformed)),
+            ("TLS at the greeting with SMTP", on(2465, SMTP, S::Greeting, C::TlsInPlaintext)),
+            ("SMTP greeting on SMTPS", on(587, SMTPS, S::Tls, C::PlaintextInTls)),
+            ("Silence on SMTPS at a port that speaks first in clear", on(587, SMTPS, S::Tls, C::Timeout)),
+            ("No greeting", on(587, SMTP, S::Greeting, C::Timeout)),
+            ("No SMTP server", on(587, SMTP, S::Greeting, C::Malformed)),
+            ("Turned away", said(S::Greeting, "554 5.7.1")),
+            ("STARTTLS not offered, required", on(25, REQUIRED, S::Starttls, C::StarttlsNotOffered)),
+            ("STARTTLS refused", said(S::Starttls, "454 4.7.0")),
+            ("Injected after STARTTLS", on(587, REQUIRED, S::Starttls, C::Injected)),
+            ("Unknown issuer", tls(C::UnknownIssuer)),
+            ("Self-signed", tls(C::SelfSigned)),
+            ("Expired", tls(C::Expired)),
+            ("Not yet valid", tls(C::NotYetValid)),
+            ("Wrong name", tls(C::WrongName)),
+            ("No name", Evidence { certificate: Some(nameless), ..tls(C::WrongName) }),
+            ("Bad certificate", tls(C::BadCertificate)),
+            ("No trusted authorities", tls(C::NoTrustedRoots)),
+            ("Client certificate wanted", tls(C::ClientCertificateWanted)),
+            ("No common TLS", on(587, REQUIRED, S::Tls, C::NoCommonProtocol)),
+            ("Handshake broken off", on(587, REQUIRED, S::Tls, C::HandshakeBroken)),
+            ("Garbage instead of a handshake", on(587, REQUIRED, S::Tls, C::HandshakeGarbage)),
+            ("Handshake too slow", on(465, SMTPS, S::Tls, C::Timeout)),
+            ("530 5.7.0 before the sign-in, in clear", in_clear(S::Auth, "530 5.7.0")),
+            ("530 5.7.0 at the sender, in clear", in_clear(S::MailFrom, "530 5.7.0")),
+            ("530 5.7.0, encrypted", said(S::MailFrom, "530 5.7.0")),
+            ("538, in clear", in_clear(S::Auth, "538 5.7.11")),
+            ("538, encrypted", said(S::Auth, "538 5.7.11")),
+            ("AUTH offered only after STARTTLS", offers(on(587, SMTP, S::Auth, C::AuthNotOffered))),
+            ("AUTH not offered", on(25, SMTP, S::Auth, C::AuthNotOffered)),
+            ("AUTH not offered by Microsoft", at(MICROSOFT, on(25, SMTP, S::Auth, C::AuthNotOffered))),
+            ("Credentials in clear, STARTTLS offered", offers(on(587, SMTP, S::Auth, C::PlaintextCredentials))),
+            ("Credentials in clear, STARTTLS not offered", on(25, SMTP, S::Auth, C::PlaintextCredentials)),
+            (
+                "Credentials in clear, STARTTLS failed",
+                Evidence { downgrade: Some(Downgrade::Refused), ..on(587, ENABLED, S::Auth, C::PlaintextCredentials) },
+            ),
+            ("No common mechanism", on(587, REQUIRED, S::Auth, C::NoCommonMechanism)),
+            ("XOAUTH2 not offered", on(587, REQUIRED, S::Auth, C::TokenNotOffered)),
+            ("The sign-in asks for ever", on(587, REQUIRED, S::Auth, C::AuthLoop)),
+            ("535 5.7.8", said(S::Auth, "535 5.7.8")),
+            ("535 5.7.8 of Google", at(GOOGLE, said(S::Auth, "535 5.7.8"))),
+            ("534 5.7.9", said(S::Auth, "534 5.7.9")),
+            ("535 5.7.139", at(MICROSOFT, said(S::Auth, "535 5.7.139"))),
+            ("535 5.7.3 of Microsoft", at(MICROSOFT, said(S::Auth, "535 5.7.3"))),
+            (
+                "535 5.7.3 to a token",
+                Evidence { token: true, detail: Some(r#"{"status":"401"}"#), ..at(MICROSOFT, said(S::Auth, "535 5.7.3")) },
+            ),
+            ("550 5.7.30", at(MICROSOFT, said(S::Auth, "550 5.7.30"))),
+            ("534", said(S::Auth, "534")),
+            ("432", said(S::Auth, "432 4.7.12")),
+            ("454 at the sign-in", said(S::Auth, "454 4.7.0")),
+            ("550 5.7.60 at the sender", at(MICROSOFT, said(S::MailFrom, "550 5.7.60"))),
+            ("553 5.7.1 at the sender", said(S::MailFrom, "553 5.7.1")),
+            ("554 5.2.252 after DATA", at(MICROSOFT, said(S::Accepted, "554 5.2.252"))),
+            ("550 at the sender", said(S::MailFrom, "550")),
+            ("550 5.7.1 at the recipient", said(S::RcptTo, "550 5.7.1")),
+            ("550 5.1.1 at the recipient", said(S::RcptTo, "550 5.1.1")),
+            ("452 4.2.2", said(S::RcptTo, "452 4.2.2")),
+            ("451 4.7.1", said(S::RcptTo, "451 4.7.1")),
+            ("450", said(S::RcptTo, "450 4.2.0")),
+            ("SIZE", Evidence { sizes: Some((2_000, 1_000)), ..evidence(S::MailFrom, C::TooBig) }),
+            ("552 5.3.4, both sizes known", Evidence { sizes: Some((2_000, 9_000)), ..said(S::MailFrom, "552 5.3.4") }),
+            ("552 5.3.4", said(S::Accepted, "552 5.3.4")),
+            ("SMTPUTF8 needed", evidence(S::MailFrom, C::Smtputf8NotOffered)),
+            ("8BITMIME needed", evidence(S::MailFrom, C::EightBitMimeNotOffered)),
+            ("550 after the final dot", said(S::Accepted, "550 5.7.26")),
+            ("No reply to the final dot", on(587, REQUIRED, S::Accepted, C::Closed)),
+            ("421", said(S::Greeting, "421 4.3.2")),
+            ("421 after the final dot", said(S::Accepted, "421 4.7.0")),
+            ("The whole run took too long", evidence(S::RcptTo, C::Deadline)),
+            ("A reply that does not fit", unexpected(S::Data, "250 2.0.0")),
+            ("No SMTP any more", evidence(S::MailFrom, C::Malformed)),
+            ("Half a reply", evidence(S::MailFrom, C::Unfinished)),
+            ("No reply", evidence(S::MailFrom, C::Timeout)),
+            ("Closed", evidence(S::MailFrom, C::Closed)),
+            ("An unknown 4yz", said(S::Data, "432 4.9.9")),
+            ("An unknown 5yz", said(S::Data, "599 5.9.9")),
+            ("Azure OAuth", evidence(S::Resolve, C::AzureOauthUnsupported)),
+            ("Fax", evidence(S::Resolve, C::FaxUnsupported)),
+            ("Attachments as URL", evidence(S::Resolve, C::LinksUnsupported)),
+            ("No password", evidence(S::Resolve, C::NoPassword)),
+            ("A control character in the credentials", evidence(S::Resolve, C::ControlInCredentials)),
+            ("A bare name", evidence(S::Resolve, C::AddressWithoutDomain)),
+        ]
     }
 
     #[test]

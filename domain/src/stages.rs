@@ -83,11 +83,11 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
             }
             What::Passed { stage, detail } => {
                 if let Some(row) = rows.iter_mut().rfind(|row| row.stage == *stage) {
-                    row.detail.clone_from(detail);
                     row.ended = Some(now);
                     // A warning stays one.
                     if row.mark == Mark::Running {
                         row.mark = Mark::Passed;
+                        row.detail.clone_from(detail);
                     }
                 }
             }

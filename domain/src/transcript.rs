@@ -300,11 +300,15 @@ pub enum Cause {
     LinksUnsupported,
     /// The entry signs in with a password and none is stored.
     NoPassword,
+    /// The username, password or token holds a control character, which would end or change what is said.
+    ControlInCredentials,
     /// An address is a bare local name: it can't be sent from or to.
     AddressWithoutDomain,
 
     /// The name has no address.
     NameNotFound,
+    /// Every address it leads to is one that Postroom does not connect to.
+    AddressForbidden,
     /// The machine answered that nothing listens there.
     ConnectionRefused,
     /// There is no way to the machine.
@@ -364,8 +368,10 @@ pub enum Cause {
 
     /// The server offers no sign-in.
     AuthNotOffered,
-    /// It offers none that we know.
+    /// It offers none with a password that we know.
     NoCommonMechanism,
+    /// It offers none with an access token (XOAUTH2).
+    TokenNotOffered,
     /// Signing in would send the credentials in clear, which the entry does not allow.
     PlaintextCredentials,
     /// The sign-in asks for more and more.
@@ -376,8 +382,41 @@ pub enum Cause {
 
     /// An address needs SMTPUTF8 (RFC 6531), which the server does not offer.
     Smtputf8NotOffered,
+    /// The message has bytes beyond ASCII and the server does not offer 8BITMIME (RFC 6152).
+    EightBitMimeNotOffered,
     /// The message is bigger than the server takes (RFC 1870).
     TooBig,
+}
+
+/// Why an address is not connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// Whoever runs Postroom denied its network.
+    Denied,
+    /// It belongs to a cloud's own services, which tell secrets to whoever asks.
+    Metadata,
+    /// It only means something on one cable (RFC 3927, RFC 4291 section 2.5.6).
+    LinkLocal,
+    /// It means many machines.
+    Multicast,
+    /// It means no machine, or this one.
+    Unspecified,
+    /// It means all machines.
+    Broadcast,
+}
+
+impl Forbidden {
+    /// For people, after the address.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Denied => "denied by --deny-network",
+            Self::Metadata => "a cloud's own services",
+            Self::LinkLocal => "link-local",
+            Self::Multicast => "multicast",
+            Self::Unspecified => "unspecified",
+            Self::Broadcast => "broadcast",
+        }
+    }
 }
 
 impl Cause {
@@ -389,6 +428,7 @@ impl Cause {
                 | Self::FaxUnsupported
                 | Self::LinksUnsupported
                 | Self::NoPassword
+                | Self::ControlInCredentials
                 | Self::AddressWithoutDomain
         )
     }
@@ -460,7 +500,8 @@ fn last_reply_refuses(events: &[Event]) -> bool {
         What::Received { stage: Stage::Accepted, line, .. } => Some(line.as_bytes()),
         _ => None,
     });
-    matches!(last, Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9'] | [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b' ', ..]))
+    let Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9', rest @ ..]) = last else { return false };
+    matches!(rest, [] | [b' ', ..])
 }
 
 /// What protected the connection of the last events.

@@ -1,11 +1,13 @@
 //! Every label, help and sentence about fields and problems, in one place. Nothing ever matches on them.
 
+use std::net::IpAddr;
+
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
 use crate::run::{MAX_RUNS, Standing};
 use crate::smtp_server::{ServerDraft, StartTls};
-use crate::transcript::Outcome;
+use crate::transcript::{Forbidden, Outcome};
 
 /// The label on the page.
 pub const fn label(field: Field) -> &'static str {
@@ -262,6 +264,16 @@ fn host_error(error: &HostError) -> String {
         HostError::NotAnIpv6 { text } => format!("“{text}” isn't an IPv6 address. It looks like 2001:db8::25."),
         HostError::Name(error) => format!("{error}."),
     }
+}
+
+/// That a name leads to addresses that were left out, as a sentence of a transcript.
+pub fn addresses_left_out(left_out: &[(IpAddr, Forbidden)]) -> String {
+    format!("Postroom doesn't connect to {}.", forbidden_addresses(left_out))
+}
+
+/// Addresses and why they are not connected to: `169.254.0.1 (link-local), …`.
+pub fn forbidden_addresses(forbidden: &[(IpAddr, Forbidden)]) -> String {
+    forbidden.iter().map(|(ip, why)| format!("{ip} ({})", why.words())).collect::<Vec<_>>().join(", ")
 }
 
 /// What happened, what was not done, and what to do.

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::mailer::{List, NetworkPolicy};
+
 /// Exit code for usage or configuration that can't work (as swaks has it).
 const USAGE: u8 = 1;
 
@@ -51,6 +53,34 @@ struct ServeArgs {
         value_name = "URL"
     )]
     public_url: Option<String>,
+    #[command(flatten)]
+    networks: NetworkArgs,
+}
+
+/// Where mail servers may be. Both are read by hand: a wrong one is to be told in a sentence of ours.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where mail servers may be")]
+struct NetworkArgs {
+    /// Also connect to mail servers here, although the defaults forbid it: link-local, multicast, unspecified and broadcast
+    /// addresses, and those of clouds' own services. Several: repeat it, or separate them by commas
+    #[arg(long = "allow-network", env = "POSTROOM_ALLOW_NETWORKS", value_name = "CIDR", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// Never connect to mail servers here, such as 10.0.0.0/8; wins over whatever is allowed
+    #[arg(long = "deny-network", env = "POSTROOM_DENY_NETWORKS", value_name = "CIDR", value_delimiter = ',')]
+    deny: Vec<String>,
+}
+
+impl NetworkArgs {
+    /// What they mean, or the sentence that says what is wrong.
+    fn policy(&self) -> Result<NetworkPolicy, String> {
+        NetworkPolicy::parse(&self.allow, &self.deny).map_err(|error| {
+            let option = match error.list {
+                List::Allow => "--allow-network (POSTROOM_ALLOW_NETWORKS)",
+                List::Deny => "--deny-network (POSTROOM_DENY_NETWORKS)",
+            };
+            format!("{option}: {error}")
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +103,8 @@ struct SendTestArgs {
     /// Authorities to trust besides the system's for this run (PEM)
     #[arg(long, env = "POSTROOM_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    #[command(flatten)]
+    networks: NetworkArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,4 +146,20 @@ fn fail(sentence: &str, code: u8) -> ExitCode {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "postroom: {sentence}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_options_of_serving_and_testing_and_a_bad_one_names_its_option() {
+        let serve = Cli::try_parse_from(["postroom", "--deny-network", "10.0.0.0/8", "--deny-network", "fd00::/8,::1"]).unwrap();
+        assert_eq!(serve.serve.networks.deny, ["10.0.0.0/8", "fd00::/8", "::1"]);
+        assert!(serve.serve.networks.policy().is_ok());
+        let test = Cli::try_parse_from(["postroom", "send-test", "--allow-network", "169.254.0.0/33"]).unwrap();
+        let Some(Command::SendTest(test)) = test.command else { panic!("another command") };
+        let sentence = test.networks.policy().unwrap_err();
+        assert!(sentence.starts_with("--allow-network") && sentence.contains("169.254.0.0/33"), "{sentence}");
+    }
 }

@@ -8,7 +8,10 @@ mod auth;
 mod certificate;
 mod compose;
 mod connect;
+mod lines;
+mod policy;
 mod record;
+mod redact;
 mod reply;
 mod session;
 mod stream;
@@ -23,6 +26,7 @@ pub use domain::smtp_server::{Envelope, Mode};
 use domain::transcript::{Event, Finished};
 
 pub use connect::{Resolver, SystemResolver};
+pub use policy::{BadNetwork, List, NetworkPolicy};
 pub use session::Channel;
 pub use tls::BadRoots;
 
@@ -34,7 +38,7 @@ use crate::ports::{Clock, Random, SystemClock, SystemRandom};
 /// # async fn example(server: domain::smtp_server::SmtpServer) {
 /// use server::mailer::{Mailer, Mode, TestRun};
 /// let mailer = Mailer::system(None).expect("no extra roots, nothing to fail");
-/// let run = TestRun { server, password: None, mode: Mode::Check(None) };
+/// let run = TestRun { server, credential: None, mode: Mode::Check(None) };
 /// let finished = mailer.run(run, &mut |event| println!("{event:?}")).await;
 /// # }
 /// ```
@@ -43,6 +47,7 @@ pub struct Mailer {
     resolver: Arc<dyn Resolver>,
     clock: Arc<dyn Clock + Send + Sync>,
     random: Arc<dyn Random + Send + Sync>,
+    policy: NetworkPolicy,
     ehlo_name: Option<String>,
     session_deadline: SessionDeadline,
 }
@@ -72,10 +77,45 @@ impl SessionDeadline {
 pub struct TestRun {
     /// The entry, saved or not.
     pub server: SmtpServer,
-    /// Its password. Without one, an entry that signs in with a password fails before anything is opened.
-    pub password: Option<Secret>,
+    /// What it signs in with. Without one, an entry that signs in with a password fails before anything is opened.
+    pub credential: Option<Credential>,
     /// How far it goes.
     pub mode: Mode,
+}
+
+/// What proves to a server who we are.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A password: PLAIN, LOGIN or CRAM-MD5.
+    Password(Secret),
+    /// An OAuth access token: XOAUTH2.
+    AccessToken(Secret),
+}
+
+impl Credential {
+    fn secret(&self) -> &Secret {
+        match self {
+            Self::Password(secret) | Self::AccessToken(secret) => secret,
+        }
+    }
+}
+
+/// A secret alone is a password.
+impl From<Secret> for Credential {
+    fn from(password: Secret) -> Self {
+        Self::Password(password)
+    }
+}
+
+impl TestRun {
+    /// What tells of this run, without what must not be told.
+    fn recorder<'s>(&self, sink: &'s mut (dyn FnMut(Event) + Send)) -> record::Recorder<'s> {
+        let mut record = record::Recorder::new(sink);
+        if let Some(credential) = &self.credential {
+            record.hide(credential.secret().expose().as_bytes());
+        }
+        record
+    }
 }
 
 impl Mailer {
@@ -99,13 +139,21 @@ impl Mailer {
         random: Arc<dyn Random + Send + Sync>,
     ) -> Result<Self, BadRoots> {
         let trust = tls::Trust::new(extra_roots, clock.clone())?;
-        Ok(Self { trust, resolver, clock, random, ehlo_name: None, session_deadline: SessionDeadline::STANDARD })
+        let policy = NetworkPolicy::default();
+        Ok(Self { trust, resolver, clock, random, policy, ehlo_name: None, session_deadline: SessionDeadline::STANDARD })
     }
 
     /// Introduces itself as `name` instead of the machine's own name or address.
     #[must_use]
     pub fn with_ehlo_name(mut self, name: impl Into<String>) -> Self {
         self.ehlo_name = Some(name.into());
+        self
+    }
+
+    /// Connects only where `policy` allows it, instead of where [`NetworkPolicy::default`] does.
+    #[must_use]
+    pub fn with_network_policy(mut self, policy: NetworkPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -130,7 +178,7 @@ impl Mailer {
         sink: &mut (dyn FnMut(Event) + Send),
         cancelled: impl Future<Output = ()> + Send,
     ) -> Finished {
-        let mut record = record::Recorder::new(sink, run.password.as_ref(), run.server.username());
+        let mut record = run.recorder(sink);
         let finished = session::Session::new(self, &run, &mut record).run(cancelled).await;
         record.finish(finished.clone());
         finished

@@ -26,8 +26,12 @@ pub(super) fn run(args: &SendTestArgs) -> ExitCode {
         Err(error) => return refuse(args.format, &error),
     };
     let host = plan.server.host.to_string();
+    let policy = match args.networks.policy() {
+        Ok(policy) => policy,
+        Err(sentence) => return refuse(args.format, &usage_error(sentence)),
+    };
     let mailer = match mailer(args.ca.as_deref()) {
-        Ok(mailer) => mailer,
+        Ok(mailer) => mailer.with_network_policy(policy),
         Err(sentence) => return refuse(args.format, &usage_error(sentence)),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -85,7 +89,7 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
                 domain::secret::SecretChange::Set(secret) => Some(secret),
                 _ => None,
             };
-            Ok(TestRun { server: checked.server, password, mode })
+            Ok(TestRun { server: checked.server, credential: password.map(Into::into), mode })
         }
         (checked, mode) => {
             let mut errors = checked.err().unwrap_or_default();
@@ -147,6 +151,9 @@ fn text(out: &mut impl Write, event: &Event, host: &str) -> std::io::Result<()> 
             writeln!(out, "\n{}", headline(finished, host))?;
             for (number, step) in finished.diagnosis.iter().flat_map(|d| &d.steps).enumerate() {
                 writeln!(out, "  {}. {step}", number + 1)?;
+            }
+            if let Some(evidence) = finished.diagnosis.as_ref().and_then(|d| d.evidence.as_ref()) {
+                writeln!(out, "  Details: {evidence}")?;
             }
             out.flush()
         }

@@ -14,7 +14,7 @@ use super::{ServeArgs, USAGE, fail};
 use crate::backend::Local;
 use crate::data_dir::DataDir;
 use crate::entries::Entries;
-use crate::mailer::Mailer;
+use crate::mailer::{Mailer, NetworkPolicy};
 use crate::ports::{SystemClock, SystemRandom};
 use crate::web::{Hosts, Web, router, serve};
 
@@ -38,16 +38,20 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(public) => public,
         Err(sentence) => return fail(&sentence, USAGE),
     };
+    let policy = match args.networks.policy() {
+        Ok(policy) => policy,
+        Err(sentence) => return fail(&sentence, USAGE),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The system gives no threads ({error}). Stop other programs, then try again."), USAGE),
     };
-    let code = runtime.block_on(start(args, addr, Hosts::new(public.as_deref())));
+    let code = runtime.block_on(start(args, addr, Hosts::new(public.as_deref()), policy));
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts) -> ExitCode {
+async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: NetworkPolicy) -> ExitCode {
     let listener = match TcpListener::bind(addr).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -61,7 +65,7 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts) -> ExitCode {
         Err(error) => return fail(&error.to_string(), error.exit_code()),
     };
     let mailer = match Mailer::system(None) {
-        Ok(mailer) => mailer,
+        Ok(mailer) => mailer.with_network_policy(policy),
         Err(error) => return fail(&error.to_string(), USAGE),
     };
     let purge = tokio::spawn(purge(Arc::clone(&entries)));

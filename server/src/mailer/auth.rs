@@ -1,4 +1,4 @@
-//! Signing in with a password (RFC 4954): which mechanism, and what each one says.
+//! Signing in with a password or an access token (RFC 4954): which mechanism, and what each one says.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,9 @@ use domain::secret::Secret;
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
-/// The mechanisms with a password that we know.
+use super::Credential;
+
+/// The mechanisms that we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mechanism {
     /// RFC 4616.
@@ -15,6 +17,8 @@ pub(super) enum Mechanism {
     Login,
     /// RFC 2195: the password itself stays here.
     CramMd5,
+    /// Google's and Microsoft's, with an access token.
+    Xoauth2,
 }
 
 impl Mechanism {
@@ -23,14 +27,19 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::CramMd5 => "CRAM-MD5",
+            Self::Xoauth2 => "XOAUTH2",
         }
     }
 
-    /// Those that the server offers (in upper case), in the order in which they are tried: in clear the one first that
-    /// keeps the password, else the one that most servers do well.
-    pub(super) fn among(offered: &[String], encrypted: bool) -> Vec<Self> {
-        let order = if encrypted { [Self::Plain, Self::Login, Self::CramMd5] } else { [Self::CramMd5, Self::Plain, Self::Login] };
-        order.into_iter().filter(|mechanism| offered.iter().any(|name| name == mechanism.name())).collect()
+    /// Those that the server offers (in upper case) and `credential` fits, in the order in which they are tried: in clear
+    /// the one first that keeps the password, else the one that most servers do well.
+    pub(super) fn among(offered: &[String], encrypted: bool, credential: &Credential) -> Vec<Self> {
+        let order: &[Self] = match credential {
+            Credential::AccessToken(_) => &[Self::Xoauth2],
+            Credential::Password(_) if encrypted => &[Self::Plain, Self::Login, Self::CramMd5],
+            Credential::Password(_) => &[Self::CramMd5, Self::Plain, Self::Login],
+        };
+        order.iter().copied().filter(|mechanism| offered.iter().any(|name| name == mechanism.name())).collect()
     }
 }
 
@@ -38,62 +47,89 @@ impl Mechanism {
 pub(super) struct Said {
     pub(super) line: Zeroizing<String>,
     pub(super) shown: &'static str,
+    /// What must not be seen of it, should the server repeat it.
+    pub(super) secrets: Vec<Zeroizing<String>>,
+}
+
+impl Said {
+    fn plainly(line: &'static str) -> Self {
+        Self { line: Zeroizing::new(line.to_owned()), shown: line, secrets: Vec::new() }
+    }
 }
 
 /// One sign-in: what we say first, and what to each challenge.
 pub(super) struct SignIn<'a> {
     mechanism: Mechanism,
     username: &'a str,
-    password: &'a Secret,
+    secret: &'a Secret,
     answered: usize,
+    reason: Option<Vec<u8>>,
 }
 
 /// The most bytes of a command line (RFC 5321 section 4.5.3.1.4), its end not counted.
 const MAX_COMMAND: usize = 510;
 
 impl<'a> SignIn<'a> {
-    pub(super) const fn new(mechanism: Mechanism, username: &'a str, password: &'a Secret) -> Self {
-        Self { mechanism, username, password, answered: 0 }
+    pub(super) const fn new(mechanism: Mechanism, username: &'a str, secret: &'a Secret) -> Self {
+        Self { mechanism, username, secret, answered: 0, reason: None }
     }
 
-    /// The command.
+    /// The command; with what the mechanism says first, where it says something first and the line has room for it.
     pub(super) fn begin(&mut self) -> Said {
-        if self.mechanism == Mechanism::Plain {
-            let inline = Zeroizing::new(format!("AUTH PLAIN {}", *self.plain()));
-            if inline.len() <= MAX_COMMAND {
-                self.answered = 1;
-                return Said { line: inline, shown: "AUTH PLAIN [credentials]" };
-            }
-        }
-        let shown = match self.mechanism {
-            Mechanism::Plain => "AUTH PLAIN",
-            Mechanism::Login => "AUTH LOGIN",
-            Mechanism::CramMd5 => "AUTH CRAM-MD5",
+        let (bare, inline, payload) = match self.mechanism {
+            Mechanism::Login => return Said::plainly("AUTH LOGIN"),
+            Mechanism::CramMd5 => return Said::plainly("AUTH CRAM-MD5"),
+            Mechanism::Plain => ("AUTH PLAIN", "AUTH PLAIN [credentials]", self.plain()),
+            Mechanism::Xoauth2 => ("AUTH XOAUTH2", "AUTH XOAUTH2 [token]", self.bearer()),
         };
-        Said { line: Zeroizing::new(shown.to_owned()), shown }
+        let line = Zeroizing::new(format!("{bare} {}", *encode(payload.as_bytes())));
+        if line.len() > MAX_COMMAND {
+            return Said::plainly(bare);
+        }
+        self.answered = 1;
+        Said { line, shown: inline, secrets: vec![payload] }
     }
 
     /// What to say to the text of a 334 reply; `None` where there is nothing more to say.
     pub(super) fn answer(&mut self, challenge: &str) -> Option<Said> {
         self.answered += 1;
-        let (line, shown) = match (self.mechanism, self.answered) {
+        let (payload, shown) = match (self.mechanism, self.answered) {
             (Mechanism::Plain, 1) => (self.plain(), "[credentials]"),
-            (Mechanism::Login, 1) => (encode(self.username.as_bytes()), "[username]"),
-            (Mechanism::Login, 2) => (encode(self.password.expose().as_bytes()), "[password]"),
+            (Mechanism::Xoauth2, 1) => (self.bearer(), "[token]"),
+            // The token was refused; an empty line asks for the reply that says so.
+            (Mechanism::Xoauth2, 2) => {
+                self.reason = Some(STANDARD.decode(challenge.trim()).unwrap_or_else(|_| challenge.into()));
+                return Some(Said::plainly(""));
+            }
+            (Mechanism::Login, 1) => (Zeroizing::new(self.username.to_owned()), "[username]"),
+            (Mechanism::Login, 2) => (Zeroizing::new(self.secret.expose().to_owned()), "[password]"),
             (Mechanism::CramMd5, 1) => {
                 let challenge = STANDARD.decode(challenge.trim()).ok()?;
-                let digest = hmac_md5(self.password.expose().as_bytes(), &challenge);
+                let digest = hmac_md5(self.secret.expose().as_bytes(), &challenge);
                 let hex = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|n| char::from_digit(n.into(), 16));
-                let answer = Zeroizing::new(format!("{} {}", self.username, hex.collect::<String>()));
-                (encode(answer.as_bytes()), "[response]")
+                let digest = Zeroizing::new(hex.collect::<String>());
+                let payload = Zeroizing::new(format!("{} {}", self.username, *digest));
+                // Whoever has digest and challenge can try passwords until one fits.
+                return Some(Said { line: encode(payload.as_bytes()), shown: "[response]", secrets: vec![digest, payload] });
             }
             _ => return None,
         };
-        Some(Said { line, shown })
+        // The username is shown elsewhere; hiding it here would tear holes into lines that name it.
+        let secrets = if shown == "[username]" { Vec::new() } else { vec![payload.clone()] };
+        Some(Said { line: encode(payload.as_bytes()), shown, secrets })
+    }
+
+    /// What the server gave as reason besides its reply: with XOAUTH2, JSON.
+    pub(super) fn reason(&self) -> Option<&[u8]> {
+        self.reason.as_deref()
     }
 
     fn plain(&self) -> Zeroizing<String> {
-        encode(Zeroizing::new(format!("\0{}\0{}", self.username, self.password.expose())).as_bytes())
+        Zeroizing::new(format!("\0{}\0{}", self.username, self.secret.expose()))
+    }
+
+    fn bearer(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("user={}\u{1}auth=Bearer {}\u{1}\u{1}", self.username, self.secret.expose()))
     }
 }
 
@@ -150,6 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn xoauth2_says_the_token_once_and_then_listens() {
+        let token = Secret::new("fake-token".into());
+        let mut xoauth2 = SignIn::new(Mechanism::Xoauth2, "anna@example.com", &token);
+        let first = xoauth2.begin();
+        // As Microsoft and Google document it.
+        let expected = "user=anna@example.com\u{1}auth=Bearer fake-token\u{1}\u{1}";
+        assert_eq!(STANDARD.decode(first.line.strip_prefix("AUTH XOAUTH2 ").unwrap()).unwrap(), expected.as_bytes());
+        assert_eq!((first.shown, first.secrets[0].as_str()), ("AUTH XOAUTH2 [token]", expected));
+        assert!(xoauth2.reason().is_none());
+        let empty = xoauth2.answer(&STANDARD.encode(r#"{"status":"401"}"#)).unwrap();
+        assert_eq!((empty.line.as_str(), empty.shown), ("", ""));
+        assert_eq!(xoauth2.reason(), Some(br#"{"status":"401"}"#.as_slice()));
+        assert!(xoauth2.answer("more").is_none());
+
+        let long = Secret::new("x".repeat(2_000));
+        let mut xoauth2 = SignIn::new(Mechanism::Xoauth2, "anna@example.com", &long);
+        assert_eq!(*xoauth2.begin().line, "AUTH XOAUTH2");
+        assert!(STANDARD.decode(&*xoauth2.answer("").unwrap().line).unwrap().len() > 2_000);
+        assert_eq!(*xoauth2.answer("not base64").unwrap().line, "");
+        assert_eq!(xoauth2.reason(), Some(b"not base64".as_slice()));
+    }
+
+    #[test]
     fn hmac_md5_as_in_rfc_2202() {
         let hex = |digest: [u8; 16]| digest.map(|byte| format!("{byte:02x}")).concat();
         assert_eq!(hex(hmac_md5(b"Jefe", b"what do ya want for nothing?")), "750c783e6ab0b503eaa86e310a5db738");
@@ -170,8 +229,12 @@ mod tests {
     fn the_order_depends_on_encryption_and_the_unknown_is_left_out() {
         let offered = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
         let all = offered(&["XOAUTH2", "LOGIN", "CRAM-MD5", "PLAIN"]);
-        assert_eq!(Mechanism::among(&all, true), [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5]);
-        assert_eq!(Mechanism::among(&all, false)[0], Mechanism::CramMd5);
-        assert_eq!(Mechanism::among(&offered(&["XOAUTH2"]), true), []);
+        let password = Credential::Password(Secret::default());
+        let token = Credential::AccessToken(Secret::default());
+        assert_eq!(Mechanism::among(&all, true, &token), [Mechanism::Xoauth2]);
+        assert_eq!(Mechanism::among(&offered(&["PLAIN"]), true, &token), []);
+        assert_eq!(Mechanism::among(&all, true, &password), [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5]);
+        assert_eq!(Mechanism::among(&all, false, &password)[0], Mechanism::CramMd5);
+        assert_eq!(Mechanism::among(&offered(&["XOAUTH2"]), true, &password), []);
     }
 }

@@ -157,7 +157,7 @@ fn text(tag: u8, bytes: &[u8]) -> String {
         0x14 => bytes.iter().map(|&byte| char::from(byte)).collect(),
         _ => String::from_utf8_lossy(bytes).into_owned(),
     };
-    text.chars().map(|c| if c.is_control() || super::record::is_invisible(c) { '?' } else { c }).take(MAX_TEXT).collect()
+    text.chars().map(|c| if c.is_control() || super::redact::is_invisible(c) { '?' } else { c }).take(MAX_TEXT).collect()
 }
 
 /// `UTCTime` (`YYMMDDHHMMSSZ`, RFC 5280: 50 and more is 19YY) and `GeneralizedTime` (`YYYYMMDDHHMMSSZ`) as RFC 3339.

@@ -1,6 +1,7 @@
 //! From a name to a connected socket: look-up, then the addresses in turn, each given a head start before the next one
 //! is tried beside it ("happy eyeballs", RFC 8305).
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -35,19 +36,19 @@ impl Resolver for SystemResolver {
 }
 
 /// The most addresses that are tried.
-const MAX_ADDRESSES: usize = 16;
+pub(super) const MAX_ADDRESSES: usize = 16;
 /// The head start of an address over the next one (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// In the order in which they are tried: the families take turns, the resolver's first choice goes first.
 pub(super) fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
-    let (mut a, mut b): (Vec<IpAddr>, Vec<IpAddr>) = addresses.iter().partition(|ip| ip.is_ipv6() == first_is_v6);
-    a.dedup();
-    b.dedup();
+    let mut seen = HashSet::new();
+    let (a, b): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.iter().filter(|ip| seen.insert(**ip)).partition(|ip| ip.is_ipv6() == first_is_v6);
     let (mut a, mut b) = (a.into_iter(), b.into_iter());
     let mut all = Vec::new();
-    while all.len() < MAX_ADDRESSES {
+    loop {
         let before = all.len();
         all.extend(a.next());
         all.extend(b.next());
@@ -55,53 +56,91 @@ pub(super) fn in_turn(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
             break;
         }
     }
-    all.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+    all.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, port)).collect()
 }
 
-/// Connects to the first of `addresses` that answers.
-pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Trouble> {
-    let attempt = |address: SocketAddr| async move { (address, TcpStream::connect(address).await) };
+/// The addresses that were tried, in order, and what became of each.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(Vec<(SocketAddr, Fate)>);
+
+#[derive(Debug)]
+enum Fate {
+    Waiting,
+    Failed(io::Error),
+    Connected,
+}
+
+impl Attempts {
+    /// What became of them, in the system's words: raw evidence.
+    pub(super) fn words(&self) -> String {
+        let words = self.0.iter().map(|(address, fate)| match fate {
+            Fate::Waiting => format!("{address}: no answer"),
+            Fate::Failed(error) => format!("{address}: {error}"),
+            Fate::Connected => format!("{address}: connected"),
+        });
+        words.collect::<Vec<_>>().join("; ")
+    }
+
+    /// What to know once one of them answered: which one, and what became of those that were tried besides.
+    pub(super) fn answered(&self) -> String {
+        match &self.0[..] {
+            [(address, _)] => address.to_string(),
+            _ => self.words(),
+        }
+    }
+
+    fn set(&mut self, address: SocketAddr, fate: Fate) {
+        if let Some(attempt) = self.0.iter_mut().find(|attempt| attempt.0 == address) {
+            attempt.1 = fate;
+        }
+    }
+
+    /// The cause that tells most: that a machine refused says more than that another one is silent.
+    fn cause(&self) -> Cause {
+        let weight = |cause: &Cause| match cause {
+            Cause::ConnectionRefused => 3,
+            Cause::Timeout => 2,
+            _ => 1,
+        };
+        let causes = self.0.iter().filter_map(|(_, fate)| match fate {
+            Fate::Failed(error) => Some(Trouble::cause_of(error)),
+            Fate::Waiting | Fate::Connected => None,
+        });
+        causes.max_by_key(weight).unwrap_or(Cause::NameNotFound)
+    }
+}
+
+/// Connects to the first of `addresses` that answers; the attempts at others end with it. `attempts` tells what became of
+/// each, also where this future is dropped before its end.
+pub(super) async fn connect(addresses: &[SocketAddr], attempts: &mut Attempts) -> Result<(TcpStream, SocketAddr), Trouble> {
     let mut waiting = addresses.iter().copied();
-    let mut attempts: FuturesUnordered<_> = waiting.next().map(attempt).into_iter().collect();
-    let mut failure = Trouble { cause: Cause::NameNotFound, detail: None };
+    let mut running = FuturesUnordered::new();
+    let mut next = |running: &mut FuturesUnordered<_>, attempts: &mut Attempts| {
+        if let Some(address) = waiting.next() {
+            attempts.0.push((address, Fate::Waiting));
+            running.push(async move { (address, TcpStream::connect(address).await) });
+        }
+        waiting.len() > 0
+    };
+    let mut more = next(&mut running, attempts);
     loop {
         tokio::select! {
-            Some((address, result)) = attempts.next() => match result {
+            Some((address, result)) = running.next() => match result {
                 Ok(stream) => {
+                    attempts.set(address, Fate::Connected);
                     // Commands are small and wait for their replies: without this each could be held back.
                     stream.set_nodelay(true)?;
                     return Ok((stream, address));
                 }
                 Err(error) => {
-                    failure = worst(failure, address, error);
-                    attempts.extend(waiting.next().map(attempt));
-                    if attempts.is_empty() {
-                        return Err(failure);
-                    }
+                    attempts.set(address, Fate::Failed(error));
+                    more = next(&mut running, attempts);
                 }
             },
-            () = tokio::time::sleep(HEAD_START), if waiting.len() > 0 => attempts.extend(waiting.next().map(attempt)),
-            else => return Err(failure),
+            () = tokio::time::sleep(HEAD_START), if more => more = next(&mut running, attempts),
+            else => return Err(Trouble { cause: attempts.cause(), detail: Some(attempts.words()) }),
         }
     }
-}
-
-/// Keeps the cause that tells most, and everything that was said.
-fn worst(before: Trouble, address: SocketAddr, error: io::Error) -> Trouble {
-    let said = format!("{address}: {error}");
-    let now = Trouble::from(error);
-    let weight = |cause| match cause {
-        Cause::ConnectionRefused => 3,
-        Cause::Timeout => 2,
-        Cause::NameNotFound => 0,
-        _ => 1,
-    };
-    let cause = if weight(now.cause) >= weight(before.cause) { now.cause } else { before.cause };
-    let detail = match before.detail {
-        Some(earlier) => format!("{earlier}; {said}"),
-        None => said,
-    };
-    Trouble { cause, detail: Some(detail) }
 }
 
 #[cfg(test)]
@@ -116,5 +155,7 @@ mod tests {
         let many: Vec<IpAddr> = (0..200).map(|n| IpAddr::from([10, 0, 0, n])).collect();
         assert_eq!(in_turn(&many, 25).len(), MAX_ADDRESSES);
         assert!(in_turn(&[], 25).is_empty());
+        let doubled = in_turn(&ips(&["10.0.0.1", "10.0.0.2", "10.0.0.1", "::1", "10.0.0.2"]), 25);
+        assert_eq!(doubled.iter().map(SocketAddr::ip).collect::<Vec<_>>(), ips(&["10.0.0.1", "::1", "10.0.0.2"]));
     }
 }

@@ -1,13 +1,14 @@
 //! Reads what servers say: a reply's lines (RFC 5321 section 4.2), the capabilities in the answer to EHLO, and the queue
-//! id in the answer to the final dot. Pure; the bytes come from [`super::stream`], redacted and made visible by
+//! id in the answer to the final dot. Pure; the lines come from [`super::stream`], redacted and made visible by
 //! [`super::record`].
 
 use domain::transcript::{Cause, Reply};
 
-/// The most bytes of a line, its end included. RFC 5321 allows 512; nobody has reason for more than this.
-pub(super) const MAX_LINE: usize = 4 << 10;
-/// The most bytes of a reply.
+/// The most bytes of a reply, both as it came and as it is shown: escapes make it up to four times as long.
 pub(super) const MAX_REPLY: usize = 100_000;
+
+/// The most mechanisms of AUTH that are remembered.
+pub(super) const MAX_MECHANISMS: usize = 32;
 
 /// Collects the lines of one reply.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ pub(super) enum Progress {
 impl ReplyReader {
     /// Takes a line without its end; `wire_bytes` is what it had on the wire.
     pub(super) fn line(&mut self, line: &str, wire_bytes: usize) -> Result<Progress, Cause> {
-        self.bytes += wire_bytes;
+        self.bytes += wire_bytes.max(line.len());
         if self.bytes > MAX_REPLY {
             return Err(Cause::TooLong);
         }
@@ -119,7 +120,7 @@ impl Capabilities {
                 }
                 "AUTH" => {
                     for mechanism in words.map(str::to_ascii_uppercase) {
-                        if !all.auth.contains(&mechanism) && all.auth.len() < 32 {
+                        if !all.auth.contains(&mechanism) && all.auth.len() < MAX_MECHANISMS {
                             all.auth.push(mechanism);
                         }
                     }

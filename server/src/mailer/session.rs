@@ -14,22 +14,28 @@ use domain::diagnosis::{Evidence, diagnose};
 use domain::host::Host;
 use domain::smtp_server::{Kind, Protocol, SignIn, StartTls};
 use domain::transcript::{Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
+use domain::words;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
-use super::auth::{self, Mechanism};
+use super::auth::{self, Mechanism, Said};
 use super::compose::{DotStuffer, TestMessage};
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
-use super::{Envelope, Mailer, Mode, TestRun, connect, tls};
+use super::{Credential, Envelope, Mailer, Mode, TestRun, connect, lines, tls};
 pub use channel::Channel;
 
 /// How long QUIT may take at most: its outcome changes nothing.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How many steps the reply to the final dot may take: servers scan messages before they answer.
 const FINAL_DOT: u32 = 10;
+/// The most characters of a reason that a server gives besides its reply.
+const MAX_REASON: usize = 500;
+/// The most characters of a reply that the result keeps: the transcript has its lines.
+const MAX_KEPT: usize = 4_000;
 /// Bytes of a message written in one step.
 const CHUNK: usize = 64 << 10;
 
@@ -42,6 +48,10 @@ pub(super) struct Session<'a, 's> {
     /// `None` before connecting and after anything that makes it unusable.
     connection: Option<Connection>,
     offers: Capabilities,
+    /// The last line of the last reply as it came: a challenge has to be decoded before it is redacted.
+    last_line: Zeroizing<Vec<u8>>,
+    /// Bytes of the message, once it is known.
+    message_size: Option<u64>,
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
     ahead: usize,
     /// What is known of the end so far.
@@ -83,7 +93,18 @@ impl<'a, 's> Session<'a, 's> {
         let step = Duration::from_millis(run.server.timeout_ms.into());
         let timer = Timer { step, end: Instant::now() + mailer.session_deadline.of(step) };
         let known = Finished::new(Outcome::Failed, Stage::Resolve);
-        Self { mailer, run, record, timer, connection: None, offers: Capabilities::default(), ahead: 0, known }
+        Self {
+            mailer,
+            run,
+            record,
+            timer,
+            connection: None,
+            offers: Capabilities::default(),
+            last_line: Zeroizing::default(),
+            message_size: None,
+            ahead: 0,
+            known,
+        }
     }
 
     pub(super) async fn run(mut self, cancelled: impl Future<Output = ()>) -> Finished {
@@ -95,7 +116,7 @@ impl<'a, 's> Session<'a, 's> {
         };
         match attempt {
             Some(Ok(Reached { outcome, stage, reply })) => {
-                (self.known.outcome, self.known.stage, self.known.reply) = (outcome, stage, reply);
+                (self.known.outcome, self.known.stage, self.known.reply) = (outcome, stage, reply.map(kept));
             }
             Some(Err(stop)) => self.fail(stop),
             None => self.cancel(),
@@ -145,12 +166,16 @@ impl<'a, 's> Session<'a, 's> {
     /// Better no test than one that does not mean what the entry says.
     fn refuse_what_is_not_honoured(&self) -> Result<(), Stop> {
         let server = &self.run.server;
-        let no_password = self.run.password.as_ref().is_none_or(domain::secret::Secret::is_empty);
+        let credential = self.run.credential.as_ref();
+        let no_password = credential.is_none_or(|credential| credential.secret().is_empty());
+        let controls = credential.is_some_and(|credential| credential.secret().expose().contains(char::is_control))
+            || server.username().is_some_and(|username| username.contains(char::is_control));
         let cause = match &server.sign_in {
             _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
             SignIn::AzureOauth { .. } => Cause::AzureOauthUnsupported,
             _ if server.attachments.as_url => Cause::LinksUnsupported,
             SignIn::Password { .. } if no_password => Cause::NoPassword,
+            SignIn::Password { .. } if controls => Cause::ControlInCredentials,
             SignIn::Password { .. } | SignIn::None if self.has_bare_name() => Cause::AddressWithoutDomain,
             SignIn::Password { .. } | SignIn::None => return Ok(()),
         };
@@ -183,12 +208,29 @@ impl<'a, 's> Session<'a, 's> {
                 }
             }
         };
-        let addresses = connect::in_turn(&ips, server.port);
-        if addresses.is_empty() {
+        if ips.is_empty() {
             return Err(Stop::because(Stage::Resolve, Cause::NameNotFound));
         }
-        let words: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-        self.record.pass(words.join(", "));
+        let (mut allowed, mut forbidden) = (Vec::new(), Vec::new());
+        for ip in ips {
+            match self.mailer.policy.check(ip) {
+                Ok(()) => allowed.push(ip),
+                Err(why) if forbidden.len() < connect::MAX_ADDRESSES => forbidden.push((ip, why)),
+                Err(_) => {}
+            }
+        }
+        // Only these are connected to, however often: the name is not looked up again.
+        let addresses = connect::in_turn(&allowed, server.port);
+        if addresses.is_empty() {
+            let detail = Some(words::forbidden_addresses(&forbidden));
+            return Err(Stop::because(Stage::Resolve, Trouble { cause: Cause::AddressForbidden, detail }));
+        }
+        let mut found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        if !forbidden.is_empty() {
+            self.record.warn(words::addresses_left_out(&forbidden));
+            found.push(format!("not {}", words::forbidden_addresses(&forbidden)));
+        }
+        self.record.pass(found.join(", "));
         Ok(addresses)
     }
 
@@ -196,9 +238,13 @@ impl<'a, 's> Session<'a, 's> {
         self.record.begin(Stage::Connect);
         self.record.set_encrypted(false);
         self.known.security = Security::Plaintext;
-        let connected = self.timer.bound(1, connect::connect(addresses)).await;
-        let (stream, address) = connected.map_err(|trouble| Stop::because(Stage::Connect, trouble))?;
-        self.record.pass(address.to_string());
+        let mut attempts = connect::Attempts::default();
+        let connected = self.timer.bound(1, connect::connect(addresses, &mut attempts)).await;
+        let (stream, address) = connected.map_err(|trouble| {
+            let detail = Some(attempts.words());
+            Stop::because(Stage::Connect, Trouble { detail, ..trouble })
+        })?;
+        self.record.pass(attempts.answered());
         Ok((stream, address))
     }
 
@@ -322,7 +368,7 @@ impl<'a, 's> Session<'a, 's> {
 
     /// The reply that let us in; `None` where the entry does not sign in.
     async fn sign_in(&mut self) -> Result<Option<Reply>, Stop> {
-        let (SignIn::Password { username }, Some(password)) = (&self.run.server.sign_in, &self.run.password) else {
+        let (SignIn::Password { username }, Some(credential)) = (&self.run.server.sign_in, &self.run.credential) else {
             return Ok(None);
         };
         self.record.begin(Stage::Auth);
@@ -333,14 +379,19 @@ impl<'a, 's> Session<'a, 's> {
         if !self.known.security.is_encrypted() && !self.run.server.protocol.allows_plaintext_credentials() {
             return Err(stop(Cause::PlaintextCredentials));
         }
-        let mut last = stop(Cause::NoCommonMechanism);
-        for mechanism in Mechanism::among(&self.offers.auth, self.known.security.is_encrypted()) {
-            let reply = self.converse(auth::SignIn::new(mechanism, username, password)).await?;
+        let mut last = stop(match credential {
+            Credential::Password(_) => Cause::NoCommonMechanism,
+            Credential::AccessToken(_) => Cause::TokenNotOffered,
+        });
+        for mechanism in Mechanism::among(&self.offers.auth, self.known.security.is_encrypted(), credential) {
+            let mut sign_in = auth::SignIn::new(mechanism, username, credential.secret());
+            let reply = self.converse(&mut sign_in).await?;
             if reply.code == 235 {
                 self.record.pass(mechanism.name());
                 return Ok(Some(reply));
             }
-            last = Stop::on(Stage::Auth, reply);
+            let reason = sign_in.reason().filter(|reason| !reason.is_empty()).map(|reason| self.record.visible(reason));
+            last = Stop { detail: reason.map(|reason| cut(reason, MAX_REASON)), ..Stop::on(Stage::Auth, reply) };
             // Only a mechanism that isn't there after all gives reason to try another one: a second attempt with a
             // wrong password may lock the account.
             if last.reply.as_ref().is_none_or(|reply| reply.code != 504) {
@@ -350,17 +401,25 @@ impl<'a, 's> Session<'a, 's> {
         Err(last)
     }
 
-    async fn converse(&mut self, mut sign_in: auth::SignIn<'_>) -> Result<Reply, Stop> {
+    async fn converse(&mut self, sign_in: &mut auth::SignIn<'_>) -> Result<Reply, Stop> {
         let first = sign_in.begin();
-        let mut reply = self.say(&first.line, first.shown).await?;
+        let mut reply = self.say_secret(&first).await?;
         while reply.code == 334 {
-            let Some(answer) = sign_in.answer(&reply.text) else {
+            let challenge = String::from_utf8_lossy(lines::without_end(self.last_line.get(4..).unwrap_or_default())).into_owned();
+            let Some(answer) = sign_in.answer(&challenge) else {
                 self.say("*", "*").await?;
                 return Err(Stop { reply: Some(reply), ..Stop::because(Stage::Auth, Cause::AuthLoop) });
             };
-            reply = self.say(&answer.line, answer.shown).await?;
+            reply = self.say_secret(&answer).await?;
         }
         Ok(reply)
+    }
+
+    async fn say_secret(&mut self, said: &Said) -> Result<Reply, Stop> {
+        for secret in &said.secrets {
+            self.record.hide(secret.as_bytes());
+        }
+        self.say(&said.line, said.shown).await
     }
 
     fn compose(&self, envelope: &Envelope) -> Result<Vec<u8>, Stop> {
@@ -400,7 +459,8 @@ impl<'a, 's> Session<'a, 's> {
         let (mut accepted, mut refused) = (None, None);
         for address in paths {
             let reply = self.command(&rcpt(&address)).await?;
-            self.known.recipients.push(RecipientResult { address, accepted: reply.is_positive(), reply: Some(reply.clone()) });
+            let result = RecipientResult { address, accepted: reply.is_positive(), reply: Some(kept(reply.clone())) };
+            self.known.recipients.push(result);
             match reply.code {
                 200..=299 => accepted = Some(reply),
                 // The server closes the channel; nothing that follows would be heard.
@@ -419,10 +479,10 @@ impl<'a, 's> Session<'a, 's> {
         }
     }
 
-    fn mail_command(&self, envelope: &Envelope, message: Option<&[u8]>) -> Result<String, Stop> {
+    fn mail_command(&mut self, envelope: &Envelope, message: Option<&[u8]>) -> Result<String, Stop> {
         let mut mail = format!("MAIL FROM:<{}>", path(&envelope.from, Stage::MailFrom)?);
-        if let Some(message) = message.filter(|_| self.offers.size) {
-            let size = u64::try_from(message.len()).unwrap_or(u64::MAX);
+        self.message_size = message.map(|message| u64::try_from(message.len()).unwrap_or(u64::MAX));
+        if let Some(size) = self.message_size.filter(|_| self.offers.size) {
             if let Some(limit) = self.offers.size_limit.filter(|limit| size > *limit) {
                 return Err(Stop { sizes: Some((size, limit)), ..Stop::because(Stage::MailFrom, Cause::TooBig) });
             }
@@ -433,7 +493,10 @@ impl<'a, 's> Session<'a, 's> {
         if foreign && !self.offers.smtputf8 {
             return Err(Stop::because(Stage::MailFrom, Cause::Smtputf8NotOffered));
         }
-        if self.offers.eight_bit_mime && message.is_some_and(|message| !message.is_ascii()) {
+        if message.is_some_and(|message| !message.is_ascii()) {
+            if !self.offers.eight_bit_mime {
+                return Err(Stop::because(Stage::MailFrom, Cause::EightBitMimeNotOffered));
+            }
             mail.push_str(" BODY=8BITMIME");
         }
         if foreign {
@@ -524,7 +587,7 @@ impl<'a, 's> Session<'a, 's> {
     async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
         self.nothing_unasked()?;
         self.record.sent(shown);
-        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(line.len() + 2));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 2));
         push_line(line, &mut bytes);
         self.write(&bytes).await?;
         self.reply(1).await
@@ -545,10 +608,10 @@ impl<'a, 's> Session<'a, 's> {
             loop {
                 let line = connection.line().await?;
                 let bytes = line.len();
-                let line = line.strip_suffix(b"\n").unwrap_or(&line);
                 // A TLS alert may happen to end like a line.
-                let is_tls = tls::looks_like_tls(line);
-                let line = record.received(line.strip_suffix(b"\r").unwrap_or(line));
+                let is_tls = tls::looks_like_tls(&line);
+                self.last_line = Zeroizing::new(line);
+                let line = record.received(lines::without_end(&self.last_line));
                 if is_tls {
                     return Err(Cause::TlsInPlaintext.into());
                 }
@@ -564,7 +627,7 @@ impl<'a, 's> Session<'a, 's> {
         };
         let rest = connection.unfinished();
         if !rest.is_empty() {
-            self.record.received(&rest);
+            self.record.received_part(&rest);
         }
         trouble.cause = match trouble.cause {
             _ if tls::looks_like_tls(&rest) => Cause::TlsInPlaintext,
@@ -594,10 +657,11 @@ impl<'a, 's> Session<'a, 's> {
     fn fail(&mut self, stop: Stop) {
         let server = &self.run.server;
         let host = server.host.to_string();
+        let reply = stop.reply.map(kept);
         let diagnosis = diagnose(&Evidence {
             stage: stop.stage,
             cause: stop.cause,
-            reply: stop.reply.as_ref(),
+            reply: reply.as_ref(),
             host: &host,
             port: server.port,
             protocol: server.protocol,
@@ -605,7 +669,8 @@ impl<'a, 's> Session<'a, 's> {
             starttls_offered: self.offers.starttls,
             downgrade: self.known.downgrade,
             certificate: self.known.certificate.as_deref(),
-            sizes: stop.sizes,
+            token: matches!(self.run.credential, Some(Credential::AccessToken(_))),
+            sizes: stop.sizes.or(self.message_size.zip(self.offers.size_limit)),
             detail: stop.detail.as_deref(),
         });
         // Only a refusal says that the message was not taken once the final dot was begun.
@@ -613,7 +678,7 @@ impl<'a, 's> Session<'a, 's> {
         self.known.outcome = if unknown { Outcome::Unknown } else { Outcome::Failed };
         self.known.stage = stop.stage;
         self.known.cause = Some(stop.cause);
-        self.known.reply = stop.reply;
+        self.known.reply = reply;
         self.known.diagnosis = Some(diagnosis);
     }
 
@@ -642,6 +707,19 @@ impl<'a, 's> Session<'a, 's> {
 fn push_line(line: &str, out: &mut Vec<u8>) {
     out.extend(line.bytes().filter(|byte| !byte.is_ascii_control()));
     out.extend_from_slice(b"\r\n");
+}
+
+/// A reply as the result keeps it.
+fn kept(reply: Reply) -> Reply {
+    Reply { text: cut(reply.text, MAX_KEPT), ..reply }
+}
+
+/// At most `max` characters, and whether there were more.
+fn cut(text: String, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// What stands between the angle brackets of MAIL and RCPT.

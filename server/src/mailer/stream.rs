@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
-use super::reply::MAX_LINE;
+use super::lines::Lines;
 use super::tls;
 
 /// What went wrong on the way, without what it means for the session.
@@ -34,15 +34,20 @@ impl From<Cause> for Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
+        Self { cause: Self::cause_of(&error), detail: Some(error.to_string()) }
+    }
+}
+
+impl Trouble {
+    pub(super) fn cause_of(error: &io::Error) -> Cause {
         use io::ErrorKind as Kind;
-        let cause = match error.kind() {
+        match error.kind() {
             Kind::UnexpectedEof => Cause::Closed,
             Kind::ConnectionRefused => Cause::ConnectionRefused,
             Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => Cause::Unreachable,
             Kind::TimedOut => Cause::Timeout,
-            _ => tls::cause_after_handshake(&error).unwrap_or(Cause::Broken),
-        };
-        Self { cause, detail: Some(error.to_string()) }
+            _ => tls::cause_after_handshake(error).unwrap_or(Cause::Broken),
+        }
     }
 }
 
@@ -74,8 +79,8 @@ impl Timer {
 /// A connection to a server, in clear or encrypted.
 pub(super) struct Connection {
     io: Io,
-    /// Read and not yet taken; at most a line and one read.
-    pending: Vec<u8>,
+    /// Read and not yet taken.
+    lines: Lines,
 }
 
 enum Io {
@@ -89,12 +94,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Talk for T {}
 
 impl Connection {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { io: Io::Plain(stream), pending: Vec::new() }
+        Self { io: Io::Plain(stream), lines: Lines::default() }
     }
 
     /// Starts with nothing pending: what came in clear is not interpreted any more (RFC 3207 section 4.2).
     pub(super) fn encrypted(stream: TlsStream<Watched>) -> Self {
-        Self { io: Io::Tls(Box::new(stream)), pending: Vec::new() }
+        Self { io: Io::Tls(Box::new(stream)), lines: Lines::default() }
     }
 
     fn io(&mut self) -> &mut dyn Talk {
@@ -115,43 +120,32 @@ impl Connection {
 
     /// The next line with its end. Cancel-safe: what was read stays.
     pub(super) async fn line(&mut self) -> Result<Vec<u8>, Trouble> {
-        let mut looked_at = 0;
         loop {
-            if let Some(end) = self.pending[looked_at..].iter().position(|&b| b == b'\n').map(|at| looked_at + at + 1) {
-                if end > MAX_LINE {
-                    return Err(Cause::TooLong.into());
-                }
-                let rest = self.pending.split_off(end);
-                return Ok(std::mem::replace(&mut self.pending, rest));
+            if let Some(line) = self.lines.next()? {
+                return Ok(line);
             }
-            if self.pending.len() > MAX_LINE {
-                return Err(Cause::TooLong.into());
-            }
-            looked_at = self.pending.len();
             let mut buffer = [0; 2 << 10];
             match self.io().read(&mut buffer).await? {
                 0 => return Err(Cause::Closed.into()),
-                n => self.pending.extend_from_slice(&buffer[..n]),
+                n => self.lines.push(&buffer[..n]),
             }
         }
     }
 
     /// What was read of a line that never ended, at most a line's worth.
     pub(super) fn unfinished(&mut self) -> Vec<u8> {
-        let mut rest = std::mem::take(&mut self.pending);
-        rest.truncate(MAX_LINE);
-        rest
+        self.lines.unfinished()
     }
 
     /// Whether something is there that nobody asked for.
     pub(super) fn has_unasked(&mut self) -> bool {
-        if self.pending.is_empty() {
+        if self.lines.is_empty() {
             let mut buffer = [0; 512];
             if let Some(Ok(n)) = self.io().read(&mut buffer).now_or_never() {
-                self.pending.extend_from_slice(&buffer[..n]);
+                self.lines.push(&buffer[..n]);
             }
         }
-        !self.pending.is_empty()
+        !self.lines.is_empty()
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -166,7 +160,7 @@ impl Connection {
         // The socket itself is asked, as the runtime may not have heard yet of what just arrived.
         let mut byte = [std::mem::MaybeUninit::uninit()];
         let waiting = socket2::SockRef::from(&stream).peek(&mut byte).is_ok_and(|n| n > 0);
-        if waiting || !self.pending.is_empty() { Err(Cause::Injected.into()) } else { Ok(stream) }
+        if waiting || !self.lines.is_empty() { Err(Cause::Injected.into()) } else { Ok(stream) }
     }
 
     /// Says goodbye to a TLS peer; a plain one just sees the end.
@@ -221,6 +215,7 @@ impl AsyncWrite for Watched {
 mod tests {
     use tokio::net::TcpListener;
 
+    use super::super::lines::MAX_LINE;
     use super::*;
 
     /// A connection and the other end of it.
@@ -255,7 +250,7 @@ mod tests {
         let writing = tokio::spawn(async move { while theirs.write_all(&vec![b'x'; 64 << 10]).await.is_ok() {} });
         let trouble = timer(5_000, 5_000).bound(1, ours.line()).await.unwrap_err();
         assert_eq!(trouble.cause, Cause::TooLong);
-        assert!(ours.pending.capacity() <= 4 * MAX_LINE, "{}", ours.pending.capacity());
+        assert!(ours.lines.capacity() <= 4 * MAX_LINE, "{}", ours.lines.capacity());
         drop(ours);
         writing.await.unwrap();
     }

@@ -113,6 +113,6 @@ fn plan(entries: &Entries, id: EntryId, caller: Caller) -> Result<Option<(String
     let password = entries.password_for(id, &server)?;
     let settings = entries.fingerprint(&server, password.as_ref());
     let name = server.name.to_string();
-    let test = TestRun { server, password, mode: Mode::Check(None) };
+    let test = TestRun { server, credential: password.map(Into::into), mode: Mode::Check(None) };
     Ok(Some((name, Planned { entry: Some(id), test, settings, caller })))
 }

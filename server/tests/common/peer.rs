@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -31,9 +33,15 @@ pub(crate) enum Act {
     Tell(Arc<Notify>),
     /// Waits for the test.
     Wait(Arc<Notify>),
+    /// Says `of` again and again, slowly, until the other side is gone.
+    Drip(&'static [u8]),
+    /// Lets some time go by: the fault itself, where a peer is slow.
+    Dawdle(Duration),
+    /// Neither says nor reads anything until it is told to go on.
+    Deaf(Arc<Notify>),
     /// Says nothing any more, listens until the other side is gone.
     Silence,
-    /// Stops reading altogether until the other side is gone for good; ends when the test ends.
+    /// Closes without a word, also without TLS' `close_notify`.
     Close,
     /// Closes so that the other side sees a reset.
     Reset,
@@ -94,7 +102,12 @@ pub(crate) struct Peer {
 impl Peer {
     /// Serves one connection after the other, one script each. Further connections are remembered as `EXTRA`.
     pub(crate) async fn new(scripts: Vec<Vec<Act>>) -> Self {
-        let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.unwrap();
+        Self::on([127, 0, 0, 1].into(), scripts).await
+    }
+
+    /// The same on another address of this machine.
+    pub(crate) async fn on(ip: IpAddr, scripts: Vec<Vec<Act>>) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -121,6 +134,31 @@ impl Peer {
         // Gone already where the script itself failed; then `task` says so.
         let _gone = self.stop.send(());
         self.task.await.unwrap()
+    }
+}
+
+/// An address that never answers: a listener whose queue is full and stays so, since nobody accepts.
+pub(crate) struct Mute {
+    pub(crate) address: SocketAddr,
+    _sockets: Vec<Socket>,
+}
+
+impl Mute {
+    pub(crate) fn on(address: SocketAddr) -> Self {
+        let listener = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        listener.bind(&address.into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut sockets = vec![listener];
+        // It is full as soon as a connection isn't answered any more.
+        loop {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+            let answered = socket.connect_timeout(&address.into(), Duration::from_millis(100)).is_ok();
+            sockets.push(socket);
+            if !answered {
+                return Self { address, _sockets: sockets };
+            }
+        }
     }
 }
 
@@ -223,10 +261,18 @@ async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
             }
             Act::Tell(reached) => reached.notify_one(),
             Act::Wait(go) => go.notified().await,
+            Act::Drip(bytes) => {
+                while stream.write_all(bytes).await.is_ok() && stream.flush().await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                break;
+            }
+            Act::Dawdle(time) => tokio::time::sleep(time).await,
+            Act::Deaf(until) => until.notified().await,
             Act::Silence => break,
             Act::Close => return ear.done(),
             Act::Reset => {
-                socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+                socket.set_linger(Some(Duration::ZERO)).unwrap();
                 return ear.done();
             }
         }

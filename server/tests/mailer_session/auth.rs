@@ -6,13 +6,14 @@ use domain::diagnosis::Fix;
 use domain::secret::Secret;
 use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls};
 use domain::transcript::{Cause, Outcome, Stage};
-use server::mailer::{Mode, TestRun};
+use server::mailer::{Credential, Mode, TestRun};
 
-use super::peer::{Act, on, say};
-use super::{CANARY, Peer, entry, hello, mailer, run, sending, smtp, transaction};
+use super::canary::{self, CANARY, CHALLENGE, USER};
+use super::peer::{Act, Authority, on, say};
+use super::{HOST, Peer, entry, hello, mailer, run, run_with, sending, smtp, transaction};
 
 fn password(server: &mut SmtpServer) {
-    server.sign_in = SignIn::Password { username: "anna@example.com".into() };
+    server.sign_in = SignIn::Password { username: USER.into() };
 }
 
 fn allowed(server: &mut SmtpServer) {
@@ -48,12 +49,13 @@ async fn login_is_asked_for_name_and_password() {
 async fn cram_md5_goes_first_in_clear() {
     let script = [
         hello("AUTH PLAIN CRAM-MD5 LOGIN"),
-        on("AUTH CRAM-MD5", "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+").to_vec(),
+        on("AUTH CRAM-MD5", &format!("334 {CHALLENGE}")).to_vec(),
         vec![Act::Hear(""), say("235 ok")],
     ]
     .concat();
     let run = run(vec![script], None, Mode::Check(None), allowed).await;
     assert_eq!(run.outcome(), Outcome::Checked, "{:?}", run.finished);
+    assert_eq!(run.log.lines()[2], cram_answer());
     let answer = STANDARD.decode(run.log.lines()[2]).unwrap();
     assert!(answer.starts_with(b"anna@example.com ") && answer.len() == 17 + 32);
     assert!(!run.log.has("AUTH PLAIN"), "the password never left");
@@ -167,8 +169,7 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
     let table: [(Change, Cause, &str); 4] = [
         (
             |server| {
-                server.sign_in =
-                    SignIn::AzureOauth { username: "anna@example.com".into(), application_id: String::new(), tenant: None };
+                server.sign_in = SignIn::AzureOauth { username: USER.into(), application_id: String::new(), tenant: None };
             },
             Cause::AzureOauthUnsupported,
             "azure_oauth_unsupported",
@@ -182,11 +183,162 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
         let mut server = entry(peer.address);
         server.protocol = smtp(StartTls::Disabled);
         change(&mut server);
-        let finished =
-            mailer(None).run(TestRun { server, password: Some(Secret::new(String::new())), mode: sending() }, &mut |_| {}).await;
+        let finished = mailer(None)
+            .run(TestRun { server, credential: Some(Secret::new(String::new()).into()), mode: sending() }, &mut |_| {})
+            .await;
         assert_eq!((finished.outcome, finished.stage, finished.cause), (Outcome::Failed, Stage::Resolve, Some(cause)));
         assert_eq!(finished.diagnosis.as_ref().unwrap().kind, kind);
         assert_eq!(domain::transcript::exit_code(&finished), 1);
         assert!(peer.log().await.connections.is_empty(), "nothing was opened");
+    }
+}
+
+/// What CRAM-MD5 answers to [`CHALLENGE`] with the canary, made by Python's `hmac`.
+fn cram_answer() -> String {
+    STANDARD.encode(format!("{USER} e62d24392e6a2297ebaa0e2fab904d44"))
+}
+
+#[tokio::test]
+async fn a_repeated_answer_to_a_challenge_is_redacted() {
+    let digest = "e62d24392e6a2297ebaa0e2fab904d44";
+    let script = [
+        hello("AUTH CRAM-MD5"),
+        on("AUTH CRAM-MD5", &format!("334 {CHALLENGE}")).to_vec(),
+        vec![Act::Hear(""), say(&format!("535 5.7.8 not {} nor {digest}", cram_answer()))],
+    ]
+    .concat();
+    let run = run(vec![script], None, Mode::Check(None), allowed).await;
+    assert_eq!(run.failure(), (Stage::Auth, Some(Cause::Rejected), "wrong_password"));
+    let shown = format!("{} {:?}", run.shown(), run.finished);
+    assert!(!shown.contains(digest) && !shown.contains(&cram_answer()), "{shown}");
+    assert!(shown.contains("not [redacted] nor [redacted]"), "{shown}");
+}
+
+fn token() -> Credential {
+    Credential::AccessToken(Secret::new(CANARY.into()))
+}
+
+/// An encrypted session up to the sign-in.
+fn encrypted(ca: &Authority, capabilities: &str) -> Vec<Act> {
+    [vec![Act::Handshake(ca.server(&[HOST], |_| {}))], hello(capabilities)].concat()
+}
+
+fn smtps(server: &mut SmtpServer) {
+    password(server);
+    server.protocol = Protocol::Smtps;
+}
+
+#[tokio::test]
+async fn a_token_goes_by_xoauth2_and_nothing_else() {
+    let ca = Authority::new("Test authority");
+    let script =
+        [encrypted(&ca, "AUTH PLAIN LOGIN XOAUTH2"), on("AUTH XOAUTH2 ", "235 2.7.0 welcome").to_vec(), transaction()].concat();
+    let run = run_with(vec![script], Some(&ca.pem()), sending(), token(), smtps).await;
+    assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
+    assert_eq!(run.log.lines()[1], format!("AUTH XOAUTH2 {}", canary::xoauth2()));
+    assert!(run.shown().contains("AUTH XOAUTH2 [token]"));
+    assert!(!run.log.has_in_clear("AUTH"));
+
+    // Too long for a command line: it waits to be asked.
+    let long = Credential::AccessToken(Secret::new(format!("{CANARY}{}", "x".repeat(2_000))));
+    let script =
+        [encrypted(&ca, "AUTH XOAUTH2"), on("AUTH XOAUTH2", "334 ").to_vec(), vec![Act::Hear("dXNlcj1"), say("235 welcome")]]
+            .concat();
+    let run = run_with(vec![script], Some(&ca.pem()), Mode::Check(None), long, smtps).await;
+    assert_eq!(run.outcome(), Outcome::Checked, "{:?}", run.finished);
+    assert_eq!(run.log.lines()[1], "AUTH XOAUTH2");
+}
+
+#[tokio::test]
+async fn a_refused_token_gives_the_reason_and_the_reply() {
+    let ca = Authority::new("Test authority");
+    // As Google and Microsoft do it; a spiteful one repeats the token in its reason, or fills the page with it.
+    let reason = r#"{"status":"401","schemes":"bearer","scope":"https://outlook.office.com/"}"#;
+    let table = [
+        (STANDARD.encode(reason), reason.to_owned()),
+        (
+            STANDARD.encode(format!("{{\"token\":\"{CANARY}\"}}\u{1b}[2J\u{202e}")),
+            r#"{"token":"[redacted]"}\x1B[2J\u{202e}"#.into(),
+        ),
+        ("not base64!".into(), "not base64!".into()),
+        (STANDARD.encode("x".repeat(2_000)), format!("{}…", "x".repeat(500))),
+        (String::new(), String::new()),
+    ];
+    for (challenge, shown) in table {
+        let script = [
+            encrypted(&ca, "AUTH XOAUTH2"),
+            on("AUTH XOAUTH2 ", &format!("334 {challenge}")).to_vec(),
+            vec![Act::Hear(""), say("535 5.7.3 Authentication unsuccessful")],
+        ]
+        .concat();
+        let run = run_with(vec![script], Some(&ca.pem()), sending(), token(), smtps).await;
+        assert_eq!(run.failure(), (Stage::Auth, Some(Cause::Rejected), "token_refused"), "{:?}", run.finished);
+        assert_eq!(run.log.lines()[2..], ["", "QUIT"], "an empty line, and no second attempt");
+        let evidence = run.finished.diagnosis.unwrap().evidence.unwrap();
+        let besides = if shown.is_empty() { String::new() } else { format!("; {shown}") };
+        assert_eq!(evidence, format!("535 5.7.3 Authentication unsuccessful{besides}"));
+        assert_eq!(run.finished.reply.unwrap().code, 535);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_refused_for_what_the_reply_says() {
+    let ca = Authority::new("Test authority");
+    for (answer, kind) in [
+        ("535 5.7.8 no", "token_refused"),
+        ("535 5.7.139 SMTP AUTH is disabled", "smtp_auth_disabled"),
+        ("454 4.7.0 later", "auth_temporary"),
+        ("421 4.7.0 too many", "server_busy"),
+        ("504 what?", "refused"),
+    ] {
+        let script = [encrypted(&ca, "AUTH XOAUTH2 PLAIN"), on("AUTH XOAUTH2 ", answer).to_vec()].concat();
+        let run = run_with(vec![script], Some(&ca.pem()), sending(), token(), smtps).await;
+        assert_eq!(run.failure(), (Stage::Auth, Some(Cause::Rejected), kind), "{answer}");
+        assert!(!run.log.has("AUTH PLAIN") && !run.log.has("MAIL"));
+    }
+    let run = run_with(vec![encrypted(&ca, "AUTH PLAIN LOGIN")], Some(&ca.pem()), sending(), token(), smtps).await;
+    assert_eq!(run.failure(), (Stage::Auth, Some(Cause::TokenNotOffered), "token_not_offered"));
+    assert!(!run.log.has("AUTH"));
+}
+
+#[tokio::test]
+async fn xoauth2_that_asks_for_ever_is_cancelled() {
+    let ca = Authority::new("Test authority");
+    let script = [
+        encrypted(&ca, "AUTH XOAUTH2"),
+        on("AUTH XOAUTH2 ", "334 e30=").to_vec(),
+        vec![Act::Hear(""), say("334 e30="), Act::Hear("*"), say("501 cancelled")],
+    ]
+    .concat();
+    let run = run_with(vec![script], Some(&ca.pem()), sending(), token(), smtps).await;
+    assert_eq!(run.failure(), (Stage::Auth, Some(Cause::AuthLoop), "auth_loop"));
+    assert!(!run.log.has("MAIL"));
+}
+
+#[tokio::test]
+async fn a_token_does_not_travel_in_clear_without_permission() {
+    let run = run_with(vec![hello("AUTH XOAUTH2")], None, sending(), token(), password).await;
+    assert_eq!(run.failure(), (Stage::Auth, Some(Cause::PlaintextCredentials), "plaintext_credentials"));
+    assert_eq!(run.log.lines(), ["EHLO client.test", "QUIT"]);
+}
+
+#[tokio::test]
+async fn credentials_with_controls_are_refused_before_connecting() {
+    let with = |username: &str, credential: Credential| (username.to_owned(), credential);
+    let secret = |text: &str| Secret::new(text.to_owned());
+    for (username, credential) in [
+        with("anna\u{1}auth=Bearer other", Credential::AccessToken(secret(CANARY))),
+        with(USER, Credential::AccessToken(secret(&format!("{CANARY}\u{1}\u{1}")))),
+        with(USER, Credential::AccessToken(secret(&format!("{CANARY}\r\nMAIL")))),
+        with("anna\0eve", Credential::Password(secret(CANARY))),
+        with(USER, Credential::Password(secret(&format!("{CANARY}\0")))),
+    ] {
+        let run = run_with(vec![], None, sending(), credential, |server| {
+            server.sign_in = SignIn::Password { username };
+        })
+        .await;
+        assert_eq!(run.failure(), (Stage::Resolve, Some(Cause::ControlInCredentials), "control_in_credentials"));
+        assert_eq!(domain::transcript::exit_code(&run.finished), 1);
+        assert!(run.log.connections.is_empty(), "nothing was opened");
     }
 }

@@ -1,14 +1,10 @@
 //! What a peer may do to us: each ends in bounded time and memory, at the right stage, with its own diagnosis.
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use domain::host::Host;
 use domain::transcript::{Cause, Outcome, Stage, What, exit_code};
-use server::mailer::{Mailer, Mode, Resolver, SessionDeadline, TestRun};
-use server::ports::{SystemClock, SystemRandom};
+use server::mailer::{Mode, SessionDeadline, TestRun};
 
 use super::peer::{Act, Peer, on, raw, say};
 use super::{entry, hello, mailer, run, sending, transaction};
@@ -17,10 +13,14 @@ use super::{entry, hello, mailer, run, sending, transaction};
 async fn every_fault_at_the_greeting_and_the_introduction() {
     use Stage::{Ehlo, Greeting};
     let endless_line = vec![Act::SayForEver(vec![b'x'; 64 << 10])];
+    let mut long_line = b"220 ".to_vec();
+    long_line.resize(4 << 20, b'x');
+    long_line.extend_from_slice(b"\r\n");
     let endless_reply = vec![Act::SayForEver(b"220-and on\r\n".repeat(1000))];
     let table: Vec<(&str, Vec<Act>, Stage, Cause, &str)> = vec![
         ("none", vec![Act::Silence], Greeting, Cause::Timeout, "no_greeting"),
         ("closed", vec![Act::Close], Greeting, Cause::Closed, "connection_closed"),
+        ("a line of 4 MiB", vec![raw(&long_line)], Greeting, Cause::TooLong, "not_smtp"),
         ("endless line", endless_line, Greeting, Cause::TooLong, "not_smtp"),
         ("endless reply", endless_reply, Greeting, Cause::TooLong, "not_smtp"),
         ("another protocol", vec![say("HTTP/1.1 400 Bad Request")], Greeting, Cause::Malformed, "not_smtp"),
@@ -181,7 +181,7 @@ async fn what_cannot_be_reached() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let run = server::mailer::TestRun { server: entry(address), password: None, mode: Mode::Check(None) };
+    let run = server::mailer::TestRun { server: entry(address), credential: None, mode: Mode::Check(None) };
     let finished = mailer(None).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Connect, Some(Cause::ConnectionRefused)));
     assert_eq!(finished.diagnosis.unwrap().kind, "connection_refused");
@@ -191,7 +191,7 @@ async fn what_cannot_be_reached() {
 async fn the_whole_run_has_a_deadline() {
     let peer = Peer::new(vec![vec![Act::Silence]]).await;
     let deadline = SessionDeadline { factor: 1, min: Duration::ZERO, max: Duration::from_millis(100) };
-    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+    let run = TestRun { server: entry(peer.address), credential: None, mode: sending() };
     let finished = mailer(None).with_session_deadline(deadline).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Greeting, Some(Cause::Deadline)));
     assert_eq!(finished.diagnosis.as_ref().unwrap().kind, "deadline");
@@ -199,35 +199,81 @@ async fn the_whole_run_has_a_deadline() {
     assert!(peer.log().await.lines().is_empty());
 }
 
-struct Names(Vec<IpAddr>);
+#[tokio::test]
+async fn a_slow_banner_is_waited_for() {
+    let slow = || Act::Dawdle(Duration::from_millis(300));
+    let script =
+        [vec![slow(), raw(b"220-mail"), slow(), raw(b".test\r\n220 hello\r\n")], hello("")[1..].to_vec(), transaction()].concat();
+    let sent = run(vec![script.clone()], None, sending(), |_| {}).await;
+    assert_eq!(sent.outcome(), Outcome::Sent, "{:?}", sent.finished);
+    // Longer than the entry allows.
+    let late = run(vec![script], None, sending(), |server| server.timeout_ms = 100).await;
+    assert_eq!(late.failure(), (Stage::Greeting, Some(Cause::Timeout), "no_greeting"));
+    assert!(late.log.lines().is_empty());
+}
 
-#[async_trait]
-impl Resolver for Names {
-    async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
-        if self.0.is_empty() { std::future::pending().await } else { Ok(self.0.clone()) }
+#[tokio::test]
+async fn a_reply_too_many_ends_it_wherever_it_comes() {
+    let ok = |command: &'static str| on(command, "250 ok").to_vec();
+    let ehlo = |answer: &str| [vec![say("220 x")], on("EHLO", answer).to_vec()].concat();
+    let table: Vec<(&str, Vec<Act>, Stage)> = vec![
+        ("greeting", vec![say("220 x\n220 again")], Stage::Ehlo),
+        ("EHLO", ehlo("250 x\n250 again"), Stage::MailFrom),
+        ("MAIL", [hello(""), on("MAIL", "250 ok\n250 ok").to_vec()].concat(), Stage::RcptTo),
+        ("RCPT", [hello(""), ok("MAIL"), on("RCPT", "250 ok\n354 go").to_vec()].concat(), Stage::Data),
+        ("DATA", [hello(""), ok("MAIL"), ok("RCPT"), on("DATA", "354 go\n250 queued").to_vec()].concat(), Stage::Data),
+        (
+            "pipelined",
+            [
+                hello("PIPELINING"),
+                vec![Act::Hear("MAIL"), Act::Hear("RCPT"), Act::Hear("DATA"), say("250 ok\n250 ok\n354 go\n250 queued as 7")],
+            ]
+            .concat(),
+            Stage::Data,
+        ),
+    ];
+    for (name, script, stage) in table {
+        let run = run(vec![script], None, sending(), |_| {}).await;
+        let (failed_in, cause, kind) = run.failure();
+        assert_eq!((cause, kind), (Some(Cause::OutOfStep), "protocol_error"), "{name}: {:?}", run.finished);
+        assert_eq!(failed_in, stage, "{name}");
+        assert!(!run.log.lines().iter().any(|line| line.starts_with("Date:") || line.starts_with("MESSAGE")), "{name}");
     }
-}
-
-fn mailer_with(names: Vec<IpAddr>) -> Mailer {
-    Mailer::new(None, Arc::new(Names(names)), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap()
-}
-
-#[tokio::test]
-async fn a_silent_resolver_ends_at_the_timeout() {
-    let mut server = entry(([127, 0, 0, 1], 25).into());
-    server.timeout_ms = 100;
-    let run = TestRun { server, password: None, mode: Mode::Check(None) };
-    let finished = mailer_with(vec![]).run(run, &mut |_| {}).await;
-    assert_eq!((finished.stage, finished.cause), (Stage::Resolve, Some(Cause::Timeout)));
-    assert_eq!(finished.diagnosis.unwrap().kind, "resolve_timeout");
+    // One too many after the acceptance takes nothing back.
+    let script = [hello(""), transaction(), vec![say("250 and again")]].concat();
+    let run = run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!((run.outcome(), run.finished.queue_id.as_deref()), (Outcome::Sent, Some("4F2B1C")), "{:?}", run.finished);
 }
 
 #[tokio::test]
-async fn the_next_address_is_tried_where_one_refuses() {
-    let peer = Peer::new(vec![vec![say("220 x"), Act::Hear("EHLO"), say("250 x")]]).await;
-    let addresses = vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()];
-    let run = TestRun { server: entry(peer.address), password: None, mode: Mode::Check(None) };
-    let finished = mailer_with(addresses).run(run, &mut |_| {}).await;
-    assert_eq!(finished.outcome, Outcome::Checked, "{finished:?}");
-    assert_eq!(peer.log().await.connections.len(), 1);
+async fn absurd_capabilities_are_read_for_what_they_are() {
+    // Lower case, twice, with rubbish in between and far more mechanisms than there are.
+    let mechanisms = (0..300).map(|n| format!("X{n}")).collect::<Vec<_>>().join(" ");
+    let capabilities = format!(
+        "size 1000000\nSIZE\n\n=\n AUTH\npipelining\nPIPELINING\nauth=\nauth plain\nAUTH PLAIN plain\nauth {mechanisms}\n{}",
+        "x".repeat(900)
+    );
+    let script = [
+        hello(&capabilities),
+        on("AUTH PLAIN ", "235 welcome").to_vec(),
+        vec![
+            Act::Hear("MAIL FROM:<scan@example.com> SIZE="),
+            Act::Hear("RCPT TO:<anna@example.org>"),
+            Act::Hear("DATA"),
+            say("250 ok\n250 ok\n354 go"),
+            Act::HearMessage,
+            say("250 ok"),
+        ],
+    ]
+    .concat();
+    let run = run(vec![script], None, sending(), |server| {
+        server.sign_in = domain::smtp_server::SignIn::Password { username: super::canary::USER.into() };
+        server.protocol = domain::smtp_server::Protocol::Smtp {
+            starttls: domain::smtp_server::StartTls::Disabled,
+            allow_plaintext_credentials: true,
+        };
+    })
+    .await;
+    assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
+    assert!(run.shown().len() < 64 << 10);
 }

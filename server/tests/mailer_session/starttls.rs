@@ -133,6 +133,7 @@ async fn required_ends_where_the_handshake_fails() {
     let table = [
         (vec![Act::HearBytes, Act::Close], Cause::HandshakeBroken, "handshake_broken"),
         (vec![Act::HearBytes, raw(b"\x16\x03\x03\x00\x05hello"), Act::Silence], Cause::HandshakeGarbage, "handshake_garbage"),
+        (vec![Act::HearBytes, alert(80), Act::Close], Cause::HandshakeBroken, "handshake_broken"),
         (vec![Act::HearBytes, alert(70), Act::Close], Cause::NoCommonProtocol, "no_common_tls"),
         (vec![Act::HearBytes, alert(40), Act::Close], Cause::NoCommonProtocol, "no_common_tls"),
         (vec![Act::HearBytes, Act::Silence], Cause::Timeout, "handshake_timeout"),
@@ -344,4 +345,34 @@ async fn a_missing_intermediate_is_an_unknown_issuer() {
     let run = run(vec![script], Some(&ca.pem()), sending(), with(StartTls::EnabledAndRequired)).await;
     assert_eq!(run.failure(), (Stage::Tls, Some(Cause::UnknownIssuer), "certificate_unknown_issuer"));
     assert!(run.finished.diagnosis.unwrap().title.contains("CN=Between"));
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_gone_after_the_handshake_is_not_tried() {
+    let ca = Authority::new("Test authority");
+    let script = [
+        hello("STARTTLS\nAUTH PLAIN LOGIN"),
+        on("STARTTLS", "220 go").to_vec(),
+        vec![Act::Handshake(ca.server(&[HOST], |_| {}))],
+        ehlo("STARTTLS").to_vec(),
+    ]
+    .concat();
+    let run = run(vec![script], Some(&ca.pem()), sending(), |server| {
+        with(StartTls::EnabledAndRequired)(server);
+        server.sign_in = domain::smtp_server::SignIn::Password { username: "anna".into() };
+    })
+    .await;
+    assert_eq!(run.failure(), (Stage::Auth, Some(Cause::AuthNotOffered), "auth_not_offered"));
+    stays_silent_after_failure(&run);
+}
+
+#[tokio::test]
+async fn an_end_without_close_notify_after_the_acceptance_changes_nothing() {
+    let ca = Authority::new("Test authority");
+    let script =
+        [starttls("220 go"), vec![Act::Handshake(ca.server(&[HOST], |_| {}))], ehlo("").to_vec(), transaction(), vec![Act::Close]]
+            .concat();
+    let run = run(vec![script], Some(&ca.pem()), sending(), with(StartTls::EnabledAndRequired)).await;
+    assert_eq!((run.outcome(), run.finished.queue_id.as_deref()), (Outcome::Sent, Some("4F2B1C")), "{:?}", run.finished);
+    assert_eq!(run.log.connections.len(), 1);
 }

@@ -6,7 +6,7 @@ use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What,
 use server::mailer::{Mode, TestRun};
 use tokio::sync::Notify;
 
-use super::peer::{Act, Peer, on, say};
+use super::peer::{Act, Log, Peer, on, say};
 use super::{HOST, entry, envelope, hello, mailer, run, sending, transaction};
 
 #[tokio::test]
@@ -181,15 +181,189 @@ async fn a_reply_before_the_message_is_not_taken_for_the_one_after_it() {
 }
 
 #[tokio::test]
-async fn dropping_the_run_ends_it_there() {
-    let script = [hello(""), vec![Act::Hear("MAIL"), Act::Silence]].concat();
-    let peer = Peer::new(vec![script]).await;
-    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+async fn eight_bit_and_big_messages_are_refused_where_they_are_not_taken() {
+    // The header names the recipient as he is written, beyond ASCII.
+    let to = || Mode::Send(envelope(&["bj\u{f6}rn@example.org"]));
+    let run_8 = run(vec![hello("SMTPUTF8")], None, to(), |_| {}).await;
+    assert_eq!(run_8.failure(), (Stage::MailFrom, Some(Cause::EightBitMimeNotOffered), "eight_bit_not_offered"));
+    assert!(!run_8.log.has("MAIL"));
+
+    // The limit that was announced and our size are told side by side, also where the server says it by a reply.
+    let script = [hello("SIZE 100000"), on("MAIL", "552 5.3.4 too big for now").to_vec()].concat();
+    let big = run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!(big.failure(), (Stage::MailFrom, Some(Cause::Rejected), "too_big"));
+    let title = big.finished.diagnosis.unwrap().title;
+    assert!(title.contains("the announced limit is 100000"), "{title}");
+
+    // A domain beyond ASCII needs neither: it travels as A-label.
+    let script = [
+        hello("").as_slice(),
+        &on("MAIL FROM:<scan@example.com>", "250 ok"),
+        &on("RCPT TO:<anna@xn--mnchen-3ya.example>", "250 ok"),
+        &on("DATA", "354"),
+        &[Act::HearMessage, say("250 ok")],
+    ]
+    .concat();
+    let run = run(vec![script], None, Mode::Send(envelope(&["anna@m\u{fc}nchen.example"])), |_| {}).await;
+    assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
+    assert!(run.log.lines().iter().all(|line| line.is_ascii()));
+}
+
+#[tokio::test]
+async fn replies_as_long_as_they_may_be_do_not_fill_the_result() {
+    let long = |code: u16, end: &str| format!("{}{code} {end}", format!("{code}-{}\n", "x".repeat(900)).repeat(90));
+    let mut script = [hello(""), on("MAIL", "250 ok").to_vec()].concat();
+    script.extend((0..20).flat_map(|_| on("RCPT", &long(550, "no"))));
+    let to: Vec<String> = (0..20).map(|n| format!("r{n}@example.org")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let run = run(vec![script], None, Mode::Send(envelope(&to)), |_| {}).await;
+    assert_eq!(run.failure(), (Stage::RcptTo, Some(Cause::Rejected), "unknown_recipient"));
+    assert_eq!(run.finished.recipients.len(), 20);
+    let result = serde_json::to_string(&run.finished).unwrap();
+    assert!(result.len() < 150_000 && result.contains("x…"), "{} bytes", result.len());
+    assert!(run.shown().len() < 700_000, "{} bytes", run.shown().len());
+
+    // The whole is read all the same: the queue id stands at its end.
+    let script = [hello(""), transaction()[..7].to_vec(), vec![say(&long(250, "ok: queued as 4F2B1C"))]].concat();
+    let run = super::run(vec![script], None, sending(), |_| {}).await;
+    assert_eq!((run.outcome(), run.finished.queue_id.as_deref()), (Outcome::Sent, Some("4F2B1C")), "{:?}", run.finished);
+}
+
+#[tokio::test]
+async fn greylisting_is_told_and_not_waited_for() {
+    for answer in ["450 4.2.0 Greylisted, try again in 5 minutes", "451 4.7.1 Please come back later"] {
+        let script = [hello(""), on("MAIL", "250 ok").to_vec(), on("RCPT", answer).to_vec()].concat();
+        let run = run(vec![script], None, sending(), |_| {}).await;
+        assert_eq!(run.failure(), (Stage::RcptTo, Some(Cause::Rejected), "greylisted"));
+        assert!(!run.log.has("DATA") && run.log.connections.len() == 1);
+        assert!(run.finished.diagnosis.unwrap().steps[0].contains("5 to 15 minutes"));
+        assert!(!run.finished.recipients[0].accepted);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_one_message_only_is_busy_for_the_next() {
+    // It closes in its own way after the message, and turns the next connection away.
+    let first = [hello(""), transaction(), vec![say("421 4.7.0 one message only"), Act::Close]].concat();
+    let first = run(vec![first], None, sending(), |_| {}).await;
+    assert_eq!((first.outcome(), first.finished.queue_id.as_deref()), (Outcome::Sent, Some("4F2B1C")), "{:?}", first.finished);
+    let next = run(vec![vec![say("421 4.7.0 one message only"), Act::Close]], None, sending(), |_| {}).await;
+    assert_eq!(next.failure(), (Stage::Greeting, Some(Cause::Rejected), "server_busy"));
+    assert!(next.log.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_dripping_answer_to_the_final_dot_ends_at_its_limit() {
+    let script = [hello(""), transaction()[..7].to_vec(), vec![Act::Drip(b"250-wait\r\n")]].concat();
+    let run = run(vec![script], None, sending(), |server| server.timeout_ms = 100).await;
+    assert_eq!((run.outcome(), run.finished.cause), (Outcome::Unknown, Some(Cause::Unfinished)), "{:?}", run.finished);
+    assert_eq!(run.log.connections.len(), 1, "never tried again");
+}
+
+/// A message that no socket's buffers hold, though every part of it is allowed.
+fn huge() -> Mode {
+    let name = "N".repeat(50_000);
+    let to: Vec<String> = (0..100).map(|n| format!("{name} <r{n}@example.org>")).collect();
+    Mode::Send(envelope(&to.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// Takes the huge message's envelope and then stops reading until it is told to go on.
+fn deaf_in_data(go_on: &Arc<Notify>) -> Vec<Act> {
+    let mut script = [hello(""), on("MAIL", "250 ok").to_vec()].concat();
+    script.extend((0..100).flat_map(|_| on("RCPT", "250 ok")));
+    script.extend(on("DATA", "354 go"));
+    script.extend([Act::Deaf(go_on.clone()), Act::HearMessage]);
+    script
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_reading_gets_no_final_dot() {
+    let go_on = Arc::new(Notify::new());
+    let peer = Peer::new(vec![deaf_in_data(&go_on)]).await;
+    let mut server = entry(peer.address);
+    server.timeout_ms = 2_000;
     let mut events = Vec::new();
-    let (asked, mut when) = tokio::sync::mpsc::unbounded_channel();
+    let run = TestRun { server, credential: None, mode: huge() };
+    let finished = mailer(None).run(run, &mut |event| events.push(event)).await;
+    assert_eq!((finished.outcome, finished.stage, finished.cause), (Outcome::Failed, Stage::Data, Some(Cause::Timeout)));
+    assert_eq!(finished.diagnosis.unwrap().kind, "reply_timeout");
+    assert!(!events.iter().any(|event| matches!(&event.what, What::Sent { line, .. } if line == ".")));
+    go_on.notify_one();
+    has_no_end(&peer.log().await);
+}
+
+/// The peer heard a part of the message and not its end.
+fn has_no_end(log: &Log) {
+    let text = log.lines().concat();
+    assert!(text.contains("NNNN") && !text.contains("Nobody needs to answer it."), "all or nothing of {} bytes", text.len());
+    assert!(!log.has(".") && !log.has("QUIT"));
+}
+
+#[tokio::test]
+async fn dropping_the_run_ends_it_there_at_every_stage() {
+    let hang = |script: Vec<Act>, command: &'static str| [script, vec![Act::Hear(command), Act::Silence]].concat();
+    let mail = [hello(""), on("MAIL", "250 ok").to_vec()].concat();
+    let rcpt = [mail.clone(), on("RCPT", "250 ok").to_vec()].concat();
+    let data = [rcpt.clone(), on("DATA", "354 go").to_vec()].concat();
+    let dot = [data.clone(), vec![Act::HearMessage]].concat();
+    let queued = [dot.clone(), vec![say("250 queued as 4F2B")]].concat();
+    let refused = [dot.clone(), vec![say("554 no")]].concat();
+    let table = [
+        (vec![Act::Silence], Stage::Greeting, "", Outcome::Cancelled, Stage::Greeting),
+        (hang(vec![say("220 x")], "EHLO"), Stage::Ehlo, "EHLO", Outcome::Cancelled, Stage::Ehlo),
+        (hang(hello(""), "MAIL"), Stage::MailFrom, "MAIL", Outcome::Cancelled, Stage::MailFrom),
+        (hang(mail, "RCPT"), Stage::RcptTo, "RCPT", Outcome::Cancelled, Stage::RcptTo),
+        (hang(rcpt, "DATA"), Stage::Data, "DATA", Outcome::Cancelled, Stage::Data),
+        ([dot, vec![Act::Silence]].concat(), Stage::Accepted, ".", Outcome::Unknown, Stage::Accepted),
+        (hang(queued, "QUIT"), Stage::Quit, "QUIT", Outcome::Sent, Stage::Accepted),
+        (hang(refused, "QUIT"), Stage::Quit, "QUIT", Outcome::Failed, Stage::Accepted),
+    ];
+    for (script, at, line, outcome, stage) in table {
+        let peer = Peer::new(vec![script]).await;
+        let run = TestRun { server: entry(peer.address), credential: None, mode: sending() };
+        let is_there = |event: &Event| match &event.what {
+            What::Begun { stage } => line.is_empty() && *stage == at,
+            What::Sent { stage, line: sent, .. } => !line.is_empty() && *stage == at && sent.starts_with(line),
+            _ => false,
+        };
+        let events = run_until(run, is_there).await;
+        let finished = Finished::cancelled(&events);
+        assert_eq!((finished.outcome, finished.stage), (outcome, stage), "{at:?}");
+        let headline = headline(&finished, HOST);
+        let word = match outcome {
+            Outcome::Sent => "Sent. mail.test accepted the message as 4F2B",
+            Outcome::Unknown => "Unknown. The message was handed to mail.test",
+            Outcome::Failed => "Not sent. It failed during the acceptance of the message; nothing was handed over",
+            _ => "Cancelled during ",
+        };
+        assert!(headline.starts_with(word), "{headline}");
+        // The socket is closed: the peer's end comes, and nothing of the steps after.
+        let log = peer.log().await;
+        let message = log.lines().iter().any(|line| line.starts_with("MESSAGE"));
+        assert_eq!(message, at >= Stage::Accepted, "{at:?}: {log:?}");
+        assert!(at >= Stage::Data || !log.has("DATA"), "{at:?}: {log:?}");
+        assert!(at >= Stage::RcptTo || !log.has("RCPT"), "{at:?}: {log:?}");
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_run_in_the_middle_of_the_message_sends_no_final_dot() {
+    let go_on = Arc::new(Notify::new());
+    let peer = Peer::new(vec![deaf_in_data(&go_on)]).await;
+    let run = TestRun { server: entry(peer.address), credential: None, mode: huge() };
+    let events = run_until(run, |event| matches!(&event.what, What::Sent { line, .. } if line.starts_with("[message"))).await;
+    assert_eq!((Finished::cancelled(&events).outcome, Finished::cancelled(&events).stage), (Outcome::Cancelled, Stage::Data));
+    go_on.notify_one();
+    has_no_end(&peer.log().await);
+}
+
+/// Runs until `is_there` and drops the run; what was told up to then.
+async fn run_until(run: TestRun, is_there: impl Fn(&Event) -> bool + Sync) -> Vec<Event> {
+    let mut events = Vec::new();
+    let (there, mut when) = tokio::sync::mpsc::unbounded_channel();
     let mut sink = |event: Event| {
-        if matches!(&event.what, What::Sent { line, .. } if line.starts_with("MAIL")) {
-            asked.send(()).unwrap();
+        if is_there(&event) {
+            there.send(()).unwrap();
         }
         events.push(event);
     };
@@ -197,14 +371,13 @@ async fn dropping_the_run_ends_it_there() {
     {
         let mut running = std::pin::pin!(mailer.run(run, &mut sink));
         tokio::select! {
+            // What is written at that moment goes on being written until it has to wait.
+            biased;
             finished = &mut running => panic!("it went on: {finished:?}"),
             _ = when.recv() => {}
         }
     }
-    let log = peer.log().await;
-    assert!(!log.has("RCPT") && !log.has("DATA"), "{log:?}");
-    let finished = Finished::cancelled(&events);
-    assert_eq!((finished.outcome, finished.stage), (Outcome::Cancelled, Stage::MailFrom));
+    events
 }
 
 #[tokio::test]
@@ -212,7 +385,7 @@ async fn a_cancelled_run_tells_how_far_it_had_come() {
     let (reached, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let script = [hello("PIPELINING"), vec![Act::Hear("MAIL"), Act::Tell(reached.clone()), Act::Wait(go.clone())]].concat();
     let peer = Peer::new(vec![script]).await;
-    let run = TestRun { server: entry(peer.address), password: None, mode: sending() };
+    let run = TestRun { server: entry(peer.address), credential: None, mode: sending() };
     let mut events = Vec::new();
     let mut sink = |event: Event| events.push(event);
     let finished = mailer(None).run_until(run, &mut sink, reached.notified()).await;

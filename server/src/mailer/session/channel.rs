@@ -1,12 +1,10 @@
 //! One connection for many messages.
 
-use domain::secret::Secret;
 use domain::smtp_server::{Envelope, Mode, SmtpServer};
 use domain::transcript::{Event, Finished, Outcome, Reply, Stage};
 
-use super::{Instant, Reached, Session, Stop, queue_id};
-use crate::mailer::record::Recorder;
-use crate::mailer::{Mailer, TestRun};
+use super::{Instant, Reached, Session, Stop, kept, queue_id};
+use crate::mailer::{Credential, Mailer, TestRun};
 
 /// An open connection to an entry's server, signed in. It comes from [`Mailer::channel`].
 pub struct Channel<'c, 's> {
@@ -23,12 +21,12 @@ impl Mailer {
     pub async fn channel<T>(
         &self,
         server: SmtpServer,
-        password: Option<Secret>,
+        credential: Option<Credential>,
         sink: &mut (dyn FnMut(Event) + Send),
         work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
     ) -> Result<T, Finished> {
-        let run = TestRun { server, password, mode: Mode::Check(None) };
-        let mut record = Recorder::new(sink, run.password.as_ref(), run.server.username());
+        let run = TestRun { server, credential, mode: Mode::Check(None) };
+        let mut record = run.recorder(sink);
         let mut channel = Channel { session: Session::new(self, &run, &mut record) };
         if let Err(stop) = channel.session.open().await {
             channel.session.fail(stop);
@@ -58,7 +56,7 @@ impl Channel<'_, '_> {
         session.renew();
         match session.transact(envelope, message).await {
             Ok(Reached { outcome, stage, reply }) => {
-                (session.known.outcome, session.known.stage, session.known.reply) = (outcome, stage, reply);
+                (session.known.outcome, session.known.stage, session.known.reply) = (outcome, stage, reply.map(kept));
             }
             Err(stop) => {
                 session.fail(stop);
@@ -75,6 +73,7 @@ impl Session<'_, '_> {
     /// Another message, or the goodbye: what was known of the last one is of no interest, what protects the connection is.
     fn renew(&mut self) {
         self.record.renew();
+        self.message_size = None;
         self.timer.end = Instant::now() + self.mailer.session_deadline.of(self.timer.step);
         let before = std::mem::replace(&mut self.known, Finished::new(Outcome::Failed, Stage::MailFrom));
         self.known.security = before.security;

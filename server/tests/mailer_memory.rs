@@ -1,0 +1,113 @@
+//! What a peer that never ends makes us keep in memory. In a program of its own: the allocator counts for all of it, and
+//! nothing else may run meanwhile, so there is one test.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+
+use domain::host::Host;
+use domain::name::Name;
+use domain::secret::Secret;
+use domain::smtp_server::{Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls};
+use domain::transcript::{Cause, Event};
+use peak_alloc::PeakAlloc;
+use server::mailer::{Mailer, Mode, TestRun};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// What a run may need besides what was there before.
+const LIMIT: usize = 1 << 20;
+
+/// The most bytes that were allocated at once during `work`, besides those that were before.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    let result = work();
+    (ALLOCATOR.peak_usage() - before, result)
+}
+
+/// A peer that answers `first` and then says `again` until the other side is gone, `limit` bytes at most. It allocates nothing
+/// once it runs.
+fn peer(first: &'static [u8], again: &'static [u8], limit: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        if stream.write_all(first).is_err() {
+            return;
+        }
+        let mut said = 0;
+        while said < limit && stream.write_all(again).is_ok() {
+            said += again.len();
+        }
+    });
+    address
+}
+
+/// Tests an entry for the peer and keeps every event, as the page does.
+fn cause(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr) -> Option<Cause> {
+    let server = SmtpServer {
+        name: Name::parse("mail").unwrap(),
+        kind: Kind::Smtp,
+        protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
+        host: Host::Ip(IpAddr::from([127, 0, 0, 1])),
+        port: address.port(),
+        timeout_ms: 10_000,
+        sign_in: SignIn::None,
+        sender: None,
+        mime_address_strict: true,
+        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+    };
+    let credential = Some(Secret::new("not-a-password".into()).into());
+    let mut events: Vec<Event> = Vec::new();
+    let run = TestRun { server, credential, mode: Mode::Check(None) };
+    runtime.block_on(mailer.run(run, &mut |event| events.push(event))).cause
+}
+
+#[test]
+fn what_never_ends_stays_under_a_megabyte() {
+    const ENDLESS_LINE: &[u8] = &[b'x'; 64 << 10];
+    const CONTROLS: &[u8] = &[1; 64 << 10];
+    const FOR_EVER: usize = usize::MAX;
+    let mailer = Mailer::system(None).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // What is made only once, such as the log's and the runtime's own, is made before anything is measured.
+    assert_eq!(cause(&mailer, &runtime, peer(b"hello\r\n", b"", 0)), Some(Cause::Malformed));
+    let table: [(&str, &'static [u8], &'static [u8]); 7] = [
+        ("an endless line", b"220 ", ENDLESS_LINE),
+        ("an endless line of what has to be escaped", b"220 ", CONTROLS),
+        ("an endless greeting", b"", b"220-and on\r\n"),
+        ("an endless greeting of short lines", b"", b"220-\n"),
+        ("an endless greeting of escapes", b"", b"220-\x01\x02\x03\x04\x05\x06\x07\xff\xfe\xe2\x80\xae\r\n"),
+        ("an endless introduction", b"220 x\r\n", b"250-AUTH X Y Z\r\n"),
+        ("lines of just the length that is allowed", b"", line_of_4_kib()),
+    ];
+    for (name, first, again) in table {
+        let (peak, cause) = peak_of(|| cause(&mailer, &runtime, peer(first, again, FOR_EVER)));
+        // The introduction is said before it was asked for.
+        let expected = if name.contains("introduction") { Cause::OutOfStep } else { Cause::TooLong };
+        assert_eq!(cause, Some(expected), "{name}");
+        assert!(peak < LIMIT, "{name} took {peak} bytes");
+    }
+
+    // The same measure sees a reader without a cap.
+    let address = peer(b"220 ", ENDLESS_LINE, 8 << 20);
+    let (peak, line) = peak_of(|| {
+        let mut line = Vec::new();
+        BufReader::new(TcpStream::connect(address).unwrap()).read_until(b'\n', &mut line).unwrap();
+        line
+    });
+    assert!(line.len() > 8 << 20 && peak > LIMIT, "{peak} bytes for {}", line.len());
+}
+
+const fn line_of_4_kib() -> &'static [u8] {
+    const LINE: [u8; 4 << 10] = {
+        let mut line = [b'x'; 4 << 10];
+        (line[0], line[1], line[2], line[3]) = (b'2', b'2', b'0', b'-');
+        line[(4 << 10) - 1] = b'\n';
+        line
+    };
+    &LINE
+}
