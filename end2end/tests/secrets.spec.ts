@@ -76,6 +76,14 @@ for (const script of [true, false]) {
       await expectOutcome(page, /^Not sent\./);
       await expect.poll(() => mail.signIns.length).toBe(2);
       expect(mail.signIns[1]).toBe(`anna:${CANARY}`);
+      // The history, whole, and on the page.
+      const { runs } = await postroom.api<{ runs: { id: number }[] }>(`servers/runs?id=${id}`);
+      expect(runs).toHaveLength(2);
+      for (const run of runs) {
+        leaks.push(...find(`the run ${run.id}`, JSON.stringify(await postroom.api(`runs/get?run=${run.id}`))));
+        await visit(page, `/servers/${id}?run=${run.id}`);
+        await expectOutcome(page, /^Not sent\./);
+      }
       // The API, with everything it has to say, also about mistakes.
       for (const path of ['servers', `servers/get?id=${id}`]) leaks.push(...find(`/api/${path}`, JSON.stringify(await postroom.api(path))));
       const wrong = await fetch(`${postroom.url}/api/servers/save`, {

@@ -173,7 +173,12 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, ca
         _ => None,
     };
     let settings = entries.fingerprint(&checked.server, password.as_ref());
-    Ok(Planned { entry: id, test: TestRun { server: checked.server, credential: password.map(Into::into), mode }, settings, caller })
+    Ok(Planned {
+        entry: id,
+        test: TestRun { server: checked.server, credential: password.map(Into::into), mode },
+        settings,
+        caller,
+    })
 }
 
 /// The entry that `edit` makes of `start`, or every field's problem.

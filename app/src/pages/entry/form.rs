@@ -48,14 +48,9 @@ pub(super) struct Page {
     has_password: RwSignal<bool>,
     pub(super) error: RwSignal<Option<ApiError>>,
     told: RwSignal<Option<Told>>,
-    /// For how long it runs.
-    seconds: RwSignal<u32>,
-    /// The run that goes on.
-    #[cfg(feature = "hydrate")]
-    running: RwSignal<Option<RunId>>,
+    /// The run that goes on, once it has a number, and for how many seconds it does.
+    running: RwSignal<(Option<RunId>, u32)>,
     history: RwSignal<History>,
-    /// What the last test ran on.
-    tested: RwSignal<Option<(ServerDraft, TestDraft)>>,
     doing: RwSignal<Doing>,
     id: domain::entry::EntryId,
 }
@@ -159,9 +154,9 @@ impl Page {
         let host = tried.0.host.trim().to_owned();
         self.doing.set(Doing::Testing);
         self.error.set(None);
-        self.seconds.set(0);
+        self.running.set((None, 0));
         let clock = gloo_timers::callback::Interval::new(1_000, move || {
-            let _ = self.seconds.try_update(|seconds| *seconds += 1);
+            let _ = self.running.try_update(|(_, seconds)| *seconds += 1);
         });
         leptos::task::spawn_local(async move {
             let _clock = clock;
@@ -174,9 +169,8 @@ impl Page {
                 }
             };
             self.state.accepted();
-            self.running.set(stream.run);
-            self.told.set(Some(Told::default()));
-            self.tested.set(Some(tried));
+            self.running.update(|(run, _)| *run = stream.run);
+            self.told.set(Some(Told { tried: Some(tried), ..Told::default() }));
             loop {
                 let arrived = stream.next::<Event>().await;
                 let is_over = arrived.is_empty();
@@ -198,7 +192,7 @@ impl Page {
                     break;
                 }
             }
-            self.running.set(None);
+            self.running.set((None, 0));
             self.doing.set(Doing::Nothing);
             crate::browser::replace_address(&format!("/servers/{}", self.id));
             if let Ok(history) = crate::api::list_runs(self.id).await {
@@ -210,7 +204,7 @@ impl Page {
     /// Stops the test at once. What had been sent, its last event says.
     #[cfg(feature = "hydrate")]
     fn cancel(self) {
-        let Some(run) = self.running.get_untracked() else { return };
+        let (Some(run), _) = self.running.get_untracked() else { return };
         leptos::task::spawn_local(async move {
             if let Err(failure) = crate::api::cancel_run(run).await {
                 self.error.set(Some(failure.0));
@@ -225,7 +219,6 @@ impl Page {
             match crate::api::get_run(run).await {
                 Ok(found) if !self.doing.get_untracked().is_busy() => {
                     self.told.set(Some(Told::earlier(found)));
-                    self.tested.set(None);
                     crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
                     focus(TRY.to_owned());
                 }
@@ -257,8 +250,6 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
-    let tested = report.is_some();
-    let told = report.map(Told::report).or_else(|| shown.map(Told::earlier));
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
@@ -267,11 +258,8 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         version: RwSignal::new(base),
         stored: RwSignal::new(stored),
         has_password: RwSignal::new(view.has_password()),
-        tested: RwSignal::new(tested.then_some((draft, test))),
-        told: RwSignal::new(told),
-        seconds: RwSignal::new(0),
-        #[cfg(feature = "hydrate")]
-        running: RwSignal::new(None),
+        told: RwSignal::new(report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(Told::earlier))),
+        running: RwSignal::new((None, 0)),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
         doing: RwSignal::new(if saved { Doing::Saved } else { Doing::Nothing }),
@@ -452,8 +440,7 @@ const TRY: &str = "try";
 fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
     let state = page.state;
     let testing = move || page.doing.get() == Doing::Testing;
-    let outdated =
-        move || page.tested.with(|tested| tested.as_ref().is_some_and(|(draft, _)| state.draft.with(|now| now != draft)));
+    let outdated = move || page.told.with(|told| told.as_ref().is_some_and(|told| state.draft.with(|now| told.is_outdated(now))));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
         if ev.key() == "Enter" && !testing() {
@@ -482,7 +469,7 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
             <p class="progress">
                 <span role="status">{move || testing().then_some("Talking to the server…")}</span>
                 // Every second would be too much to listen to.
-                <span aria-hidden="true">{move || testing().then(|| format!(" {} s", page.seconds.get()))}</span>
+                <span aria-hidden="true">{move || testing().then(|| format!(" {} s", page.running.get().1))}</span>
             </p>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
             {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) state/> })}

@@ -1,6 +1,7 @@
 //! What a test tells, while it runs and afterwards: its outcome, its stages, and what a failure means.
 
-use domain::run::{Run, RunId};
+use domain::run::Run;
+use domain::smtp_server::{ServerDraft, TestDraft};
 use domain::stages::{self, Line, Mark, Row};
 use domain::transcript::{Event, Finished, Outcome, RecipientResult, What};
 use domain::words;
@@ -16,25 +17,32 @@ pub(super) struct Told {
     pub(super) headline: Option<String>,
     /// What happened so far.
     pub(super) events: Vec<Event>,
-    /// The run and when it was, for one from the history.
-    pub(super) earlier: Option<(RunId, u64)>,
+    /// What it ran on; none for one from the history.
+    pub(super) tried: Option<(ServerDraft, TestDraft)>,
+    /// When it was, for one from the history: milliseconds since 1970.
+    pub(super) at_ms: Option<u64>,
 }
 
 impl Told {
-    pub(super) fn report(report: TestReport) -> Self {
-        Self { headline: Some(report.headline), events: report.events, earlier: None }
+    pub(super) fn report(report: TestReport, tried: (ServerDraft, TestDraft)) -> Self {
+        Self { headline: Some(report.headline), events: report.events, tried: Some(tried), at_ms: None }
     }
 
     pub(super) fn earlier(run: Run) -> Self {
         let Run { summary, events } = run;
-        Self { headline: Some(summary.headline), events, earlier: Some((summary.id, summary.at_ms)) }
+        Self { headline: Some(summary.headline), events, tried: None, at_ms: Some(summary.at_ms) }
+    }
+
+    /// Whether it ran on something else than `now`.
+    pub(super) fn is_outdated(&self, now: &ServerDraft) -> bool {
+        self.tried.as_ref().is_some_and(|(draft, _)| draft != now)
     }
 }
 
 /// The report under the buttons. It stays while one edits, marked once it is from before a change.
 #[component]
 pub(super) fn Report(told: Told, outdated: Signal<bool>, state: FormState) -> impl IntoView {
-    let Told { headline, events, earlier } = told;
+    let Told { headline, events, at_ms, .. } = told;
     let finished = events.iter().rev().find_map(|event| match &event.what {
         What::Finished(finished) => Some(finished),
         _ => None,
@@ -58,7 +66,7 @@ pub(super) fn Report(told: Told, outdated: Signal<bool>, state: FormState) -> im
     let copy = headline.map(|headline| view! { <Copy text=stages::text(&headline, &events)/> });
     view! {
         <div class="report" class:outdated=move || outdated.get()>
-            {earlier.map(|(_, at_ms)| view! { <p class="muted">"Test of " {words::utc(at_ms)} "."</p> })}
+            {at_ms.map(|at_ms| view! { <p class="muted">"Test of " {words::utc(at_ms)} "."</p> })}
             <p class="muted" hidden=move || !outdated.get()>"From before your change."</p>
             <div role="status">{outcome}</div>
             {rows}

@@ -108,7 +108,9 @@ impl Batch {
                     if arrived.is_empty() {
                         break;
                     }
-                    arrived.into_iter().for_each(|event| self.take(event));
+                    for event in arrived {
+                        self.take(event);
+                    }
                 },
                 Err(failure) => refused.set(Some(failure.0)),
             }
