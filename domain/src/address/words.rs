@@ -208,11 +208,16 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.what {
             FixKind::AtSign => "Use an ordinary @",
+            FixKind::Dot => "Use an ordinary dot",
             FixKind::QuotationMarks => "Use straight quotation marks",
+            FixKind::StrayMarks => "Remove the quotation marks",
             FixKind::Mailto => "Remove “mailto:”",
+            FixKind::Query => "Remove what follows the address",
             FixKind::Spaces => "Remove the spaces",
+            FixKind::Hidden => "Remove the hidden character",
             FixKind::Dots => "Remove the dot",
             FixKind::Commas => "Remove the comma",
+            FixKind::Semicolon => "Remove the semicolon",
             FixKind::Separator => "Put a comma between the addresses",
             FixKind::CommaForDot => "Use a dot instead of the comma",
             FixKind::QuoteName => "Put the name in quotes",
