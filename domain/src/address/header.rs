@@ -156,8 +156,12 @@ fn latin_9(octet: u8) -> char {
 
 /// Windows-1252, which has characters where ISO 8859-1 has the controls from 0x80 on; five stay controls, to be refused.
 fn windows_1252(octet: u8) -> char {
-    const FROM_80: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
-    octet.checked_sub(0x80).and_then(|at| FROM_80.chars().nth(at.into())).unwrap_or(char::from(octet))
+    #[rustfmt::skip]
+    static FROM_80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    octet.checked_sub(0x80).and_then(|at| FROM_80.get(usize::from(at)).copied()).unwrap_or(char::from(octet))
 }
 
 fn q_decode(text: &str) -> Option<Vec<u8>> {

@@ -124,7 +124,7 @@ fn unescape(content: &str, out: &mut String) {
 
 /// What a phrase says: its words with one space where there was white space.
 pub(super) fn phrase(raw: &str) -> Text {
-    join(raw.len(), tokens(raw))
+    join(raw.len(), &mut tokens(raw))
 }
 
 /// What a comment says (RFC 2047 section 5(2) has encoded words in it).
@@ -133,10 +133,10 @@ pub(super) fn comment(raw: &str) -> Text {
         let is_encoded = super::header::decode_word(word).is_some();
         [Token::Space, if is_encoded { Token::Plain(word) } else { Token::Quoted(word) }]
     });
-    join(raw.len(), words.filter(|token| !matches!(token, Token::Quoted(""))))
+    join(raw.len(), &mut words.filter(|token| !matches!(token, Token::Quoted(""))))
 }
 
-fn join<'a>(length: usize, tokens: impl Iterator<Item = Token<'a>>) -> Text {
+fn join(length: usize, tokens: &mut dyn Iterator<Item = Token<'_>>) -> Text {
     let mut out = String::with_capacity(length);
     let mut space = false;
     let mut after_encoded = false;
