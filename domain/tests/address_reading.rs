@@ -356,6 +356,7 @@ fn a_sender_is_exactly_one_mailbox() {
         refuse(",<a@x.org>", "empty_element@0");
         refuse("a@x.org;", "trailing_separator@7");
         refuse("a@x.org b@x.org", "more_than_one@8");
+        refuse("a@x.org Team: b@x.org;", "more_than_one@8");
         refuse("a,b@x.org", "unexpected_character@1");
         refuse("Team: a@x.org;", "group_not_allowed@4");
         refuse("<a@x.org> <b@x.org>", "more_than_one@10");

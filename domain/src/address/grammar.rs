@@ -682,7 +682,7 @@ impl<'a> Parser<'a> {
         }
         match (self.next_char(), self.decide().0) {
             (Some(found), _) if unicode::is_wide_separator(found) => self.fault(Kind::LookAlike { found }),
-            (_, Decider::At | Decider::Angle) if self.single => self.fault(Kind::MoreThanOne),
+            (_, Decider::At | Decider::Angle | Decider::Colon) if self.single => self.fault(Kind::MoreThanOne),
             (_, Decider::At | Decider::Angle | Decider::Colon) => self.fault(Kind::MissingSeparator),
             _ => self.unexpected(Place::AfterAddress),
         }
