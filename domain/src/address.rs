@@ -13,6 +13,9 @@
 //! # Ok::<(), domain::address::AddressError>(())
 //! ```
 //!
+//! In a list, `mailto:` is never the name of a group: leniently it is the prefix of a link, so that `mailto:a@example.org;` is
+//! one address and a separator.
+//!
 //! What is refused in either mode can never change an SMTP dialogue or a header: controls, line breaks but for one fold,
 //! and what cannot be seen. IDN is left to [`crate::idn`], the sentences for people are in `words`.
 
@@ -57,6 +60,30 @@ pub enum Strictness {
     Strict,
     /// Also the obsolete syntax, and what occurs in real mail.
     Lenient,
+}
+
+/// How many mailboxes are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// Exactly one, as of a sender.
+    One,
+    /// A list, groups included.
+    List,
+}
+
+impl Wanted {
+    /// Whether `input` is what is wanted.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn validate(self, input: &str, strictness: Strictness) -> Result<(), AddressError> {
+        self.read(input, strictness, &mut ())
+    }
+
+    fn read(self, input: &str, strictness: Strictness, sink: &mut dyn Sink) -> Result<(), AddressError> {
+        let read = if self == Self::One { grammar::mailbox } else { grammar::address_list };
+        read(input, strictness, sink).map_err(|fault| AddressError::new(input, fault))
+    }
 }
 
 /// A list of mailboxes and groups, in order; never without any entry.
@@ -131,7 +158,7 @@ impl AddressList {
     /// What is wrong with the first address that is none, and where.
     pub fn parse(input: &str, strictness: Strictness) -> Result<Self, AddressError> {
         let mut reader = Reader::default();
-        grammar::address_list(input, strictness, &mut reader).map_err(|fault| AddressError::new(input, fault))?;
+        Wanted::List.read(input, strictness, &mut reader)?;
         Ok(Self(reader.entries))
     }
 
@@ -140,7 +167,7 @@ impl AddressList {
     /// # Errors
     /// The same.
     pub fn validate(input: &str, strictness: Strictness) -> Result<(), AddressError> {
-        grammar::address_list(input, strictness, &mut ()).map_err(|fault| AddressError::new(input, fault))
+        Wanted::List.validate(input, strictness)
     }
 
     /// Mailboxes and groups, in order.
@@ -213,7 +240,7 @@ impl Mailbox {
     /// What is wrong, and where.
     pub fn parse(input: &str, strictness: Strictness) -> Result<Self, AddressError> {
         let mut only = Only(None);
-        grammar::mailbox(input, strictness, &mut only).map_err(|fault| AddressError::new(input, fault))?;
+        Wanted::One.read(input, strictness, &mut only)?;
         only.0.ok_or(AddressError { kind: AddressErrorKind::Empty, offset: 0, char_offset: 0 })
     }
 
@@ -222,7 +249,7 @@ impl Mailbox {
     /// # Errors
     /// The same.
     pub fn validate(input: &str, strictness: Strictness) -> Result<(), AddressError> {
-        grammar::mailbox(input, strictness, &mut ()).map_err(|fault| AddressError::new(input, fault))
+        Wanted::One.validate(input, strictness)
     }
 
     /// The name to display.
@@ -379,7 +406,8 @@ impl<'a> Domain<'a> {
 
     /// Whether it has labels beyond ASCII, written either way.
     pub fn is_idn(self) -> bool {
-        !self.text.is_ascii() || self.labels().any(|label| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--")))
+        let ascii = self.ascii();
+        !ascii.is_ascii() || ascii.split('.').any(|label| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--")))
     }
 
     /// Whether it is an address literal such as `[192.0.2.1]`.
@@ -392,13 +420,11 @@ impl<'a> Domain<'a> {
         !self.is_literal() && !self.text.contains('.')
     }
 
-    /// Whether the last label is a number, as in `192.0.2.1` without its brackets: never registered.
+    /// Whether the last label is a number, as in `192.0.2.1` without its brackets: never registered. Full-width digits are
+    /// digits where they go.
     pub fn is_numeric(self) -> bool {
-        !self.is_literal() && self.labels().next_back().is_some_and(|label| label.bytes().all(|octet| octet.is_ascii_digit()))
-    }
-
-    fn labels(self) -> std::str::Split<'a, char> {
-        self.text.split('.')
+        let is_digit = |c| matches!(c, '0'..='9' | '\u{ff10}'..='\u{ff19}');
+        !self.is_literal() && self.text.rsplit('.').next().is_some_and(|label| label.chars().all(is_digit))
     }
 }
 
@@ -445,7 +471,7 @@ fn read_mailbox(raw: &RawMailbox<'_>) -> Mailbox {
         RawName::Phrase(phrase) => Some(text::phrase(phrase)),
         RawName::Comment(comment) => Some(text::comment(comment)),
     };
-    Mailbox { name: name.filter(|name| !name.trim_ascii().is_empty()), target: read_target(&raw.addr) }
+    Mailbox { name: name.filter(|name| !name.trim().is_empty()), target: read_target(&raw.addr) }
 }
 
 impl Sink for Reader {
@@ -487,6 +513,11 @@ fn read_target(raw: &RawAddr<'_>) -> Target {
 /// Whether a character beyond ASCII may stand in an address.
 pub(crate) fn is_plain(c: char) -> bool {
     c.is_ascii() || unicode::class(c) == unicode::Class::Plain
+}
+
+/// The first character of a label that is punctuation or a symbol.
+pub(crate) fn symbol(label: &str) -> Option<char> {
+    unicode::symbol(label).map(|(_, c)| c)
 }
 
 /// As people read it; leniently read again, it is the same value.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::AddressError;
+use crate::address::{AddressError, Wanted};
 use crate::idn::IdnError;
 use crate::words;
 
@@ -118,9 +118,18 @@ impl Field {
         }
     }
 
+    /// How many addresses stand in the field, if addresses do.
+    pub const fn wanted(self) -> Option<Wanted> {
+        match self {
+            Self::Sender | Self::TestFrom => Some(Wanted::One),
+            Self::TestTo => Some(Wanted::List),
+            _ => None,
+        }
+    }
+
     /// Whether an address, or several, stand in the field.
     pub const fn is_address(self) -> bool {
-        matches!(self, Self::Sender | Self::TestFrom | Self::TestTo)
+        self.wanted().is_some()
     }
 
     /// Whether the field stands in the folded section.

@@ -1,7 +1,8 @@
 //! Internationalised domain names: U-labels, as people read them, and A-labels, as DNS and SMTP carry them.
 //!
 //! The Unicode tables come with the feature `idna`. Without it (in the browser) only the syntax of a name is checked and
-//! U-labels stay what they are: whatever is refused without the tables is refused with them, too.
+//! U-labels stay what they are: whatever is refused without the tables is refused with them, too. So are the punctuation
+//! and the symbols that are easily typed or pasted, which UTS 46 lets pass and RFC 5892 does not.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -94,9 +95,11 @@ pub fn to_unicode(domain: &str) -> Cow<'_, str> {
 }
 
 /// A domain with labels beyond ASCII in its other form: with A-labels, or, where it has them, with U-labels. None where it
-/// has only one form, or the other can't be found or shown. `to_ascii` finds A-labels: [`host_to_ascii`] with the tables,
-/// the browser's own without them.
+/// has only one form, or the other can't be found or shown, or is no host name. `to_ascii` finds A-labels:
+/// [`host_to_ascii`] with the tables, the browser's own without them.
 pub fn other_form(domain: &str, to_ascii: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let to_ascii =
+        |domain: &str| check(domain, false).ok().and_then(|()| to_ascii(domain)).filter(|ascii| host_to_ascii(ascii).is_ok());
     if !domain.is_ascii() {
         return to_ascii(domain);
     }
@@ -116,7 +119,24 @@ pub(crate) fn encode_domain(domain: &str, lenient: bool) -> Result<Option<Cow<'_
         return Ok(None);
     };
     check(&ascii, lenient)?;
+    if decode_domain(&ascii).split('.').any(|label| crate::address::symbol(label).is_some()) {
+        return Err(IdnError::Idna);
+    }
     Ok(Some(ascii))
+}
+
+/// Where in a domain that can't be encoded the label stands that can't be; its octets, if there are only too many.
+pub(crate) fn bad_label(domain: &str, lenient: bool) -> (usize, Option<usize>) {
+    let mut start = 0;
+    for label in domain.split('.') {
+        match tables::to_ascii(label) {
+            Ok(Some(ascii)) if ascii.len() > MAX_LABEL => return (start, Some(ascii.len())),
+            Ok(Some(ascii)) if check(&ascii, lenient).is_err() => return (start, None),
+            Ok(_) => start += label.len() + 1,
+            Err(_) => return (start, None),
+        }
+    }
+    (0, None)
 }
 
 /// The syntax of a name: labels, their characters and lengths. What is not ASCII passes if it can be seen.
@@ -133,7 +153,7 @@ fn check(name: &str, lenient: bool) -> Result<(), IdnError> {
             '_' => !lenient,
             c => c.is_ascii() || !crate::address::is_plain(*c),
         };
-        if let Some(c) = label.chars().find(foreign) {
+        if let Some(c) = label.chars().find(foreign).or_else(|| crate::address::symbol(label)) {
             return Err(IdnError::Character(c));
         }
         if !lenient && (label.starts_with('-') || label.ends_with('-')) {
@@ -208,7 +228,7 @@ mod punycode {
 
     /// The label that `text`, which follows `xn--`, stands for (RFC 3492 section 6.2). None where it stands for none, or
     /// for one that can't be shown.
-    #[cfg_attr(feature = "idna", expect(dead_code, reason = "the tables decode as well; tests compare"))]
+    #[cfg_attr(all(feature = "idna", not(test)), expect(dead_code, reason = "the tables decode as well; tests compare"))]
     pub(super) fn decode(text: &str) -> Option<String> {
         let (basic, tail) = text.rsplit_once('-').unwrap_or(("", text));
         let mut label: Vec<char> = basic.to_ascii_lowercase().chars().collect();

@@ -44,16 +44,19 @@ fn the_tables_only_refuse_more() {
         ("BÜCHER.example", Ok("BÜCHER.example"), Ok("xn--bcher-kva.example")),
         ("faß.de", Ok("faß.de"), Ok("xn--fa-hia.de")),
         ("例え.テスト", Ok("例え.テスト"), Ok("xn--r8jz45g.xn--zckzah")),
-        ("例え。テスト", Ok("例え。テスト"), Ok("xn--r8jz45g.xn--zckzah")),
+        ("テスト・例え", Ok("テスト・例え"), Ok("xn--r8jvmjbj9wq09n")),
         ("e\u{301}.example", Ok("e\u{301}.example"), Ok("xn--9ca.example")),
         ("ｅｘ.example", Ok("ｅｘ.example"), Ok("ex.example")),
         // Only the tables know.
-        ("a。", Ok("a。"), Err("invalid_idn")),
         ("\u{301}a.example", Ok("\u{301}a.example"), Err("invalid_idn")),
         ("אa.example", Ok("אa.example"), Err("invalid_idn")),
         ("xn--\u{fc}.example", Ok("xn--\u{fc}.example"), Err("invalid_idn")),
-        ("⑴.example", Ok("⑴.example"), Err("invalid_idn")),
         // Both know.
+        ("例え。テスト", Err("look_alike"), Err("look_alike")),
+        ("a。", Err("look_alike"), Err("look_alike")),
+        ("⑴.example", Err("unexpected_character"), Err("unexpected_character")),
+        ("☃.example", Err("unexpected_character"), Err("unexpected_character")),
+        ("a・b.example", Err("unexpected_character"), Err("unexpected_character")),
         ("bü\u{200d}cher.example", Err("unseen_character"), Err("unseen_character")),
         ("-bücher.example", Err("hyphen_at_edge"), Err("hyphen_at_edge")),
         ("bü_cher.example", Err("underscore"), Err("underscore")),
@@ -81,6 +84,10 @@ fn an_idn_has_both_its_forms() {
         assert!(addr.domain().is_idn() && !addr.needs_smtputf8());
         assert_eq!(addr.to_string(), input);
     }
+    // What goes out decides: full-width letters are letters, full-width digits are digits.
+    let domain = |text| AddrSpec::parse(text, Strictness::Strict).expect(text);
+    assert!(!domain("a@ｅｘ.example").domain().is_idn());
+    assert!(domain("a@１.２.３.４").domain().is_numeric());
     // A label that only pretends stays as it is.
     assert_eq!(idn::to_unicode("xn--a.example"), "xn--a.example");
     // Leniently, a hyphen and an underscore may be anywhere here, too.
@@ -88,4 +95,15 @@ fn an_idn_has_both_its_forms() {
     // The limits are those of the A-label.
     assert!(AddrSpec::parse(&format!("a@{}.org", "ü".repeat(50)), Strictness::Strict).is_ok());
     assert!(AddrSpec::parse(&format!("a@{}.org", "ü".repeat(60)), Strictness::Strict).is_err());
+}
+
+/// The page shows what the browser finds: where the two could differ, neither finds anything.
+#[test]
+fn the_other_form_is_that_of_a_host_name() {
+    let other = |domain: &str| idn::other_form(domain, |domain| Some(domain.replace("bücher", "xn--bcher-kva").replace('１', "1")));
+    assert_eq!(other("bücher.example").as_deref(), Some("xn--bcher-kva.example"));
+    assert_eq!(other("xn--bcher-kva.example").as_deref(), Some("bücher.example"));
+    for domain in ["example.org", "bücher_x.de", "-bücher.de", "bücher。de", "１.１", "xn--n3h.net", "[192.0.2.1]", ""] {
+        assert_eq!(other(domain), None, "{domain:?}");
+    }
 }

@@ -88,6 +88,9 @@ const slips: [string, string, RegExp, string][] = [
   ['Sender address', 'jo@example,com', /^Use a dot instead of the comma$/, 'jo@example.com'],
   ['Sender address', 'jo＠example.com', /^Use an ordinary @$/, 'jo@example.com'],
   ['Sender address', '“Doe, Jo” <jo@example.com>', /^Use straight quotation marks$/, '"Doe, Jo" <jo@example.com>'],
+  ['Sender address', '“jo@example.com”', /^Remove the quotation marks$/, 'jo@example.com'],
+  ['Sender address', 'jo@example.com;', /^Remove the semicolon$/, 'jo@example.com'],
+  ['To', 'sales team sales@example.com', /^Put the address in angle brackets$/, 'sales team <sales@example.com>'],
   ['Sender address', 'J. Doe <jo@example.com>', /^Put the name in quotes$/, '"J. Doe" <jo@example.com>'],
   ['To', 'a@example.com; b@example.com', /^Put a comma between the addresses$/, 'a@example.com, b@example.com'],
 ];

@@ -32,7 +32,10 @@ impl Found {
         Self {
             spot: state.spot_of(field),
             // What is still being typed is not put right.
-            fix: if state.is_typing(field) || wrong && silent { None } else { suggest(&text, strictness) },
+            fix: field
+                .wanted()
+                .filter(|_| !state.is_typing(field) && !(wrong && silent))
+                .and_then(|wanted| suggest(&text, strictness, wanted)),
             // While a list grows, what was read of it stays: nothing jumps with every comma.
             reading: match (silent, wrong) {
                 (false, _) => None,
@@ -47,13 +50,16 @@ impl Found {
 #[component]
 pub(super) fn Verdict(state: FormState, field: Field) -> impl IntoView {
     let found = Memo::new(move |before: Option<&Found>| Found::now(state, field, before));
+    // The browser's own A-labels come after what the server sent is taken over as it is.
+    let is_mounted = RwSignal::new(false);
+    Effect::new(move || is_mounted.set(true));
     move || {
         let Found { spot, fix, reading } = found.get();
         let spot = spot.map(|spot| {
-            view! { <p class="spot machine" aria-hidden="true">{spot.before}<mark>{spot.found}</mark>{spot.after}</p> }
+            view! { <p class="spot machine" aria-hidden="true"><bdi dir="ltr">{spot.before}</bdi><mark><bdi dir="ltr">{spot.found}</bdi></mark><bdi dir="ltr">{spot.after}</bdi></p> }
         });
         let fix = fix.map(|fix| view! { <FixButton state field fix/> });
-        let reading = reading.map(|reading| view! { <ReadAs reading/> });
+        let reading = reading.map(|reading| view! { <ReadAs reading is_mounted/> });
         view! { {spot} {fix} {reading} }
     }
 }
@@ -74,7 +80,7 @@ fn FixButton(state: FormState, field: Field, fix: Fix) -> impl IntoView {
     let id = format!("{}-fix", field_id(field));
     view! {
         <p class="suggestion">
-            <span id=id.clone()>{question}<span class="machine">{shown}</span>{question.map(|_| "?")}</span>
+            <span id=id.clone()>{question}<bdi dir="ltr" class="machine">{shown}</bdi>{question.map(|_| "?")}</span>
             <button type="button" aria-describedby=id on:click=apply>{label}</button>
         </p>
     }
@@ -82,9 +88,9 @@ fn FixButton(state: FormState, field: Field, fix: Fix) -> impl IntoView {
 
 /// How the text was read, a line for each mailbox.
 #[component]
-fn ReadAs(reading: Reading) -> impl IntoView {
+fn ReadAs(reading: Reading, is_mounted: RwSignal<bool>) -> impl IntoView {
     let Reading { shown, more, refused_strictly } = reading;
-    let lines: Vec<_> = shown.into_iter().map(|understood| view! { <li>{line(understood)}</li> }).collect();
+    let lines: Vec<_> = shown.into_iter().map(|understood| view! { <li>{line(understood, is_mounted)}</li> }).collect();
     let more = (more > 0).then(|| view! { <li class="muted">"and " {more} " more"</li> });
     let odd = refused_strictly.map(|error| view! { <p class="help odd">"Read leniently. Strictly: " {error.sentence()} "."</p> });
     view! {
@@ -93,20 +99,22 @@ fn ReadAs(reading: Reading) -> impl IntoView {
     }
 }
 
-fn line(understood: Understood) -> impl IntoView {
+/// Each part stands for itself: letters that run from right to left move neither what stands beside them nor labels.
+fn line(understood: Understood, is_mounted: RwSignal<bool>) -> impl IntoView {
     let Understood { group, name, local, domain, remarks } = understood;
     let how = if domain.is_ascii() { " reads " } else { " is sent as " };
-    let other = other_form(&domain).map(|other| view! { <span class="muted">{how}</span><span class="machine">{other}</span> });
-    let address = match (local.is_empty(), domain.is_empty()) {
-        (true, _) => "nobody".to_owned(),
-        (_, true) => local,
-        _ => format!("{local}@{domain}"),
+    let at = (!domain.is_empty()).then_some("@");
+    let local = if local.is_empty() { "nobody".to_owned() } else { local };
+    let shown = domain.clone();
+    let other = move || {
+        let other = is_mounted.get().then(|| other_form(&domain)).flatten();
+        other.map(|other| view! { <span class="muted">{how}</span><bdi dir="ltr" class="machine">{other}</bdi> })
     };
     let remarks: Vec<_> = remarks.into_iter().map(remark).collect();
     view! {
-        {group.map(|group| view! { <span class="muted">{group} ": "</span> })}
-        {name.map(|name| view! { <strong>{name}</strong> " " })}
-        <span class="machine">{address}</span>
+        {group.map(|group| view! { <span class="muted"><bdi>{group}</bdi> ": "</span> })}
+        {name.map(|name| view! { <strong><bdi>{name}</bdi></strong> " " })}
+        <span class="machine"><bdi dir="ltr">{local}</bdi>{at}<bdi dir="ltr">{shown}</bdi></span>
         {other}
         {remarks}
     }

@@ -97,7 +97,9 @@ impl FormState {
         let text = self.text(field);
         let strictness = self.draft.with(ServerDraft::strictness);
         self.local.with(|errors| match errors.get(field) {
-            Some(FieldError::Address(error)) => !error.may_be_unfinished(&text, strictness),
+            Some(FieldError::Address(error)) => {
+                field.wanted().is_some_and(|wanted| !error.may_be_unfinished(&text, strictness, wanted))
+            }
             _ => false,
         })
     }

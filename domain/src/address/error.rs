@@ -47,6 +47,8 @@ pub enum Place {
     DisplayName,
     /// After a complete address, where a comma or the end belongs.
     AfterAddress,
+    /// After the address in angle brackets, where the `>` belongs.
+    InBrackets,
 }
 
 macro_rules! kinds {
@@ -90,7 +92,7 @@ kinds! {
     Unseen { /** The character. */ found: char } = "unseen_character",
     /// A code point that is not assigned in [`super::UNICODE_VERSION`].
     Unassigned { /** The character. */ found: char } = "unassigned_character",
-    /// A full-width at-sign, a foreign space or a variation selector in an address.
+    /// A full-width at-sign, dot, comma or semicolon, a foreign space or a variation selector in an address.
     LookAlike { /** The character. */ found: char } = "look_alike",
 
     /// A character that cannot stand where it stands.
@@ -107,6 +109,8 @@ kinds! {
     UnclosedLiteral = "unclosed_literal",
     /// A `Name:` whose group never ends with `;`.
     UnclosedGroup = "unclosed_group",
+    /// A `:` with no name before it.
+    GroupWithoutName = "group_without_name",
     /// A group within a group.
     NestedGroup = "nested_group",
 
@@ -156,7 +160,7 @@ kinds! {
     AddressTooLong { /** In octets. */ length: u32 } = "address_too_long",
     /// A domain literal that RFC 5321 section 4.1.3 does not know.
     UnknownLiteral = "unknown_literal",
-    /// A U-label that IDNA does not allow. Only found with the feature `idna`.
+    /// A U-label that IDNA does not allow; the place is the label. Only found with the feature `idna`.
     InvalidIdn = "invalid_idn",
 
     /// An unquoted dot in a display name.
@@ -171,6 +175,8 @@ kinds! {
     EmptyElement = "empty_element",
     /// A `;` where the strict syntax wants a comma.
     Semicolon = "semicolon",
+    /// A separator after the only address.
+    TrailingSeparator { /** A comma or a semicolon. */ found: char } = "trailing_separator",
     /// Two addresses with nothing between them.
     MissingSeparator = "missing_separator",
 }

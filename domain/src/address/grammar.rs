@@ -58,6 +58,8 @@ pub(super) struct RawAddr<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct RawDomain<'a> {
     pub text: &'a str,
+    /// Where it stands in the input.
+    pub start: usize,
     pub has_u_labels: bool,
 }
 
@@ -170,6 +172,7 @@ enum Decider {
     Other,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; none excludes another")]
 struct Parser<'a> {
     input: &'a str,
     bytes: &'a [u8],
@@ -179,8 +182,12 @@ struct Parser<'a> {
     single: bool,
     /// The text of the first comment since it was last cleared.
     comment: Option<Range<usize>>,
-    /// Whether the last mailbox has angle brackets.
+    /// Whether the last element ended with `>` or `;`, so that it is no name of what follows.
     angle: bool,
+    /// The `<` that the grammar is after.
+    open: Option<usize>,
+    /// Octets of line breaks that folds had so far: they are not sent.
+    folded: usize,
     /// The last addr-spec; here instead of in results, which would have to be moved about.
     addr: RawAddr<'a>,
     /// Where the last addr-spec has its `@`.
@@ -205,6 +212,8 @@ impl<'a> Parser<'a> {
             single: false,
             comment: None,
             angle: false,
+            open: None,
+            folded: 0,
             addr: RawAddr { local: "", domain: None, plain: None },
             at: 0,
             plain: true,
@@ -286,9 +295,12 @@ impl<'a> Parser<'a> {
     /// UTF8-non-ascii = UTF8-2 / UTF8-3 / UTF8-4  ; less what cannot be seen or is not assigned
     /// ```
     fn utf8_non_ascii(&mut self, in_address: bool) -> Result<()> {
-        if let Some(c) = self.next_char() {
-            Self::check_class(self.pos, c, in_address)?;
-            self.pos += c.len_utf8();
+        if let Some(found) = self.next_char() {
+            Self::check_class(self.pos, found, in_address)?;
+            if !unicode::follows_visible(found, self.slice(0, self.pos).chars().next_back()) {
+                return self.fault(Kind::Unseen { found });
+            }
+            self.pos += found.len_utf8();
         }
         Ok(())
     }
@@ -323,6 +335,7 @@ impl<'a> Parser<'a> {
                         return self.fault(Kind::RepeatedFold);
                     }
                     folded = true;
+                    self.folded += 2;
                     self.pos += 3;
                 }
                 _ => return Ok(()),
@@ -535,17 +548,18 @@ impl<'a> Parser<'a> {
         let open = self.pos;
         self.pos += 1;
         self.cfws()?;
+        self.open = Some(open);
         match self.peek() {
-            Some(b'>') => return self.fault(Kind::EmptyAngle),
-            Some(b'@' | b',') => self.obs_route()?,
+            Some(b'@' | b',') => self.obs_route(open)?,
             _ => self.mailto()?,
         }
         self.addr_spec()?;
         match self.peek() {
             Some(b'>') => self.pos += 1,
             None | Some(b',' | b';' | b'<') => return fault_at(open, Kind::UnclosedAngle),
-            Some(_) => return self.unexpected(Place::AfterAddress),
+            Some(_) => return self.unexpected(Place::InBrackets),
         }
+        self.open = None;
         self.cfws()?;
         Ok(())
     }
@@ -555,7 +569,7 @@ impl<'a> Parser<'a> {
     /// obs-domain-list = *(CFWS / ",") "@" domain *("," [CFWS] ["@" domain])
     /// ```
     /// Read and dropped, as RFC 5321 section 4.1.1.3 asks.
-    fn obs_route(&mut self) -> Result<()> {
+    fn obs_route(&mut self, open: usize) -> Result<()> {
         let start = self.pos;
         let mut found = false;
         loop {
@@ -566,15 +580,15 @@ impl<'a> Parser<'a> {
                     found = true;
                     self.pos += 1;
                     self.domain()?;
-                    match self.peek() {
-                        Some(b',') => {}
-                        Some(b':') if self.strict => return fault_at(start, Kind::Route),
-                        Some(b':') => break,
-                        _ => return fault_at(start, Kind::EmptyLocalPart),
+                    if !matches!(self.peek(), Some(b',' | b':')) {
+                        return fault_at(start, Kind::EmptyLocalPart);
                     }
                 }
-                Some(b':') if !self.strict && found => break,
-                _ => return self.unexpected_or(Place::LocalPart, Kind::UnclosedAngle),
+                Some(b':') if found && !self.strict => break,
+                None => return fault_at(open, Kind::UnclosedAngle),
+                Some(_) if found => return fault_at(start, Kind::Route),
+                Some(b':') => return self.unexpected(Place::LocalPart),
+                Some(_) => return fault_at(start, Kind::EmptyElement),
             }
         }
         self.pos += 1;
@@ -587,13 +601,17 @@ impl<'a> Parser<'a> {
     fn group(&mut self, sink: &mut dyn Sink) -> Result<()> {
         let name = self.phrase()?;
         let colon = self.pos;
-        if name.is_empty() || !self.eat(b':') {
+        if !self.eat(b':') {
             return self.unexpected(Place::DisplayName);
+        }
+        if name.is_empty() {
+            return fault_at(colon, Kind::GroupWithoutName);
         }
         sink.group(name);
         self.list(Some(colon), sink)?;
         self.cfws()?;
         sink.end_group();
+        self.angle = true;
         Ok(())
     }
 
@@ -662,8 +680,10 @@ impl<'a> Parser<'a> {
         if self.peek() == Some(b'<') && !self.angle {
             return fault_at(self.at, Kind::NameNeedsQuotes { found: '@' });
         }
-        match self.decide().0 {
-            Decider::At | Decider::Angle => self.fault(Kind::MissingSeparator),
+        match (self.next_char(), self.decide().0) {
+            (Some(found), _) if unicode::is_wide_separator(found) => self.fault(Kind::LookAlike { found }),
+            (_, Decider::At | Decider::Angle | Decider::Colon) if self.single => self.fault(Kind::MoreThanOne),
+            (_, Decider::At | Decider::Angle | Decider::Colon) => self.fault(Kind::MissingSeparator),
             _ => self.unexpected(Place::AfterAddress),
         }
     }
@@ -682,10 +702,9 @@ impl<'a> Parser<'a> {
             Some(octet @ (b',' | b';')) => {
                 self.pos += 1;
                 self.cfws()?;
-                match (self.peek(), octet) {
-                    (Some(_), _) => self.fault(Kind::MoreThanOne),
-                    (None, b',') => fault_at(end, Kind::EmptyElement),
-                    (None, _) => fault_at(end, Kind::Semicolon),
+                match self.peek() {
+                    Some(_) => self.fault(Kind::MoreThanOne),
+                    None => fault_at(end, Kind::TrailingSeparator { found: char::from(octet) }),
                 }
             }
             Some(_) => self.text_after_address(),
@@ -788,7 +807,7 @@ impl<'a> Parser<'a> {
         let mut last = Part::None;
         let (mut edge_dots, mut quoted) = (false, false);
         loop {
-            let from = self.pos;
+            let (from, folded) = (self.pos, self.folded);
             let part = match self.peek() {
                 Some(b'.') => {
                     match last {
@@ -820,7 +839,7 @@ impl<'a> Parser<'a> {
                 }
                 _ => break,
             };
-            octets += self.pos - from;
+            octets += self.pos - from - (self.folded - folded);
             (last, end) = (part, self.pos);
             if self.cfws()? {
                 match self.peek() {
@@ -848,11 +867,18 @@ impl<'a> Parser<'a> {
     /// After the local part comes the `@`, or leniently the end of a bare local name.
     fn end_of_local_part(&self, last: Part, end: usize) -> Result<()> {
         match (self.peek(), last) {
+            (Some(b'>'), Part::None) => match self.open {
+                Some(_) => self.fault(Kind::EmptyAngle),
+                None => self.unexpected(Place::AfterAddress),
+            },
             (Some(b'@'), Part::None) => self.fault(Kind::EmptyLocalPart),
             (Some(b'@'), Part::Dot) if self.strict => fault_at(end - 1, Kind::LocalPartEndsWithDot),
             (Some(b','), Part::Atom | Part::Dot) if self.comma_within_local_part() => self.unexpected(Place::LocalPart),
             (Some(b','), Part::None) => self.fault(Kind::EmptyElement),
-            (None | Some(b';' | b'>'), Part::None) => self.fault(Kind::Empty),
+            (None | Some(b';'), Part::None) => match self.open {
+                Some(open) => fault_at(open, Kind::UnclosedAngle),
+                None => self.fault(Kind::Empty),
+            },
             (None | Some(b',' | b';' | b'>'), _) if self.strict => fault_at(end, Kind::MissingAt),
             (None | Some(b'@' | b',' | b';' | b'>'), _) => Ok(()),
             (Some(_), _) => self.unexpected(Place::LocalPart),
@@ -907,18 +933,27 @@ impl<'a> Parser<'a> {
             }
         }
         let text = self.slice(start, end);
-        self.addr.domain = Some(RawDomain { text, has_u_labels });
+        self.addr.domain = Some(RawDomain { text, start, has_u_labels });
         if has_u_labels {
-            match idn::encode_domain(&super::text::without_cfws(text), !self.strict) {
+            let clean = super::text::without_cfws(text);
+            match idn::encode_domain(&clean, !self.strict) {
                 Ok(None) => octets = 0,
                 Ok(Some(ascii)) => octets = ascii.len(),
-                Err(_) => return fault_at(start, Kind::InvalidIdn),
+                Err(_) => return self.bad_label(start, &clean),
             }
         }
         if octets > MAX_DOMAIN {
             return fault_at(start, Kind::DomainTooLong { length: self::octets(octets) });
         }
         Ok(octets)
+    }
+
+    /// The label that IDNA refuses, of the domain at `start` (which is longer than `clean` with white space in it).
+    #[cold]
+    fn bad_label<T>(&self, start: usize, clean: &str) -> Result<T> {
+        let (label, length) = idn::bad_label(clean, !self.strict);
+        let kind = length.map_or(Kind::InvalidIdn, |length| Kind::LabelTooLong { length: octets(length) });
+        fault_at(if self.plain { start + label } else { start }, kind)
     }
 
     /// ```text
@@ -945,6 +980,11 @@ impl<'a> Parser<'a> {
                 }
                 _ => break,
             }
+        }
+        if !ascii && let Some((at, found)) = unicode::symbol(self.slice(start, self.pos)) {
+            let wide = unicode::is_wide_separator(found);
+            let kind = if wide { Kind::LookAlike { found } } else { Kind::Unexpected { found, place: Place::Domain } };
+            return fault_at(start + at, kind);
         }
         if self.strict && self.pos > start && self.bytes[self.pos - 1] == b'-' {
             return fault_at(self.pos - 1, Kind::HyphenAtEdge);
@@ -997,13 +1037,8 @@ impl<'a> Parser<'a> {
         self.pos += 1;
         let text = self.slice(start, self.pos);
         self.cfws()?;
-        self.addr.domain = Some(RawDomain { text, has_u_labels: false });
+        self.addr.domain = Some(RawDomain { text, start, has_u_labels: false });
         Ok(text.len())
-    }
-
-    /// What is next cannot stand here; `at_end` if nothing is.
-    fn unexpected_or<T>(&self, place: Place, at_end: Kind) -> Result<T> {
-        if self.peek().is_none() { self.fault(at_end) } else { self.unexpected(place) }
     }
 }
 

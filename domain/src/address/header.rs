@@ -54,8 +54,12 @@ fn encoded_words(text: &str, out: &mut dyn Write) -> fmt::Result {
     let encoding = if q_length(text) * 2 <= b_length(text) * 3 { 'Q' } else { 'B' };
     let length = if encoding == 'Q' { q_length } else { b_length };
     let mut start = 0;
-    for (at, c) in text.char_indices() {
-        if length(&text[start..at + c.len_utf8()]) > ENCODED_TEXT {
+    let is_selector = |c| matches!(c, '\u{fe0e}' | '\u{fe0f}');
+    for (at, c) in text.char_indices().filter(|(_, c)| !is_selector(*c)) {
+        // What chooses a glyph stays with its character.
+        let rest = &text[at + c.len_utf8()..];
+        let end = text.len() - rest.strip_prefix(is_selector).unwrap_or(rest).len();
+        if length(&text[start..end]) > ENCODED_TEXT {
             encoded_word(encoding, &text[start..at], out)?;
             out.write_char(' ')?;
             start = at;
@@ -111,7 +115,7 @@ fn b_encode(text: &str, out: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
-/// What an encoded word says, in UTF-8, US-ASCII or ISO 8859-1. None for any other text.
+/// What an encoded word says, in UTF-8, US-ASCII, ISO 8859-1 or -15, or Windows-1252. None for any other text.
 pub(super) fn decode_word(atom: &str) -> Option<String> {
     let mut parts = atom.strip_prefix("=?")?.strip_suffix("?=")?.split('?');
     let (charset, encoding, text) = (parts.next()?, parts.next()?, parts.next()?);
@@ -129,8 +133,35 @@ pub(super) fn decode_word(atom: &str) -> Option<String> {
             String::from_utf8(octets).ok()
         }
         charset if charset.eq_ignore_ascii_case("iso-8859-1") => Some(octets.into_iter().map(char::from).collect()),
+        charset if charset.eq_ignore_ascii_case("iso-8859-15") => Some(octets.into_iter().map(latin_9).collect()),
+        charset if charset.eq_ignore_ascii_case("windows-1252") => Some(octets.into_iter().map(windows_1252).collect()),
         _ => None,
     }
+}
+
+/// ISO 8859-15, which is ISO 8859-1 but for eight characters.
+fn latin_9(octet: u8) -> char {
+    match octet {
+        0xa4 => '€',
+        0xa6 => 'Š',
+        0xa8 => 'š',
+        0xb4 => 'Ž',
+        0xb8 => 'ž',
+        0xbc => 'Œ',
+        0xbd => 'œ',
+        0xbe => 'Ÿ',
+        octet => char::from(octet),
+    }
+}
+
+/// Windows-1252, which has characters where ISO 8859-1 has the controls from 0x80 on; five stay controls, to be refused.
+fn windows_1252(octet: u8) -> char {
+    #[rustfmt::skip]
+    static FROM_80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    octet.checked_sub(0x80).and_then(|at| FROM_80.get(usize::from(at)).copied()).unwrap_or(char::from(octet))
 }
 
 fn q_decode(text: &str) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Address, AddressError, AddressErrorKind as Kind, AddressList, Mailbox, Strictness, is_plain};
+use super::{Address, AddressError, AddressErrorKind as Kind, AddressList, Mailbox, Strictness, Wanted, is_plain};
 
 /// Mailboxes shown at most; the rest is counted.
 pub const MAX_SHOWN: usize = 20;
@@ -138,48 +138,31 @@ impl AddressError {
             after.push('…');
         }
         let mut mark = String::new();
-        found.into_iter().for_each(|c| visible(c, &mut mark));
+        if let Some(c) = found {
+            visible(c, &mut mark);
+        }
         Spot { before, found: mark, after, number: self.char_offset + 1 }
     }
 
     /// Whether the text is wrong only because it is not finished: typing on at its end could make it right.
-    pub fn may_be_unfinished(&self, text: &str, strictness: Strictness) -> bool {
-        if matches!(self.kind, Kind::MoreThanOne | Kind::GroupNotAllowed) {
-            return false;
+    pub fn may_be_unfinished(&self, text: &str, strictness: Strictness, wanted: Wanted) -> bool {
+        if matches!(self.kind, Kind::UnclosedQuote | Kind::UnclosedComment | Kind::UnclosedLiteral) {
+            return true;
         }
         let mut whole = String::with_capacity(text.len() + 16);
         ENDS.iter().any(|end| {
             ["", ";"].iter().any(|close| {
                 whole.clear();
                 whole.extend([text, end, close]);
-                AddressList::validate(&whole, strictness).is_ok()
+                wanted.validate(&whole, strictness).is_ok()
             })
         })
     }
 }
 
-/// What may be missing at the end of a text that is being typed: one for each place in the grammar where typing can stop.
-const ENDS: [&str; 19] = [
-    "",
-    "x",
-    "@x",
-    "x@x",
-    " <x@x>",
-    "<x@x>",
-    ">",
-    "x>",
-    "@x>",
-    "x@x>",
-    "\"@x",
-    "\" <x@x>",
-    "x\"@x",
-    "x\" <x@x>",
-    ")",
-    ")x@x",
-    ") <x@x>",
-    "]",
-    "1]",
-];
+/// What may be missing at the end of a text that is being typed: one for each place in the grammar where typing can stop,
+/// but for what an error names itself.
+const ENDS: [&str; 11] = ["", "x", "@x", "x@x", "x <x@x>", " <x@x>", "<x@x>", ">", "x>", "@x>", "x@x>"];
 
 /// Appends a character so that it can be seen and changes nothing around it.
 fn visible(c: char, out: &mut String) {
@@ -273,17 +256,33 @@ mod tests {
             "\"a b\"@example.com (home), x@y.example",
             "Team: a@x.example, B <b@x.example>;, c@y.example",
             "Jo (a name) Doe <jo@[192.0.2.1]>, me@example.org",
+            "Jo (a name (nested)) <\"a b\"@[IPv6:2001:db8::1]>",
+            "a@example.org ((x) y)",
         ];
         for text in texts {
             for strictness in BOTH {
                 for (end, _) in text.char_indices().skip(1) {
                     let typed = &text[..end];
-                    if let Err(error) = AddressList::validate(typed, strictness) {
-                        // A literal is finished only with its numbers.
-                        let literal = typed.rfind('[').is_some_and(|at| !typed[at..].contains(']'));
-                        assert!(literal || error.may_be_unfinished(typed, strictness), "{typed:?} {strictness:?} {error:?}");
+                    let wanted = if text.contains(',') { Wanted::List } else { Wanted::One };
+                    if let Err(error) = wanted.validate(typed, strictness) {
+                        assert!(error.may_be_unfinished(typed, strictness, wanted), "{typed:?} {strictness:?} {error:?}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn nor_is_whoever_types_a_name_with_a_comma_where_that_is_read() {
+        let text = "Doe, Jo. <jo@example.com>";
+        for wanted in [Wanted::One, Wanted::List] {
+            for end in 1..text.len() {
+                let typed = &text[..end];
+                let error = wanted.validate(typed, Strictness::Lenient).err();
+                assert!(
+                    error.is_none_or(|error| error.may_be_unfinished(typed, Strictness::Lenient, wanted)),
+                    "{typed:?} {wanted:?}"
+                );
             }
         }
     }
@@ -293,9 +292,13 @@ mod tests {
         for text in
             ["a,b@example.com", "a@@example.com", "a@example..com", "J. Doe <", "mailto:a", "a@x y", "<a@x.example>>", "a@-x"]
         {
-            assert!(!error(text).may_be_unfinished(text, Strictness::Strict), "{text}");
+            assert!(!error(text).may_be_unfinished(text, Strictness::Strict, Wanted::List), "{text}");
         }
-        let two = Mailbox::validate("a@x.example, b@x.example", Strictness::Strict).unwrap_err();
-        assert!(!two.may_be_unfinished("a@x.example, b@x.example", Strictness::Strict));
+        for text in ["a@x.example,", "a@x.example;", "a@x.example, b@x.example", "a@x.example b", "Team: "] {
+            for strictness in BOTH {
+                let error = Mailbox::validate(text, strictness).unwrap_err();
+                assert!(!error.may_be_unfinished(text, strictness, Wanted::One), "{text}");
+            }
+        }
     }
 }

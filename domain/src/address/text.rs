@@ -18,10 +18,11 @@ impl Text {
     }
 
     fn is_clean(text: &str) -> bool {
-        let clean = |c: char| match c {
-            ' '..='~' => true,
-            '\0'..='\x7f' => false,
-            c => matches!(unicode::class(c), Class::Plain | Class::Slip),
+        let mut before = None;
+        let clean = |c: char| match (c, before.replace(c)) {
+            (' '..='~', _) => true,
+            ('\0'..='\x7f', _) => false,
+            (c, before) => matches!(unicode::class(c), Class::Plain | Class::Slip) && unicode::follows_visible(c, before),
         };
         // Without a branch an octet, for what is nearly always ASCII.
         let printable = text.bytes().fold(true, |all, octet| all & matches!(octet, b' '..=b'~'));
@@ -123,10 +124,23 @@ fn unescape(content: &str, out: &mut String) {
 
 /// What a phrase says: its words with one space where there was white space.
 pub(super) fn phrase(raw: &str) -> Text {
-    let mut out = String::with_capacity(raw.len());
+    join(raw.len(), &mut tokens(raw))
+}
+
+/// What a comment says (RFC 2047 section 5(2) has encoded words in it).
+pub(super) fn comment(raw: &str) -> Text {
+    let words = raw.split([' ', '\t', '\r', '\n']).flat_map(|word| {
+        let is_encoded = super::header::decode_word(word).is_some();
+        [Token::Space, if is_encoded { Token::Plain(word) } else { Token::Quoted(word) }]
+    });
+    join(raw.len(), &mut words.filter(|token| !matches!(token, Token::Quoted(""))))
+}
+
+fn join(length: usize, tokens: &mut dyn Iterator<Item = Token<'_>>) -> Text {
+    let mut out = String::with_capacity(length);
     let mut space = false;
     let mut after_encoded = false;
-    for token in tokens(raw) {
+    for token in tokens {
         let (word, decoded) = match token {
             Token::Space => {
                 space = true;
@@ -147,13 +161,6 @@ pub(super) fn phrase(raw: &str) -> Text {
             (None, _) => out.push_str(word),
         }
     }
-    Text::read(out)
-}
-
-/// What a comment says.
-pub(super) fn comment(raw: &str) -> Text {
-    let mut out = String::with_capacity(raw.len());
-    unescape(raw.trim_ascii(), &mut out);
     Text::read(out)
 }
 

@@ -18,7 +18,8 @@ pub(super) enum Class {
     Unseen,
     /// Not assigned in [`UNICODE_VERSION`].
     Unassigned,
-    /// A space other than U+0020, a variation selector or a full-width at-sign: fine in a display name, a slip or a trap in an address.
+    /// A space other than U+0020, a full-width at-sign, or a choice between text and emoji ([`follows_visible`]): fine in a
+    /// display name, a slip or a trap in an address.
     Slip,
 }
 
@@ -26,15 +27,15 @@ pub(super) enum Class {
 pub(super) fn class(c: char) -> Class {
     match c {
         '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => Class::Control,
-        // Zs; U+FE00 and U+E0100 choose a glyph (emoji in display names need them); the at-signs of other widths.
+        // Zs; the variation selectors that emoji need; the at-signs of other widths.
         '\u{a0}'
         | '\u{1680}'
         | '\u{2000}'..='\u{200a}'
         | '\u{202f}'
         | '\u{205f}'
         | '\u{3000}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{e0100}'..='\u{e01ef}'
+        | '\u{fe0e}'
+        | '\u{fe0f}'
         | '\u{fe6b}'
         | '\u{ff20}' => Class::Slip,
         // The rest of Default_Ignorable_Code_Point, all of Bidi_Control within, and the interlinear annotations.
@@ -50,6 +51,7 @@ pub(super) fn class(c: char) -> Class {
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0d}'
         | '\u{feff}'
         | '\u{ffa0}'
         | '\u{fff0}'..='\u{fffb}'
@@ -58,6 +60,71 @@ pub(super) fn class(c: char) -> Class {
         | '\u{e0000}'..='\u{e0fff}' => Class::Unseen,
         c if is_assigned(c) => Class::Plain,
         _ => Class::Unassigned,
+    }
+}
+
+/// Whether a character is no variation selector, or stands after one that it can change.
+pub(super) fn follows_visible(c: char, before: Option<char>) -> bool {
+    !matches!(c, '\u{fe0e}' | '\u{fe0f}')
+        || before.is_some_and(|c| {
+            if c.is_ascii() { c.is_ascii_alphanumeric() || matches!(c, '#' | '*') } else { class(c) == Class::Plain }
+        })
+}
+
+/// What looks like a dot, a comma or a semicolon, and is not.
+pub(super) fn is_wide_separator(c: char) -> bool {
+    matches!(c, '\u{3002}' | '\u{ff0c}' | '\u{ff0e}' | '\u{ff1b}' | '\u{ff61}')
+}
+
+/// The first character of a label that is none of a label's, and its place: punctuation and symbols (RFC 5892 section 2.6),
+/// without the tables. U+30FB may stand beside Japanese letters (appendix A.7).
+pub(super) fn symbol(label: &str) -> Option<(usize, char)> {
+    let japanese =
+        |c| matches!(c, '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{3400}'..='\u{9fff}');
+    let mut beside = None;
+    let mut is_wrong = |c| if c == '\u{30fb}' { !*beside.get_or_insert_with(|| label.contains(japanese)) } else { is_symbol(c) };
+    label.char_indices().find(|(_, c)| is_wrong(*c))
+}
+
+/// Whole blocks where no letter is in them. What UTS 46 would make of them (`½`, `™`, `𝟏`) is not what was meant either.
+fn is_symbol(c: char) -> bool {
+    match c {
+        // Letters among them; U+00B7 stands between two of them.
+        'ª' | 'µ' | '·' | 'º' | '\u{2126}' | '\u{212a}' | '\u{212b}' | '\u{214e}' | '\u{2184}' => false,
+        _ => matches!(
+            c,
+            '\u{a1}'..='\u{bf}'
+                | '×'
+                | '÷'
+                | '\u{2c2}'..='\u{2c5}'
+                | '\u{2d2}'..='\u{2df}'
+                | '\u{37e}'
+                | '\u{55a}'..='\u{55f}'
+                | '\u{589}'
+                | '\u{58a}'
+                | '\u{60c}'
+                | '\u{61b}'
+                | '\u{61d}'..='\u{61f}'
+                | '\u{66a}'..='\u{66d}'
+                | '\u{6d4}'
+                | '\u{964}'
+                | '\u{965}'
+                | '\u{e3f}'
+                | '\u{2010}'..='\u{2bff}'
+                | '\u{2e00}'..='\u{2e7f}'
+                | '\u{3001}'..='\u{3004}'
+                | '\u{3008}'..='\u{303f}'
+                | '\u{3200}'..='\u{33ff}'
+                | '\u{fe10}'..='\u{fe1f}'
+                | '\u{fe30}'..='\u{fe6f}'
+                | '\u{ff01}'..='\u{ff0f}'
+                | '\u{ff1a}'..='\u{ff20}'
+                | '\u{ff3b}'..='\u{ff40}'
+                | '\u{ff5b}'..='\u{ff65}'
+                | '\u{ffe0}'..='\u{ffee}'
+                | '\u{1d000}'..='\u{1d7ff}'
+                | '\u{1f000}'..='\u{1fbff}'
+        ),
     }
 }
 
@@ -187,7 +254,7 @@ mod tests {
     use icu_properties::CodePointMapData;
     use icu_properties::props::GeneralCategory;
 
-    use super::{Class, RUNS, class, is_assigned};
+    use super::{Class, RUNS, class, is_assigned, is_symbol};
 
     /// The table is made here, from the Unicode data that IDNA uses. A newer Unicode version fails with the new table.
     #[test]
@@ -213,6 +280,28 @@ mod tests {
         }
     }
 
+    /// Letters, marks and digits count as symbols only in blocks that RFC 5892 disallows, too.
+    #[test]
+    fn letters_are_no_symbols() {
+        let categories = CodePointMapData::<GeneralCategory>::new();
+        for c in '\u{80}'..=char::MAX {
+            let is_letter = matches!(
+                categories.get(c),
+                GeneralCategory::LowercaseLetter
+                    | GeneralCategory::OtherLetter
+                    | GeneralCategory::ModifierLetter
+                    | GeneralCategory::NonspacingMark
+                    | GeneralCategory::SpacingMark
+                    | GeneralCategory::DecimalNumber
+            );
+            let is_disallowed = matches!(
+                c,
+                '\u{2070}'..='\u{214f}' | '\u{2e2f}' | '\u{302a}'..='\u{303f}' | '\u{1d100}'..='\u{1d7ff}' | '\u{1fbf0}'..='\u{1fbf9}'
+            );
+            assert!(!is_letter || !is_symbol(c) || is_disallowed, "U+{:04X}", u32::from(c));
+        }
+    }
+
     #[test]
     fn what_cannot_be_seen_is_known() {
         for (c, expected) in [
@@ -232,6 +321,8 @@ mod tests {
             ('\u{10ffff}', Class::Unassigned),
             ('\u{a0}', Class::Slip),
             ('\u{fe0f}', Class::Slip),
+            ('\u{fe00}', Class::Unseen),
+            ('\u{e0100}', Class::Unseen),
             ('＠', Class::Slip),
         ] {
             assert_eq!(class(c), expected, "{c:?}");

@@ -21,7 +21,7 @@ impl fmt::Display for AddressError {
             Kind::Empty => "Enter an address, such as name@example.com",
             Kind::InputTooLong { .. } => return write!(f, "This is too long; at most {} KiB can be read at once", MAX_INPUT / 1024),
             Kind::MoreThanOne => "Only one address can stand here; remove the others",
-            Kind::GroupNotAllowed => "A group can't stand here; enter a single address",
+            Kind::GroupNotAllowed => "The colon begins a group, which can't stand here; enter a single address",
 
             Kind::Control { found } => {
                 return write!(f, "A control character (U+{:04X}) can't stand in an address; remove it", u32::from(found));
@@ -35,6 +35,9 @@ impl fmt::Display for AddressError {
                 return write!(f, "The character U+{:04X} is not assigned in Unicode; remove it", u32::from(found));
             }
             Kind::LookAlike { found: '\u{ff20}' | '\u{fe6b}' } => "This is not an ordinary at-sign; type @",
+            Kind::LookAlike { found: '\u{3002}' | '\u{ff0e}' | '\u{ff61}' } => "This is not an ordinary dot; type one",
+            Kind::LookAlike { found: '\u{ff0c}' } => "This is not an ordinary comma; type one",
+            Kind::LookAlike { found: '\u{ff1b}' } => "This is not an ordinary semicolon; type a comma",
             Kind::LookAlike { found: '\u{fe00}'.. } => "A sign that changes how a character looks can't stand in an address; remove it",
             Kind::LookAlike { .. } => "A special space (copied from a page or document?) can't stand in an address; remove it",
 
@@ -44,7 +47,8 @@ impl fmt::Display for AddressError {
             Kind::UnclosedComment => "The comment is never closed; put a ) where it ends",
             Kind::UnclosedAngle => "The angle bracket is never closed; put a > after the address",
             Kind::UnclosedLiteral => "The square bracket is never closed; put a ] after the IP address",
-            Kind::UnclosedGroup => "The group is never closed; put a ; after its last address",
+            Kind::UnclosedGroup => "The colon begins a group that is never closed; put a ; after its last address, or remove the colon",
+            Kind::GroupWithoutName => "A group needs a name before its colon, such as Team: name@example.com;",
             Kind::NestedGroup => "A group can't stand within a group; close the first one with a ;",
 
             Kind::MissingAt => "The @ is missing; write the address as name@example.com",
@@ -57,7 +61,7 @@ impl fmt::Display for AddressError {
             Kind::LocalPartEndsWithDot => "The local part ends with a dot; remove it, or put the local part in quotes",
             Kind::LocalPartDoubleDot => "Two dots follow each other; remove one, or put the local part in quotes",
             Kind::SpaceInLocalPart => {
-                "A space can't stand in the local part; remove it, or put a name's address in angle brackets: Name <name@example.com>"
+                "A space or comment can't stand in the local part; remove it, or put the address in angle brackets: Name <name@example.com>"
             }
             Kind::PartlyQuoted => "The local part must be in quotes as a whole, or not at all: \"a b\"@example.com",
             Kind::LocalPartTooLong { length } => {
@@ -68,14 +72,14 @@ impl fmt::Display for AddressError {
             Kind::DomainStartsWithDot => "The domain starts with a dot; remove it",
             Kind::DomainEndsWithDot => "The domain ends with a dot; remove it",
             Kind::DomainDoubleDot => "Two dots follow each other in the domain; remove one",
-            Kind::SpaceInDomain => "A space can't stand in the domain; remove it",
+            Kind::SpaceInDomain => "A space or comment can't stand in the domain; remove it",
             Kind::HyphenAtEdge => "A part of the domain starts or ends with a hyphen; remove it",
             Kind::Underscore => "An underscore can't stand in the domain; did you mean a hyphen?",
             Kind::LabelTooLong { length } => {
-                return write!(f, "This part of the domain is {length} characters long; at most {MAX_LABEL} are allowed");
+                return write!(f, "This part of the domain is {length} octets long; at most {MAX_LABEL} are allowed");
             }
             Kind::DomainTooLong { length } => {
-                return write!(f, "The domain is {length} characters long; at most {MAX_DOMAIN} are allowed");
+                return write!(f, "The domain is {length} octets long; at most {MAX_DOMAIN} are allowed");
             }
             Kind::AddressTooLong { length } => {
                 return write!(f, "The address is {length} octets long; at most {MAX_ADDRESS} are allowed");
@@ -92,6 +96,7 @@ impl fmt::Display for AddressError {
             Kind::Mailto => "Leave out “mailto:”; write only the address",
             Kind::EmptyElement => "There is a comma too many; remove it, or add an address",
             Kind::Semicolon => "A semicolon only ends a group; put a comma between addresses",
+            Kind::TrailingSeparator { found } => return write!(f, "{:#} can't stand after the only address; remove it", Named(found)),
             Kind::MissingSeparator => "A comma is missing between two addresses; put it here",
         })
     }
@@ -109,7 +114,10 @@ fn unexpected(f: &mut fmt::Formatter<'_>, found: char, place: Place) -> fmt::Res
         (Place::Domain, _) => write!(f, "{name:#} can't stand in the domain; remove it"),
         (Place::DisplayName, _) => write!(f, "{name:#} can't stand in a name without quotes; put the name in quotes"),
         (Place::AfterAddress, '>') => f.write_str("There is no < for this angle bracket; remove it"),
-        (Place::AfterAddress, _) => f.write_str("After an address, only a comma or the end can follow; put a comma here"),
+        (Place::AfterAddress, _) => {
+            write!(f, "{name:#} can't stand after an address; remove it, or put the name first: Name <name@example.com>")
+        }
+        (Place::InBrackets, _) => f.write_str("Only one address can stand in angle brackets; put a > after it"),
     }
 }
 
@@ -138,6 +146,7 @@ const fn name_of(c: char) -> Option<&'static str> {
         ' ' => "a space",
         '\t' => "a tab",
         '"' => "a quotation mark",
+        '«' | '»' | '\u{2018}'..='\u{201f}' => "a typographic quotation mark",
         '\\' => "a backslash",
         '/' => "a slash",
         '(' | ')' => "a parenthesis",
@@ -199,11 +208,16 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.what {
             FixKind::AtSign => "Use an ordinary @",
+            FixKind::Dot => "Use an ordinary dot",
             FixKind::QuotationMarks => "Use straight quotation marks",
+            FixKind::StrayMarks => "Remove the quotation marks",
             FixKind::Mailto => "Remove “mailto:”",
+            FixKind::Query => "Remove what follows the address",
             FixKind::Spaces => "Remove the spaces",
+            FixKind::Hidden => "Remove the hidden character",
             FixKind::Dots => "Remove the dot",
             FixKind::Commas => "Remove the comma",
+            FixKind::Semicolon => "Remove the semicolon",
             FixKind::Separator => "Put a comma between the addresses",
             FixKind::CommaForDot => "Use a dot instead of the comma",
             FixKind::QuoteName => "Put the name in quotes",

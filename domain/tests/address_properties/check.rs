@@ -1,6 +1,6 @@
 //! What holds for any text; proptest and the fuzzer run the same.
 
-use domain::address::{AddrSpec, AddressList, Domain, Mailbox, Strictness, suggest};
+use domain::address::{AddrSpec, AddressList, Domain, Mailbox, Strictness, Wanted, suggest};
 use domain::idn;
 
 use Strictness::{Lenient, Strict};
@@ -65,9 +65,22 @@ pub(crate) fn check(text: &str) {
             let list = list.expect("a mailbox is a list of one");
             assert_eq!(list.mailboxes().collect::<Vec<_>>(), [mailbox]);
         }
-        if let Some(fix) = suggest(text, strictness) {
-            assert!(AddressList::validate(&fix.replacement, strictness).is_ok());
-            assert_ne!(fix.replacement, text);
+        for wanted in [Wanted::One, Wanted::List] {
+            // A fix is read, reaches all that is in it, drops no address and makes none up.
+            if let Some(fix) = suggest(text, strictness, wanted) {
+                assert_ne!(fix.replacement, text);
+                assert_eq!(wanted.validate(&fix.replacement, strictness), Ok(()));
+                let fixed = AddressList::parse(&fix.replacement, strictness).expect("what was suggested");
+                assert!(fixed.mailboxes().next().is_some() && fixed.mailboxes().all(|mailbox| mailbox.addr().is_some()));
+                let before =
+                    AddressList::parse(text, strictness).map_or(0, |list| list.mailboxes().filter(|m| m.addr().is_some()).count());
+                let after = fixed.mailboxes().count();
+                assert!(after >= before && after <= text.matches(['@', '＠', '﹫']).count(), "{text:?} {fix:?}");
+            }
+            let verdict = wanted.validate(text, strictness);
+            if let Err(error) = verdict {
+                let _ = (error.may_be_unfinished(text, strictness, wanted), error.spot(text));
+            }
         }
     }
     // Strict is within lenient, and reads the same.

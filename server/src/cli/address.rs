@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufWriter, Write};
 use std::process::ExitCode;
 
-use domain::address::{AddressList, MAX_INPUT, Strictness};
+use domain::address::{AddressError, AddressErrorKind, AddressList, MAX_INPUT, Strictness};
 use serde::Serialize;
 
 use super::{AddressArgs, USAGE, fail};
@@ -50,14 +50,15 @@ fn answer_all(mut input: impl BufRead, mut out: impl Write, strictness: Strictne
     let mut line = Vec::new();
     while read_line(&mut input, &mut line)? {
         let valid = match (std::str::from_utf8(&line), json) {
+            _ if line.len() == KEPT => refuse_cut(&mut out, &String::from_utf8_lossy(&line))?,
             (Ok(text), false) => answer(&mut out, text, strictness)?,
             (Ok(text), true) => match serde_json::from_str::<String>(text) {
                 Ok(text) => answer(&mut out, &text, strictness)?,
-                Err(_) => refuse(&mut out, text, 0, "not_json", "The line isn't a JSON string; put it in quotes and escape it.")?,
+                Err(_) => refuse(&mut out, text, 0, "not_json", "The line isn't a JSON string; put it in quotes and escape it")?,
             },
             (Err(error), _) => {
                 let text = String::from_utf8_lossy(&line);
-                refuse(&mut out, &text, error.valid_up_to(), "not_utf8", "The line isn't UTF-8; convert the file first.")?
+                refuse(&mut out, &text, error.valid_up_to(), "not_utf8", "The line isn't UTF-8; convert the file first")?
             }
         };
         all_valid &= valid;
@@ -66,15 +67,17 @@ fn answer_all(mut input: impl BufRead, mut out: impl Write, strictness: Strictne
     Ok(all_valid)
 }
 
-/// The next line without its end, of which at most a little more is kept than an address list may have. False at the end.
+/// Octets of a line that are kept, at most: a little more than an address list may have, where JSON escapes each with six.
+const KEPT: usize = MAX_INPUT * 6 + 16;
+
+/// The next line without its end, of which at most [`KEPT`] octets are kept. False at the end.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    // JSON may escape each octet with six.
-    const KEPT: usize = MAX_INPUT * 6 + 16;
     line.clear();
     let mut any = false;
     loop {
         let chunk = input.fill_buf()?;
         if chunk.is_empty() {
+            without_return(line);
             return Ok(any);
         }
         any = true;
@@ -85,12 +88,24 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bo
         let used = end.map_or(chunk.len(), |end| end + 1);
         input.consume(used);
         if end.is_some() {
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
+            without_return(line);
             return Ok(true);
         }
     }
+}
+
+/// Without the CR of CR LF. One that stands where a line was cut is part of the line.
+fn without_return(line: &mut Vec<u8>) {
+    if line.len() < KEPT && line.last() == Some(&b'\r') {
+        line.pop();
+    }
+}
+
+/// What was cut is too long, whatever it is.
+fn refuse_cut(out: &mut impl Write, line: &str) -> std::io::Result<bool> {
+    let kind = AddressErrorKind::InputTooLong { length: u32::try_from(line.len()).unwrap_or(u32::MAX) };
+    let error = AddressError { kind, offset: line.floor_char_boundary(MAX_INPUT), char_offset: 0 };
+    refuse(out, line, error.offset, error.kind_name(), &error.sentence())
 }
 
 fn answer(out: &mut impl Write, input: &str, strictness: Strictness) -> std::io::Result<bool> {
@@ -159,6 +174,14 @@ mod tests {
     fn an_endless_line_is_cut_and_refused() {
         let (valid, lines) = run(&vec![b'a'; 3 << 20], Strictness::Strict, false);
         assert!(!valid);
-        assert_eq!(lines.len(), 1);
+        assert_eq!((lines.len(), &lines[0]["error"]["kind"]), (1, &"input_too_long".into()));
+        let (_, lines) = run(format!("\"{}\"", "a".repeat(3 << 20)).as_bytes(), Strictness::Strict, true);
+        assert_eq!((lines.len(), &lines[0]["error"]["kind"]), (1, &"input_too_long".into()));
+    }
+
+    #[test]
+    fn a_return_at_the_very_end_ends_the_line() {
+        let (valid, lines) = run(b"a@b.c\r", Strictness::Strict, false);
+        assert!(valid, "{lines:?}");
     }
 }
