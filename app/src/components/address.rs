@@ -4,6 +4,7 @@
 use domain::address::{Fix, FixKind, Reading, Remark, Spot, Understood, suggest};
 use domain::field::Field;
 use domain::idn;
+use domain::smtp_server::ServerDraft;
 use leptos::prelude::*;
 
 use super::fields::{FormState, field_id};
@@ -26,7 +27,7 @@ impl Found {
         if text.trim().is_empty() {
             return Self::default();
         }
-        let strictness = state.draft.with(|d| d.strictness());
+        let strictness = state.draft.with(ServerDraft::strictness);
         let silent = state.error_of(field).is_none();
         let wrong = state.wrong_address(field);
         Self {
@@ -34,7 +35,7 @@ impl Found {
             // What is still being typed is not put right.
             fix: field
                 .wanted()
-                .filter(|_| !state.is_typing(field) && !(wrong && silent))
+                .filter(|_| !(state.is_typing(field) || wrong && silent))
                 .and_then(|wanted| suggest(&text, strictness, wanted)),
             // While a list grows, what was read of it stays: nothing jumps with every comma.
             reading: match (silent, wrong) {

@@ -37,15 +37,19 @@ impl Doing {
     }
 }
 
+/// What is stored, as far as this page knows.
+struct Stored {
+    draft: ServerDraft,
+    /// The version an edit starts from.
+    version: Version,
+    has_password: bool,
+}
+
 /// What the page is, beside its fields.
 #[derive(Clone, Copy)]
 pub(super) struct Page {
     pub(super) state: FormState,
-    /// The version an edit starts from.
-    pub(super) version: RwSignal<Version>,
-    /// What is stored, as far as this page knows.
-    stored: RwSignal<ServerDraft>,
-    has_password: RwSignal<bool>,
+    stored: RwSignal<Stored>,
     pub(super) error: RwSignal<Option<ApiError>>,
     told: RwSignal<Option<Told>>,
     /// The run that goes on, once it has a number, and for how many seconds it does.
@@ -57,7 +61,8 @@ pub(super) struct Page {
 
 impl Page {
     fn unsaved(self) -> bool {
-        self.state.draft.with(|d| self.stored.with(|s| d != s)) || self.state.password.with(|p| *p != PasswordDraft::default())
+        self.state.draft.with(|d| self.stored.with(|s| *d != s.draft))
+            || self.state.password.with(|p| *p != PasswordDraft::default())
     }
 
     /// What is typed, as the API takes it; or the focus on the first field that is wrong.
@@ -75,7 +80,7 @@ impl Page {
             Ok(checked) if !test_is_wrong => {
                 let mut patch = ServerPatch::of(&checked.server, checked.default);
                 // Somebody may have chosen another default since: only a change of it is meant.
-                if self.stored.with_untracked(|stored| stored.default == checked.default) {
+                if self.stored.with_untracked(|stored| stored.draft.default == checked.default) {
                     patch.default = None;
                 }
                 patch.password = match checked.password {
@@ -119,21 +124,20 @@ impl Page {
             let sent = self.state.draft.get_untracked();
             let sent_password = self.state.password.get_untracked();
             let keeps_password = match &patch.password {
-                None => self.has_password.get_untracked(),
+                None => self.stored.with_untracked(|stored| stored.has_password),
                 Some(change) => change.is_some(),
             };
-            let result = save_server(self.id, self.version.get_untracked(), patch).await;
+            let version = self.stored.with_untracked(|stored| stored.version);
+            let result = save_server(self.id, version, patch).await;
             self.doing.set(if result.is_ok() { Doing::Saved } else { Doing::Nothing });
             match result {
                 Ok(saved) => {
-                    self.version.set(saved.version);
                     // What was typed meanwhile stays, as unsaved changes.
-                    self.stored.set(sent);
+                    self.stored.set(Stored { draft: sent, version: saved.version, has_password: keeps_password });
                     if self.state.password.with_untracked(|typed| *typed == sent_password) {
                         self.state.password.set(PasswordDraft::default());
                     }
                     self.state.accepted();
-                    self.has_password.set(keeps_password);
                     self.state.submitted.set(false);
                     self.error.set(None);
                 }
@@ -230,14 +234,17 @@ impl Page {
         let _ = (self, run);
     }
 
+    /// Goes on from another version than the one this page started from.
+    pub(super) fn rebase(self, version: Version) {
+        self.stored.update(|stored| stored.version = version);
+    }
+
     /// Puts what is stored now into the form, after somebody else saved.
     pub(super) fn take(self, draft: ServerDraft, version: Version, has_password: bool) {
         self.state.draft.set(draft.clone());
         self.state.password.set(PasswordDraft::default());
         self.state.accepted();
-        self.stored.set(draft);
-        self.version.set(version);
-        self.has_password.set(has_password);
+        self.stored.set(Stored { draft, version, has_password });
         self.error.set(None);
     }
 }
@@ -255,9 +262,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
     let page = Page {
         state,
-        version: RwSignal::new(base),
-        stored: RwSignal::new(stored),
-        has_password: RwSignal::new(view.has_password()),
+        stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
         told: RwSignal::new(report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(Told::earlier))),
         running: RwSignal::new((None, 0)),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
@@ -286,7 +291,8 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         }
     };
     let name = view.name.clone();
-    let default_was = move || page.stored.with(|stored| stored.default.to_string());
+    let version = move || page.stored.with(|stored| stored.version.0.to_string());
+    let default_was = move || page.stored.with(|stored| stored.draft.default.to_string());
     view! {
         <form class="page entry" method="post" action=format!("/servers/{}", view.id) novalidate on:submit=submit>
             <p class="crumb"><a href="/">"Mail SMTP servers"</a></p>
@@ -304,7 +310,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     </button>
                 </div>
             </div>
-            <input type="hidden" name="version" prop:value=move || page.version.get().0.to_string() value=page.version.get_untracked().0.to_string()/>
+            <input type="hidden" name="version" prop:value=version value=version()/>
             <input type="hidden" name="default_was" prop:value=default_was value=default_was()/>
             <ErrorNotice error=page.error/>
             <Stale page/>
@@ -412,7 +418,7 @@ fn Fields(page: Page) -> impl IntoView {
             <section class="group" aria-labelledby="g-sign-in">
                 <h2 id="g-sign-in">"Sign-in"</h2>
                 <TextField state field=Field::Username/>
-                <PasswordFields state stored=page.has_password/>
+                <PasswordFields state stored=Signal::derive(move || page.stored.with(|stored| stored.has_password))/>
             </section>
             <section class="group" aria-labelledby="g-sent">
                 <h2 id="g-sent">"What may be sent"</h2>

@@ -19,7 +19,7 @@ pub(super) fn Stale(page: Page) -> impl IntoView {
         let rows = theirs.clone().map(|theirs| move || page.state.draft.with(|mine| differences(mine, &theirs)));
         let keep = move |ev: leptos::ev::MouseEvent| {
             ev.prevent_default();
-            page.version.set(version);
+            page.rebase(version);
             page.error.set(None);
             page.save();
         };
