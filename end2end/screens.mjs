@@ -89,7 +89,7 @@ async function visit(page, url, shot) {
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
     return response.json();
   };
-  const outcome = () => page.locator('.report .notice').waitFor();
+  const outcome = () => page.getByRole('button', { name: 'Copy details' }).waitFor();
   page.on('dialog', (dialog) => void dialog.accept());
 
   await open('/');

@@ -241,6 +241,27 @@ pub fn copy(text: &str) -> bool {
     copied
 }
 
+/// Whether something was typed into a field, and not a button beside it pressed.
+pub fn is_from_input(event: &web_sys::KeyboardEvent) -> bool {
+    event.target().is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok())
+}
+
+/// Whether the element with this id has the focus.
+pub fn has_focus(id: &str) -> bool {
+    document().active_element().is_some_and(|element| element.id() == id)
+}
+
+/// Scrolls as little as it takes to see an element, once the page has settled.
+pub fn reveal(id: &'static str) {
+    request_animation_frame(move || {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        if let Some(element) = document().get_element_by_id(id) {
+            element.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    });
+}
+
 /// Which button submitted a form: its value.
 pub fn submitter_value(event: &web_sys::SubmitEvent) -> String {
     event.submitter().and_then(|e| e.get_attribute("value")).unwrap_or_default()

@@ -49,6 +49,9 @@ pub struct RunSummary {
     pub security: Security,
     /// Whether it went on unencrypted although the entry would have liked it to be encrypted.
     pub downgraded: bool,
+    /// Whether some recipients were refused although others were accepted.
+    #[serde(default)]
+    pub partial: bool,
     /// The title of its diagnosis.
     pub title: Option<String>,
     /// How long it took: milliseconds.
@@ -78,6 +81,7 @@ impl RunSummary {
             stage: finished.stage,
             security: finished.security,
             downgraded: finished.downgrade.is_some(),
+            partial: finished.partial,
             title: finished.diagnosis.as_ref().map(|diagnosis| diagnosis.title.clone()),
             took_ms,
             headline: headline(finished, host),

@@ -10,7 +10,7 @@ use crate::transcript::{Event, Outcome, Stage, What};
 pub struct Row {
     /// The stage.
     pub stage: Stage,
-    /// It in words.
+    /// It in words, as it stands.
     pub label: &'static str,
     /// How it stands.
     pub mark: Mark,
@@ -55,6 +55,8 @@ pub struct Line {
 /// The rows of a transcript, finished or not.
 pub fn rows(events: &[Event]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
+    // Commands that were sent ahead of their stage (RFC 2920).
+    let mut ahead: Vec<(Stage, Line)> = Vec::new();
     for event in events {
         let now = event.elapsed_ms;
         match &event.what {
@@ -62,23 +64,24 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
                 if let Some(row) = rows.last_mut().filter(|row| row.ended.is_none()) {
                     row.ended = Some(now);
                 }
+                let lines = ahead.extract_if(.., |(of, _)| of == stage).map(|(_, line)| line).collect();
                 rows.push(Row {
                     stage: *stage,
-                    label: label(*stage),
+                    label: "",
                     mark: Mark::Running,
                     took_ms: 0,
                     began_ms: now,
                     ended: None,
                     detail: String::new(),
-                    lines: Vec::new(),
+                    lines,
                 });
             }
             What::Sent { stage, line, encrypted } | What::Received { stage, line, encrypted } => {
                 let sent = matches!(event.what, What::Sent { .. });
-                // A pipelined command is sent before its stage begins: it waits for its row with the row before.
-                let at = rows.iter().rposition(|row| row.stage == *stage).unwrap_or(rows.len().saturating_sub(1));
-                if let Some(row) = rows.get_mut(at) {
-                    row.lines.push(Line { text: line.clone(), sent, encrypted: *encrypted });
+                let line = Line { text: line.clone(), sent, encrypted: *encrypted };
+                match rows.iter_mut().rfind(|row| row.stage == *stage) {
+                    Some(row) => row.lines.push(line),
+                    None => ahead.push((*stage, line)),
                 }
             }
             What::Passed { stage, detail } => {
@@ -103,6 +106,9 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
                     Outcome::Failed | Outcome::Unknown => Some(Mark::Failed),
                     Outcome::Cancelled => Some(Mark::Cancelled),
                 };
+                if let Some(row) = rows.iter_mut().rfind(|row| finished.partial && row.stage == Stage::RcptTo) {
+                    row.mark = Mark::Warned;
+                }
                 if let (Some(mark), Some(row)) = (mark, rows.iter_mut().rfind(|row| row.stage == finished.stage)) {
                     row.mark = mark;
                 }
@@ -112,8 +118,13 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
             }
         }
     }
+    // What never got a stage of its own stands where it was sent.
+    if let Some(row) = rows.last_mut() {
+        row.lines.extend(ahead.into_iter().map(|(_, line)| line));
+    }
     let now = events.last().map_or(0, |event| event.elapsed_ms);
     for row in &mut rows {
+        row.label = if row.mark == Mark::Passed { done(row.stage) } else { label(row.stage) };
         row.took_ms = row.ended.unwrap_or(now).saturating_sub(row.began_ms);
     }
     rows
@@ -165,21 +176,32 @@ fn write_text(out: &mut String, title: &str, events: &[Event]) -> std::fmt::Resu
     Ok(())
 }
 
-/// A stage in words, once it is over.
+/// A stage in words.
 pub const fn label(stage: Stage) -> &'static str {
     match stage {
-        Stage::Resolve => "Name resolved",
-        Stage::Connect => "Connected",
+        Stage::Resolve => "Name look-up",
+        Stage::Connect => "Connection",
         Stage::Greeting => "Greeting",
         Stage::Ehlo => "Capabilities",
         Stage::Starttls => "StartTLS",
-        Stage::Tls => "Encrypted",
+        Stage::Tls => "Encryption",
         Stage::Auth => "Sign-in",
         Stage::MailFrom => "Sender",
         Stage::RcptTo => "Recipients",
         Stage::Data => "Message",
-        Stage::Accepted => "Accepted",
+        Stage::Accepted => "Acceptance",
         Stage::Quit => "Goodbye",
+    }
+}
+
+/// A stage in words, once it ended well.
+pub const fn done(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Resolve => "Name resolved",
+        Stage::Connect => "Connected",
+        Stage::Tls => "Encrypted",
+        Stage::Accepted => "Accepted",
+        _ => label(stage),
     }
 }
 
@@ -226,6 +248,26 @@ mod tests {
         assert_eq!(marks(&events), [(Mark::Passed, 0, 3), (Mark::Running, 5, 4)]);
         events.push(event(11, What::Finished(Finished::new(Outcome::Cancelled, Stage::Ehlo))));
         assert_eq!(marks(&events), [(Mark::Passed, 0, 3), (Mark::Cancelled, 5, 6)]);
+    }
+
+    #[test]
+    fn a_command_that_was_sent_ahead_stands_in_its_own_stage() {
+        let sent = |stage, line: &str| What::Sent { stage, line: line.into(), encrypted: false };
+        let events = [
+            event(0, What::Begun { stage: Stage::MailFrom }),
+            event(0, sent(Stage::MailFrom, "MAIL")),
+            event(0, sent(Stage::RcptTo, "RCPT 1")),
+            event(0, sent(Stage::Data, "DATA")),
+            event(1, What::Passed { stage: Stage::MailFrom, detail: String::new() }),
+            event(1, What::Begun { stage: Stage::RcptTo }),
+            event(1, What::Received { stage: Stage::RcptTo, line: "250 ok".into(), encrypted: false }),
+        ];
+        let shown = |events: &[Event]| {
+            let text = |row: &Row| row.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>().join(" ");
+            rows(events).iter().map(|row| (row.label, text(row))).collect::<Vec<_>>()
+        };
+        let expected = [("Sender", "MAIL".to_owned()), ("Recipients", "RCPT 1 250 ok DATA".to_owned())];
+        assert_eq!(shown(&events), expected, "DATA has no row yet");
     }
 
     #[test]

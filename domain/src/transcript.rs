@@ -521,7 +521,10 @@ pub fn headline(finished: &Finished, host: &str) -> String {
     let text = match finished.outcome {
         Outcome::Sent => {
             let id = finished.queue_id.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
-            format!("Sent. {host} accepted the message{id}, {}", how_protected(finished))
+            let all = finished.recipients.len();
+            let some = finished.recipients.iter().filter(|recipient| recipient.accepted).count();
+            let to = if finished.partial { format!(" to {some} of {all} recipients") } else { String::new() };
+            format!("Sent{to}. {host} accepted the message{id}, {}", how_protected(finished))
         }
         Outcome::Checked => {
             let what = match finished.stage {
@@ -543,21 +546,18 @@ pub fn headline(finished: &Finished, host: &str) -> String {
         ),
         Outcome::Cancelled => {
             let what = match finished.stage {
-                Stage::Resolve | Stage::Connect => "nothing was sent",
-                Stage::MailFrom | Stage::RcptTo => "sender and recipients may have been named, the message itself was not sent",
-                Stage::Data => "a part of the message may have been sent, but not its end, without which the server drops it",
-                Stage::Accepted => "the server had refused the message; nothing was handed over",
-                _ => "neither addresses nor the message were sent",
+                Stage::Resolve | Stage::Connect => "Nothing was sent",
+                Stage::MailFrom | Stage::RcptTo => "No message was sent; the server may have seen the sender and the recipients",
+                Stage::Data => {
+                    "No message was delivered: a part of it may have been sent, but not its end, without which the server drops it"
+                }
+                Stage::Accepted => "No message was delivered: the server had refused it",
+                _ => "No message was sent, and no address was named",
             };
-            format!("Cancelled during {}; {what}", finished.stage.words())
+            format!("Cancelled. {what}")
         }
     };
-    if !finished.partial {
-        return format!("{text}.");
-    }
-    let refused = finished.recipients.iter().filter(|r| !r.accepted).count();
-    let verb = if refused == 1 { "was" } else { "were" };
-    format!("{text}. {refused} of {} recipients {verb} refused.", finished.recipients.len())
+    format!("{text}.")
 }
 
 fn how_protected(finished: &Finished) -> String {
@@ -693,7 +693,7 @@ mod tests {
         };
         assert_eq!(
             headline(&downgraded, "h"),
-            "Sent. h accepted the message, unencrypted because the server refused STARTTLS. 1 of 2 recipients was refused."
+            "Sent to 1 of 2 recipients. h accepted the message, unencrypted because the server refused STARTTLS."
         );
         let failed = Finished {
             diagnosis: Some(Diagnosis { title: "The server refused the password.".into(), ..Diagnosis::default() }),
@@ -712,9 +712,9 @@ mod tests {
             let finished = Finished::cancelled(events);
             (finished.outcome, finished.stage, headline(&finished, "h"))
         };
-        let nothing = "nothing was sent.";
-        let neither = "neither addresses nor the message were sent.";
-        let named = "sender and recipients may have been named, the message itself was not sent.";
+        let nothing = "Nothing was sent.";
+        let neither = "No message was sent, and no address was named.";
+        let named = "No message was sent; the server may have seen the sender and the recipients.";
         for (stage, what) in [
             (Stage::Resolve, nothing),
             (Stage::Connect, nothing),
@@ -725,11 +725,14 @@ mod tests {
             (Stage::Auth, neither),
             (Stage::MailFrom, named),
             (Stage::RcptTo, named),
-            (Stage::Data, "a part of the message may have been sent, but not its end, without which the server drops it."),
+            (
+                Stage::Data,
+                "No message was delivered: a part of it may have been sent, but not its end, without which the server drops it.",
+            ),
         ] {
             let (outcome, of, headline) = end(&[begun(Stage::Resolve), passed(Stage::Resolve, ""), begun(stage)]);
             assert_eq!((outcome, of), (Outcome::Cancelled, stage));
-            assert_eq!(headline, format!("Cancelled during {}; {what}", stage.words()));
+            assert_eq!(headline, format!("Cancelled. {what}"));
         }
         assert_eq!(end(&[]).0, Outcome::Cancelled);
 
@@ -741,7 +744,7 @@ mod tests {
         for refusal in ["550 5.7.1 no", "451"] {
             let (outcome, stage, headline) = with(&[received(Stage::Accepted, refusal)]);
             assert_eq!((outcome, stage), (Outcome::Cancelled, Stage::Accepted));
-            assert!(headline.ends_with("nothing was handed over."), "{headline}");
+            assert_eq!(headline, "Cancelled. No message was delivered: the server had refused it.");
         }
         let strange = [received(Stage::Accepted, "354 more"), begun(Stage::Quit)];
         assert_eq!(with(&strange).0, Outcome::Unknown, "neither accepted nor refused");

@@ -52,7 +52,9 @@ pub const fn help(field: Field) -> &'static str {
             "How long to wait for the connection and for each answer, in milliseconds. 10000 suits most servers; slow \
              greylisting gateways need 30000."
         }
-        Field::StartTls => "Whether the connection switches to encryption. Counts with SMTP only.",
+        Field::StartTls => {
+            "Enabled encrypts if the server offers it, and otherwise goes on in clear; Enabled and required never does. Only with SMTP."
+        }
         Field::AllowPlaintextCredentials => {
             "Sends the password readable for anyone on the way when the connection isn't encrypted. Leave it off unless the \
              server is on your own network and can't encrypt."
@@ -61,9 +63,9 @@ pub const fn help(field: Field) -> &'static str {
         Field::Password => "Kept sealed and never shown again. Empty leaves it as it is.",
         Field::PasswordConfirm => "The same password once more.",
         Field::AzureOauth => "Signs in at Microsoft 365 with a token instead of a password.",
-        Field::AzureApplicationId => "Counts with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
+        Field::AzureApplicationId => "Only with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
         Field::AzureTenant => {
-            "Counts with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
+            "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
         }
         Field::Sender => "Used when a message names no sender, such as Scan <scan@example.com>.",
         Field::OverrideSender => "Messages from BPM mail nodes go out from the sender address above instead of the node's own.",
@@ -74,7 +76,7 @@ pub const fn help(field: Field) -> &'static str {
         Field::AttachmentThreshold => {
             "What all attachments of a message may have together, encoded. Type 10 MB or 512 KiB; 0 makes every attachment too big."
         }
-        Field::LinkDays => "Counts with attachments as URL. Days until a download link stops working, 1 to 365.",
+        Field::LinkDays => "Only with attachments as URL. Days until a download link stops working, 1 to 365.",
         Field::TestFrom => "The sender of the test. Empty uses the sender address on this page.",
         Field::TestTo => "Who receives the test email; several addresses separated by commas.",
         Field::NewDefault => "The server that takes the default's place.",
@@ -401,8 +403,7 @@ pub fn standing(standing: &Standing, now_ms: u64) -> String {
         Standing::Failing { since_ms, .. } => {
             let since = utc(*since_ms);
             let (date, time) = since.split_once(' ').unwrap_or((&since, ""));
-            let today = now_ms.saturating_sub(*since_ms) < 86_400_000;
-            format!("Failing since {}", if today { time } else { date })
+            format!("Failing since {}", if utc(now_ms).starts_with(date) { time } else { date })
         }
     }
 }

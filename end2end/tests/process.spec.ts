@@ -80,7 +80,7 @@ test('SIGTERM cancels a test whose message was not begun, and still answers for 
   const report = postroom.api<{ headline: string }>('servers/test', { server, check_only: true });
   await reached;
   const ended = postroom.stop('SIGTERM');
-  expect((await report).headline).toContain('Cancelled during the greeting');
+  expect((await report).headline).toContain('Cancelled. No message was sent');
   expect(await ended).toBe(0);
   silent.close();
 });

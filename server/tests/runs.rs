@@ -260,7 +260,7 @@ async fn a_run_is_cancelled_at_every_stage_and_nothing_more_is_said() {
         assert_eq!(log.has("MESSAGE"), end.0 == Outcome::Unknown, "{end:?}: {log:?}");
         assert_eq!(finished.diagnosis.is_some(), end.0 == Outcome::Unknown);
         let words = headline(finished, "mail.test");
-        let honest = if end.0 == Outcome::Unknown { "had been handed to mail.test" } else { "Cancelled during" };
+        let honest = if end.0 == Outcome::Unknown { "had been handed to mail.test" } else { "Cancelled. " };
         assert!(words.contains(honest), "{words}");
         let runs = bench.runs(id).await;
         assert_eq!((runs.len(), runs[0].outcome, &runs[0].headline), (1, end.0, &words));

@@ -1,7 +1,7 @@
 //! What stands under an address field while one types: the very character that is wrong, a button that puts it right, or
 //! how the text was read.
 
-use domain::address::{Fix, FixKind, Reading, Remark, Spot, Understood, suggest};
+use domain::address::{Fix, FixKind, Reading, Remark, Spot, Understood, Wanted, suggest};
 use domain::field::Field;
 use domain::idn;
 use domain::smtp_server::ServerDraft;
@@ -41,7 +41,9 @@ impl Found {
             reading: match (silent, wrong) {
                 (false, _) => None,
                 (true, true) => before.and_then(|before| before.reading.clone()),
-                (true, false) => Reading::of(&text, strictness),
+                // A single address that is as it was typed needs no echo; of several, each is told.
+                (true, false) => Reading::of(&text, strictness)
+                    .filter(|reading| field.wanted() == Some(Wanted::List) || !reading.is_verbatim(&text)),
             },
         }
     }

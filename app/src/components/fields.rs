@@ -159,6 +159,9 @@ impl FormState {
                 r.remove(field.key());
             });
         }
+        if self.flashing.with_untracked(|fields| fields.contains(&field)) {
+            self.flashing.set(&[]);
+        }
     }
 
     /// What the server said of a submit.
@@ -169,10 +172,10 @@ impl FormState {
     /// Makes the change that a diagnosis proposes, visibly, without saving it.
     pub(crate) fn apply_fix(self, fix: &Fix) {
         let Some(fields) = self.draft.try_update(|draft| draft.apply_fix(fix)) else { return };
-        self.flashing.set(fields);
         for field in fields {
             self.changed(*field);
         }
+        self.flashing.set(fields);
         #[cfg(feature = "hydrate")]
         if let Some(field) = fields.last() {
             crate::browser::focus(field_id(*field));
@@ -182,6 +185,7 @@ impl FormState {
     /// The server took it: what it said before counts no more.
     pub(crate) fn accepted(self) {
         self.remote.set(BTreeMap::new());
+        self.flashing.set(&[]);
     }
 
     /// The first field with an error, for the focus.

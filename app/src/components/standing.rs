@@ -15,6 +15,9 @@ pub(crate) fn StandingView(standing: Standing, now_ms: u64) -> impl IntoView {
     };
     view! {
         <span class=class title=at_ms.map(words::utc)>{words::standing(&standing, now_ms)}</span>
-        {reason.map(|reason| view! { <span class="reason">{reason}</span> })}
+        {reason.map(|reason| {
+            let whole = reason.clone();
+            view! { <span class="reason" title=whole>{reason}</span> }
+        })}
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
             <div class="title">
                 <div>
                     <h1>"Mail SMTP servers"</h1>
-                    <p class="muted">"How applications here send mail."</p>
+                    <Progress batch/>
                 </div>
                 <div class="actions">
                     <TestAll batch refused hidden=nothing/>
@@ -43,7 +43,6 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
                 </div>
             </div>
             <ErrorNotice error=refused/>
-            <Progress batch/>
             {undo}
             {found}
         </div>

@@ -70,6 +70,13 @@ impl Reading {
         Some(reading)
     }
 
+    /// Whether it says nothing that `text` doesn't say by itself.
+    pub fn is_verbatim(&self, text: &str) -> bool {
+        let [Understood { group: None, name: None, local, domain, remarks }] = self.shown.as_slice() else { return false };
+        let plain = remarks.is_empty() && domain.is_ascii() && self.refused_strictly.is_none();
+        plain && text.trim().split_once('@') == Some((local, domain))
+    }
+
     fn add(&mut self, group: Option<&str>, mailbox: &Mailbox) {
         let understood = || {
             let mut local = String::new();
@@ -205,6 +212,11 @@ mod tests {
             ]
         );
         assert_eq!((reading.more, reading.refused_strictly), (0, None));
+        for (text, verbatim) in
+            [(" a@x.example ", true), ("<a@x.example>", false), ("J <a@x.example>", false), ("a@localhost", false)]
+        {
+            assert_eq!(Reading::of(text, Strictness::Strict).unwrap().is_verbatim(text), verbatim, "{text}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ fn text(out: &mut impl Write, event: &Event, host: &str) -> std::io::Result<()> 
         What::Begun { .. } => Ok(()),
         What::Sent { line, encrypted, .. } => writeln!(out, "{at:>7} ms {} → {line}", lock(*encrypted)),
         What::Received { line, encrypted, .. } => writeln!(out, "{at:>7} ms {} ← {line}", lock(*encrypted)),
-        What::Passed { stage, detail } => writeln!(out, "{at:>7} ms   ✓ {} {detail}", stages::label(*stage)),
+        What::Passed { stage, detail } => writeln!(out, "{at:>7} ms   ✓ {} {detail}", stages::done(*stage)),
         What::Warning { message, .. } => writeln!(out, "{at:>7} ms   ▲ {message}"),
         What::Finished(finished) => {
             writeln!(out, "\n{}", headline(finished, host))?;

@@ -334,7 +334,7 @@ async fn dropping_the_run_ends_it_there_at_every_stage() {
             Outcome::Sent => "Sent. mail.test accepted the message as 4F2B",
             Outcome::Unknown => "Unknown. The message was handed to mail.test",
             Outcome::Failed => "Not sent. It failed during the acceptance of the message; nothing was handed over",
-            _ => "Cancelled during ",
+            _ => "Cancelled. ",
         };
         assert!(headline.starts_with(word), "{headline}");
         // The socket is closed: the peer's end comes, and nothing of the steps after.

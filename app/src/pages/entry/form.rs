@@ -13,6 +13,8 @@ use domain::words;
 use leptos::prelude::*;
 
 use super::history::HistoryList;
+#[cfg(feature = "hydrate")]
+use super::report::OUTCOME;
 use super::report::{Report, Told};
 use super::stale::Stale;
 use crate::api::{Failure, save_server};
@@ -21,20 +23,22 @@ use crate::components::{
 };
 use crate::pages::EntryData;
 
-/// What the page is doing.
+/// What the page is doing, beside testing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
     Nothing,
     Saving,
     /// Nothing, after a save.
     Saved,
-    Testing,
 }
 
-impl Doing {
-    const fn is_busy(self) -> bool {
-        matches!(self, Self::Saving | Self::Testing)
-    }
+/// A test that goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Running {
+    /// Its number, once it has one.
+    run: Option<RunId>,
+    /// For how long.
+    seconds: u32,
 }
 
 /// What is stored, as far as this page knows.
@@ -52,8 +56,7 @@ pub(super) struct Page {
     stored: RwSignal<Stored>,
     pub(super) error: RwSignal<Option<ApiError>>,
     told: RwSignal<Option<Told>>,
-    /// The run that goes on, once it has a number, and for how many seconds it does.
-    running: RwSignal<(Option<RunId>, u32)>,
+    running: RwSignal<Option<Running>>,
     history: RwSignal<History>,
     doing: RwSignal<Doing>,
     id: domain::entry::EntryId,
@@ -140,10 +143,18 @@ impl Page {
                     self.state.accepted();
                     self.state.submitted.set(false);
                     self.error.set(None);
+                    self.refresh().await;
                 }
                 Err(failure) => self.refused(failure),
             }
         });
+    }
+
+    /// Asks what the tests say of the entry now.
+    async fn refresh(self) {
+        if let Ok(history) = crate::api::list_runs(self.id).await {
+            self.history.set(history);
+        }
     }
 
     /// Tries what is typed, and shows what happens while it does.
@@ -156,11 +167,10 @@ impl Page {
         let TestDraft { from, to, .. } = self.state.test.get_untracked();
         let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
         let host = tried.0.host.trim().to_owned();
-        self.doing.set(Doing::Testing);
         self.error.set(None);
-        self.running.set((None, 0));
+        self.running.set(Some(Running::default()));
         let clock = gloo_timers::callback::Interval::new(1_000, move || {
-            let _ = self.running.try_update(|(_, seconds)| *seconds += 1);
+            let _ = self.running.try_update(|running| running.iter_mut().for_each(|running| running.seconds += 1));
         });
         leptos::task::spawn_local(async move {
             let _clock = clock;
@@ -168,13 +178,14 @@ impl Page {
             let mut stream = match stream::open("/api/servers/test/live", &request, None).await {
                 Ok(stream) => stream,
                 Err(failure) => {
-                    self.doing.set(Doing::Nothing);
+                    self.running.set(None);
                     return self.refused(failure);
                 }
             };
             self.state.accepted();
-            self.running.update(|(run, _)| *run = stream.run);
+            self.running.update(|running| running.iter_mut().for_each(|running| running.run = stream.run));
             self.told.set(Some(Told { tried: Some(tried), ..Told::default() }));
+            crate::browser::reveal(OUTCOME);
             loop {
                 let arrived = stream.next::<Event>().await;
                 let is_over = arrived.is_empty();
@@ -192,23 +203,28 @@ impl Page {
                     break;
                 }
                 if is_over {
+                    self.told.update(|told| told.iter_mut().for_each(Told::break_off));
                     self.error.set(Some(stream::broken().0));
                     break;
                 }
             }
-            self.running.set((None, 0));
-            self.doing.set(Doing::Nothing);
-            crate::browser::replace_address(&format!("/servers/{}", self.id));
-            if let Ok(history) = crate::api::list_runs(self.id).await {
-                self.history.set(history);
+            // Whoever waits on Cancel goes on at the outcome.
+            if crate::browser::has_focus(CANCEL) {
+                focus(OUTCOME.to_owned());
             }
+            self.running.set(None);
+            crate::browser::reveal(OUTCOME);
+            if let Some(run) = stream.run {
+                crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
+            }
+            self.refresh().await;
         });
     }
 
     /// Stops the test at once. What had been sent, its last event says.
     #[cfg(feature = "hydrate")]
     fn cancel(self) {
-        let (Some(run), _) = self.running.get_untracked() else { return };
+        let Some(run) = self.running.get_untracked().and_then(|running| running.run) else { return };
         leptos::task::spawn_local(async move {
             if let Err(failure) = crate::api::cancel_run(run).await {
                 self.error.set(Some(failure.0));
@@ -221,10 +237,11 @@ impl Page {
         #[cfg(feature = "hydrate")]
         leptos::task::spawn_local(async move {
             match crate::api::get_run(run).await {
-                Ok(found) if !self.doing.get_untracked().is_busy() => {
-                    self.told.set(Some(Told::earlier(found)));
+                Ok(found) if self.running.get_untracked().is_none() => {
+                    let now_ms = self.history.with_untracked(|history| history.now_ms);
+                    self.told.set(Some(Told::earlier(found, now_ms)));
                     crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
-                    focus(TRY.to_owned());
+                    focus(OUTCOME.to_owned());
                 }
                 Ok(_) => {}
                 Err(failure) => self.refused(failure),
@@ -237,6 +254,7 @@ impl Page {
     /// Goes on from another version than the one this page started from.
     pub(super) fn rebase(self, version: Version) {
         self.stored.update(|stored| stored.version = version);
+        focus(SAVE.to_owned());
     }
 
     /// Puts what is stored now into the form, after somebody else saved.
@@ -246,6 +264,8 @@ impl Page {
         self.state.accepted();
         self.stored.set(Stored { draft, version, has_password });
         self.error.set(None);
+        leptos::task::spawn_local(self.refresh());
+        focus(SAVE.to_owned());
     }
 }
 
@@ -263,8 +283,10 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let page = Page {
         state,
         stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
-        told: RwSignal::new(report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(Told::earlier))),
-        running: RwSignal::new((None, 0)),
+        told: RwSignal::new(
+            report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms))),
+        ),
+        running: RwSignal::new(None),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
         doing: RwSignal::new(if saved { Doing::Saved } else { Doing::Nothing }),
@@ -275,13 +297,12 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
 
     let submit = move |ev: leptos::ev::SubmitEvent| {
         ev.prevent_default();
-        if page.doing.get_untracked().is_busy() {
-            return;
-        }
+        // A test and a save don't stand in each other's way; two of a kind would.
         #[cfg(feature = "hydrate")]
         match crate::browser::submitter_value(&ev).as_str() {
-            "check" => page.test(true),
-            "send" => page.test(false),
+            what @ ("check" | "send") if page.running.get_untracked().is_none() => page.test(what == "check"),
+            "check" | "send" => {}
+            _ if page.doing.get_untracked() == Doing::Saving => {}
             _ => page.save(),
         }
         #[cfg(not(feature = "hydrate"))]
@@ -305,7 +326,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                 <div class="actions">
                     <SaveState page/>
                     <a class="button" href="/">"Back"</a>
-                    <button class="primary" name="action" value="save" data-shortcut="save" aria-disabled=move || (page.doing.get() == Doing::Saving).then_some("true")>
+                    <button class="primary" id=SAVE name="action" value="save" data-shortcut="save" aria-disabled=move || (page.doing.get() == Doing::Saving).then_some("true")>
                         {move || if page.doing.get() == Doing::Saving { "Saving…" } else { "Save" }}
                     </button>
                 </div>
@@ -439,21 +460,28 @@ fn Fields(page: Page) -> impl IntoView {
     }
 }
 
-/// The element id of "Try it".
+/// The element ids of the buttons "Save" and "Cancel", and of "Try it".
+const SAVE: &str = "save";
 const TRY: &str = "try";
+const CANCEL: &str = "cancel";
 
 #[component]
 fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
     let state = page.state;
-    let testing = move || page.doing.get() == Doing::Testing;
+    let testing = move || page.running.with(Option::is_some);
     let outdated = move || page.told.with(|told| told.as_ref().is_some_and(|told| state.draft.with(|now| told.is_outdated(now))));
+    let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
-        if ev.key() == "Enter" && !testing() {
+        #[cfg(feature = "hydrate")]
+        if ev.key() == "Enter" && crate::browser::is_from_input(&ev) {
             ev.prevent_default();
-            #[cfg(feature = "hydrate")]
-            page.test(false);
+            if !testing() {
+                page.test(false);
+            }
         }
+        #[cfg(not(feature = "hydrate"))]
+        drop(ev);
     };
     let cancel = move |_| {
         #[cfg(feature = "hydrate")]
@@ -470,15 +498,10 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
             <div class="actions">
                 <button name="action" value="check" data-shortcut="test" aria-disabled=move || testing().then_some("true")>"Check connection"</button>
                 <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
-                <button type="button" hidden=move || !testing() on:click=cancel>"Cancel"</button>
+                <button type="button" id=CANCEL hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
-            <p class="progress">
-                <span role="status">{move || testing().then_some("Talking to the server…")}</span>
-                // Every second would be too much to listen to.
-                <span aria-hidden="true">{move || testing().then(|| format!(" {} s", page.running.get().1))}</span>
-            </p>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
-            {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) state/> })}
+            {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) seconds=Signal::derive(seconds) state/> })}
         </section>
     }
 }

@@ -35,13 +35,13 @@ pub(super) fn HistoryList(id: EntryId, history: RwSignal<History>, open: Callbac
 #[component]
 fn Line(id: EntryId, run: RunSummary, now_ms: u64, open: Callback<RunId>) -> impl IntoView {
     let class = match run.outcome {
-        Outcome::Sent | Outcome::Checked if run.downgraded => "state warning",
+        Outcome::Sent | Outcome::Checked if run.downgraded || run.partial => "state warning",
         Outcome::Sent | Outcome::Checked => "state good",
         Outcome::Failed | Outcome::Unknown => "state bad",
         Outcome::Cancelled => "state neutral",
     };
     let mode = match run.mode {
-        RunMode::Check => "Connection checked",
+        RunMode::Check => "Connection check",
         RunMode::Send => "Test email",
     };
     let by = (!run.by.is_empty()).then(|| format!(", from {}", run.by));
@@ -57,7 +57,8 @@ fn Line(id: EntryId, run: RunSummary, now_ms: u64, open: Callback<RunId>) -> imp
                 <span class=class>{words::outcome(run.outcome)}</span>
                 <span class="muted"><time title=words::utc(run.at_ms)>{words::ago(now_ms, run.at_ms)}</time></span>
             </a>
-            <span class="muted">{mode} ", " {run.took_ms} " ms, " {run.security.words()} {by}</span>
+            <span class="muted">{mode} ", " {words::grouped(run.took_ms)} " ms, " {run.security.words()} {by}</span>
+            {run.partial.then_some("Not to all recipients.")}
             {run.title}
         </li>
     }

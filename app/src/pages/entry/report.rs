@@ -3,6 +3,8 @@
 use domain::run::Run;
 use domain::smtp_server::{ServerDraft, TestDraft};
 use domain::stages::{self, Line, Mark, Row};
+#[cfg(feature = "hydrate")]
+use domain::transcript::Stage;
 use domain::transcript::{Event, Finished, Outcome, RecipientResult, What};
 use domain::words;
 use leptos::prelude::*;
@@ -19,18 +21,30 @@ pub(super) struct Told {
     pub(super) events: Vec<Event>,
     /// What it ran on; none for one from the history.
     pub(super) tried: Option<(ServerDraft, TestDraft)>,
-    /// When it was, for one from the history: milliseconds since 1970.
-    pub(super) at_ms: Option<u64>,
+    /// When it was, for one from the history, and now: milliseconds since 1970.
+    pub(super) earlier: Option<(u64, u64)>,
 }
+
+/// The element id of the outcome, for the focus.
+pub(super) const OUTCOME: &str = "outcome";
 
 impl Told {
     pub(super) fn report(report: TestReport, tried: (ServerDraft, TestDraft)) -> Self {
-        Self { headline: Some(report.headline), events: report.events, tried: Some(tried), at_ms: None }
+        Self { headline: Some(report.headline), events: report.events, tried: Some(tried), earlier: None }
     }
 
-    pub(super) fn earlier(run: Run) -> Self {
+    pub(super) fn earlier(run: Run, now_ms: u64) -> Self {
         let Run { summary, events } = run;
-        Self { headline: Some(summary.headline), events, tried: None, at_ms: Some(summary.at_ms) }
+        Self { headline: Some(summary.headline), events, tried: None, earlier: Some((summary.at_ms, now_ms)) }
+    }
+
+    /// Postroom doesn't answer any more: nobody here knows how it goes on.
+    #[cfg(feature = "hydrate")]
+    pub(super) fn break_off(&mut self) {
+        self.headline = Some("Unknown. The connection to Postroom broke; the test may go on.".into());
+        let stage = self.events.last().map_or(Stage::Resolve, Event::stage);
+        let elapsed_ms = self.events.last().map_or(0, |event| event.elapsed_ms);
+        self.events.push(Event { what: What::Finished(Finished::new(Outcome::Unknown, stage)), elapsed_ms });
     }
 
     /// Whether it ran on something else than `now`.
@@ -41,34 +55,38 @@ impl Told {
 
 /// The report under the buttons. It stays while one edits, marked once it is from before a change.
 #[component]
-pub(super) fn Report(told: Told, outdated: Signal<bool>, state: FormState) -> impl IntoView {
-    let Told { headline, events, at_ms, .. } = told;
+pub(super) fn Report(told: Told, outdated: Signal<bool>, seconds: Signal<Option<u32>>, state: FormState) -> impl IntoView {
+    let Told { headline, events, earlier, .. } = told;
     let finished = events.iter().rev().find_map(|event| match &event.what {
         What::Finished(finished) => Some(finished),
         _ => None,
     });
-    let outcome = finished.map(|finished| {
-        let class = match finished.outcome {
-            Outcome::Sent | Outcome::Checked if finished.downgrade.is_some() || finished.partial => "notice warning",
-            Outcome::Sent | Outcome::Checked => "notice good",
-            Outcome::Failed | Outcome::Unknown => "notice bad",
-            Outcome::Cancelled => "notice",
-        };
-        view! {
-            <div class=class>
-                <p class="headline">{headline.clone()}</p>
-                {meaning(finished, state)}
-                {recipients(&finished.recipients)}
-            </div>
-        }
-    });
+    let class = match finished.map(|finished| (finished.outcome, finished.downgrade.is_some() || finished.partial)) {
+        Some((Outcome::Sent | Outcome::Checked, true)) => "notice warning",
+        Some((Outcome::Sent | Outcome::Checked, false)) => "notice good",
+        Some((Outcome::Failed | Outcome::Unknown, _)) => "notice bad",
+        Some((Outcome::Cancelled, _)) | None => "notice",
+    };
+    let meaning = finished.and_then(|finished| meaning(finished, state));
+    let recipients = finished.and_then(|finished| recipients(&finished.recipients));
     let rows = stages(&events);
-    let copy = headline.map(|headline| view! { <Copy text=stages::text(&headline, &events)/> });
+    let copy = headline.as_ref().map(|headline| view! { <Copy text=stages::text(headline, &events)/> });
     view! {
         <div class="report" class:outdated=move || outdated.get()>
-            {at_ms.map(|at_ms| view! { <p class="muted">"Test of " {words::utc(at_ms)} "."</p> })}
+            {earlier.map(|(at_ms, now_ms)| view! {
+                <p class="muted">"Earlier test, " <time title=words::utc(at_ms)>{words::ago(now_ms, at_ms)}</time> ", with the settings of then."</p>
+            })}
             <p class="muted" hidden=move || !outdated.get()>"From before your change."</p>
-            <div role="status">{outcome}</div>
+            // The place of the outcome from the start: nothing jumps when it comes.
+            <div class=class id=OUTCOME tabindex="-1">
+                <p class="headline">
+                    <span role="status">{headline.unwrap_or_else(|| "Talking to the server…".to_owned())}</span>
+                    // Every second would be too much to listen to.
+                    <span aria-hidden="true" class="muted">{move || seconds.get().map(|seconds| format!(" {seconds} s"))}</span>
+                </p>
+                {recipients}
+                {meaning}
+            </div>
             {rows}
             {copy}
         </div>
@@ -83,7 +101,7 @@ fn meaning(finished: &Finished, state: FormState) -> Option<impl IntoView + use<
     let fix = diagnosis.fix.map(|fix| {
         let label = fix.label();
         let apply = move |_| state.apply_fix(&fix);
-        view! { <p class="actions fix"><button type="button" on:click=apply>{label}</button></p> }
+        view! { <p class="actions fix needs-script"><button type="button" on:click=apply>{label}</button></p> }
     });
     Some(view! {
         {evidence.map(|evidence| view! { <p class="machine">{evidence}</p> })}
@@ -92,18 +110,20 @@ fn meaning(finished: &Finished, state: FormState) -> Option<impl IntoView + use<
     })
 }
 
-/// What became of each recipient, where they fared differently.
+/// What became of each recipient, where they fared differently: first those who were refused.
 fn recipients(recipients: &[RecipientResult]) -> Option<impl IntoView + use<>> {
     (recipients.len() > 1 && recipients.iter().any(|recipient| !recipient.accepted)).then(|| {
-        let lines: Vec<_> = recipients
-            .iter()
+        let mut sorted: Vec<&RecipientResult> = recipients.iter().collect();
+        sorted.sort_by_key(|recipient| recipient.accepted);
+        let lines: Vec<_> = sorted
+            .into_iter()
             .map(|recipient| {
-                let how = if recipient.accepted { "accepted" } else { "refused" };
+                let how = if recipient.accepted { "✓ accepted: " } else { "✕ refused: " };
                 let reply = recipient.reply.as_ref().map(ToString::to_string);
-                view! { <li><span class="machine">{recipient.address.clone()}</span> " " {how} " " <span class="machine">{reply}</span></li> }
+                view! { <li>{how} <span class="machine">{recipient.address.clone()}</span> " " <span class="muted machine">{reply}</span></li> }
             })
             .collect();
-        view! { <ul>{lines}</ul> }
+        view! { <ul class="recipients">{lines}</ul> }
     })
 }
 
@@ -118,22 +138,25 @@ fn stage(row: Row, total: u64) -> impl IntoView + use<> {
     let (class, mark, how) = match row.mark {
         Mark::Running => ("stage running", "…", "…"),
         Mark::Passed => ("stage", "✓", ""),
-        Mark::Warned => ("stage warned", "▲", " with a warning"),
+        Mark::Warned => ("stage warned", "▲", " (warning)"),
         Mark::Failed => ("stage failed", "✕", " failed"),
         Mark::Cancelled => ("stage", "–", " cancelled"),
     };
+    let took = if row.mark == Mark::Running { String::new() } else { format!("{} ms", words::grouped(row.took_ms)) };
     // In thousandths of the run; the shortest stage can still be seen.
     let from = (row.began_ms * 1000 / total).min(990);
     let width = (row.took_ms * 1000 / total).clamp(10, 1000 - from);
     let lines: Vec<_> = row.lines.into_iter().map(raw).collect();
-    let raw = (!lines.is_empty()).then(|| view! { <ul class="machine raw">{lines}</ul> });
+    let empty = lines.is_empty();
+    let raw = (!empty).then(|| view! { <ul class="machine raw">{lines}</ul> });
     view! {
         <li class=class>
             <details>
-                <summary>
+                // What has nothing to open is no stop on the way through the page.
+                <summary tabindex=empty.then_some("-1")>
                     <span class="mark" aria-hidden="true">{mark}</span>
                     <span class="what">{row.label} {how}</span>
-                    <span class="time">{row.took_ms} " ms"</span>
+                    <span class="time">{took}</span>
                     <span class="detail">{row.detail}</span>
                     <svg class="bar" viewBox="0 0 1000 1" preserveAspectRatio="none" aria-hidden="true">
                         <rect x=from.to_string() width=width.to_string() height="1"/>
@@ -164,7 +187,13 @@ fn Copy(text: String) -> impl IntoView {
     let label = RwSignal::new("Copy details");
     let copy = move |_| {
         #[cfg(feature = "hydrate")]
-        label.set(if crate::browser::copy(&text) { "Copied" } else { "Select the text and copy it" });
+        {
+            label.set(if crate::browser::copy(&text) { "Copied" } else { "Not copied: open the stages and copy by hand" });
+            let restore = move || {
+                let _ = label.try_set("Copy details");
+            };
+            gloo_timers::callback::Timeout::new(3_000, restore).forget();
+        }
         #[cfg(not(feature = "hydrate"))]
         let _ = &text;
     };

@@ -116,10 +116,18 @@ impl Batch {
             }
             // What was stopped, or broke off, is over as well.
             self.rows.update(|rows| rows.retain(|(_, tested)| matches!(tested, Tested::Over(_))));
+            // Whoever waits on Stop goes on at the button that starts it.
+            if crate::browser::has_focus(STOP) {
+                crate::browser::focus(START.to_owned());
+            }
             self.all.update(|all| all.iter_mut().for_each(|totals| totals.end = totals.end.or(Some(End::Stopped))));
         });
     }
 }
+
+/// The element ids of the buttons.
+const START: &str = "test-all";
+const STOP: &str = "stop";
 
 /// The button "Test all". Without the program it is a form that answers when everything is tested.
 #[component]
@@ -139,8 +147,8 @@ pub(super) fn TestAll(batch: Batch, refused: RwSignal<Option<ApiError>>, hidden:
     };
     view! {
         <form method="post" action="/servers/test-all" class="actions" hidden=hidden on:submit=start>
-            <button type="button" hidden=move || !batch.is_running() on:click=end>"Stop"</button>
-            <button aria-disabled=move || batch.is_running().then_some("true") title="Checks every connection; nothing is sent">"Test all"</button>
+            <button type="button" id=STOP hidden=move || !batch.is_running() on:click=end>"Stop"</button>
+            <button id=START aria-disabled=move || batch.is_running().then_some("true") title="Checks every connection; nothing is sent">"Test all"</button>
         </form>
     }
 }
@@ -151,7 +159,8 @@ pub(super) fn Progress(batch: Batch) -> impl IntoView {
     let text = move || {
         batch.all.get().map(|Totals { works, fails, skipped, end }| {
             let skipped = if skipped > 0 { format!(", {} not tested", words::grouped(skipped)) } else { String::new() };
-            let so_far = format!("{} work, {} failed{skipped}.", words::grouped(works), words::grouped(fails));
+            let verb = if works == 1 { "works" } else { "work" };
+            let so_far = format!("{} {verb}, {} failed{skipped}.", words::grouped(works), words::grouped(fails));
             match end {
                 None => format!("Testing every connection… {so_far}"),
                 Some(End::Complete) => format!("Tested all: {so_far} Nothing was sent."),
@@ -164,7 +173,9 @@ pub(super) fn Progress(batch: Batch) -> impl IntoView {
         batch.all.get().map(|totals| if totals.end.is_some() { text() } else { Some("Testing every connection".to_owned()) })
     };
     view! {
-        <p class="notice" aria-hidden="true" hidden=move || batch.all.with(Option::is_none)>{text}</p>
+        <p class="muted" aria-hidden=move || batch.all.with(Option::is_some).then_some("true")>
+            {move || text().unwrap_or_else(|| "How applications here send mail.".to_owned())}
+        </p>
         <p class="hidden" role="status">{said}</p>
     }
 }
