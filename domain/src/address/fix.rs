@@ -24,7 +24,7 @@ pub struct Fix {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FixKind {
-    /// Another at-sign becomes `@`, a doubled one becomes one.
+    /// Another at-sign becomes `@`.
     AtSign,
     /// A full-width dot becomes `.`.
     Dot,
@@ -56,6 +56,10 @@ pub enum FixKind {
     AngleBrackets,
     /// The domain of a big provider is spelt right.
     Provider,
+    /// A doubled `@` becomes one.
+    SecondAt,
+    /// What was opened gets its end.
+    Close,
     /// More than one of these.
     Several,
 }
@@ -144,7 +148,9 @@ fn repair(text: &str, error: &AddressError) -> Option<(String, FixKind)> {
     let spaces = rest.len() - rest.trim_ascii_start().len();
     Some(match error.kind {
         Kind::LookAlike { found: '\u{ff20}' | '\u{fe6b}' } => (replace(length, "@"), FixKind::AtSign),
-        Kind::TwoAts if done.ends_with('@') => (replace(1, ""), FixKind::AtSign),
+        Kind::TwoAts if done.ends_with('@') => (replace(1, ""), FixKind::SecondAt),
+        Kind::UnclosedAngle => ([text.trim_ascii_end(), ">"].concat(), FixKind::Close),
+        Kind::UnclosedGroup => ([text.trim_ascii_end(), ";"].concat(), FixKind::Close),
         Kind::LookAlike { found: '\u{3002}' | '\u{ff0e}' | '\u{ff61}' } => (replace(length, "."), FixKind::Dot),
         Kind::LookAlike { found: '\u{ff0c}' } => (replace(length, ","), FixKind::Separator),
         Kind::LookAlike { found: '\u{ff1b}' } => (replace(length, ";"), FixKind::Separator),

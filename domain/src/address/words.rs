@@ -223,6 +223,8 @@ impl fmt::Display for Fix {
             FixKind::QuoteName => "Put the name in quotes",
             FixKind::AngleBrackets => "Put the address in angle brackets",
             FixKind::Provider => "Use this domain",
+            FixKind::SecondAt => "Remove the second @",
+            FixKind::Close => "Add what is missing at the end",
             FixKind::Several => "Correct it",
         })
     }
