@@ -50,7 +50,9 @@ test('cancelling before the message says that nothing was handed over, and nothi
   await open(page, `/servers/${id}`);
   await sendTest(page, 'scan@example.com', 'anna@example.com');
   await gate.reached;
-  await cancel(page).click();
+  // By keyboard: the button goes, the focus doesn't get lost.
+  await cancel(page).press('Enter');
+  await expect(page.locator('#outcome')).toBeFocused();
   await expectOutcome(page, /^Cancelled\. No message was sent; the server may have seen the sender and the recipients\./);
   await mail.over();
   gate.open();
@@ -113,12 +115,12 @@ test('earlier tests are kept, newest first, and each can be looked at again', as
   await field(page, 'SMTP port').fill(String(await closedPort()));
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
   await expectOutcome(page, /^Not sent\./);
-  await expect(earlier(page)).toHaveText([/Failed.*just now.*Connection checked/, /Sent.*just now.*Test email.*from 127\.0\.0\.1/]);
+  await expect(earlier(page)).toHaveText([/Failed.*just now.*Connection check/, /Sent.*just now.*Test email.*from 127\.0\.0\.1/]);
   await page.reload();
   await expect(earlier(page)).toHaveCount(2);
   await earlier(page).nth(1).getByRole('link').click();
   await expectOutcome(page, /^Sent\. 127\.0\.0\.1 accepted the message as E2E1/);
-  await expect(tryIt(page)).toContainText('Test of 20');
+  await expect(tryIt(page)).toContainText('Earlier test, just now, with the settings of then.');
   await expect(page).toHaveURL(/\?run=\d+$/);
   await page.reload();
   await expectOutcome(page, /^Sent\. 127\.0\.0\.1 accepted the message as E2E1/);
@@ -162,8 +164,53 @@ test('an entry says whether it is verified: with the settings it has now', async
   await expect(stands(page)).toHaveText('Verified just now');
   await field(page, 'Timeout').fill('9000');
   await save(page);
+  await expect(stands(page)).toHaveText('Not verified since the last change');
   await open(page, '/');
   await expect(row(page, 'mail')).toContainText('Not verified since the last change');
+});
+
+test('a save while a test runs is made, and the test goes on with what it began with', async ({ page, postroom, mailServer }) => {
+  const gate = new Gate('recipient');
+  const mail = await mailServer({ pause: gate.pause });
+  const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port });
+  await open(page, `/servers/${id}`);
+  await sendTest(page, 'scan@example.com', 'anna@example.com');
+  await gate.reached;
+  await field(page, 'SMTP port').fill('1');
+  await save(page);
+  expect((await postroom.get(id)).server).toMatchObject({ port: 1 });
+  gate.open();
+  await expectOutcome(page, /^Sent\./);
+  await expect(page.getByText('From before your change.')).toBeVisible();
+  // What was tested isn't what is saved.
+  await expect(stands(page)).not.toContainText('Verified');
+});
+
+test('a fix beside a recipient is pressed with Enter, and nothing is sent', async ({ page, postroom, mail }) => {
+  const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port, sender: 'scan@example.com' });
+  await open(page, `/servers/${id}`);
+  await field(page, 'To').fill('jo@gmial.com');
+  await page.getByRole('button', { name: 'Use this domain' }).press('Enter');
+  await expect(field(page, 'To')).toHaveValue('jo@gmail.com');
+  await field(page, 'To').press('Enter');
+  await expectOutcome(page, /^Sent\./);
+  expect((await mail.message()).rcptTo).toEqual(['jo@gmail.com']);
+  expect(mail.connections).toBe(1);
+});
+
+test('when Postroom ends in the middle of a test, the page says that nobody knows', async ({ page, postroom, mailServer, complaints }) => {
+  complaints.expect(/ERR_|Failed to load resource|Failed to fetch|request failed/);
+  const gate = new Gate('recipient');
+  const mail = await mailServer({ pause: gate.pause });
+  const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port });
+  await open(page, `/servers/${id}`);
+  await sendTest(page, 'scan@example.com', 'anna@example.com');
+  await gate.reached;
+  await postroom.kill();
+  await expectOutcome(page, /^Unknown\. The connection to Postroom broke/);
+  await expect(page.getByRole('alert')).toContainText("Postroom doesn't answer");
+  await expect(tryIt(page).locator('.running')).toHaveCount(0);
+  gate.open();
 });
 
 test('all are tested from the list, each row live, and nothing is sent', async ({ page, postroom, mail, mailServer }) => {
