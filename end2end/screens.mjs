@@ -183,7 +183,7 @@ async function visit(page, url, shot) {
 
   await open(`/servers/${id}`);
   await page.getByRole('region', { name: 'Earlier tests' }).getByRole('link').nth(2).click();
-  await page.getByText(/^Test of /).waitFor();
+  await page.getByText(/^Earlier test, /).waitFor();
   await shot('entry-earlier-test');
   await api('servers/create', { server: { name: 'quiet', host: '127.0.0.1', port: slow && typeof slow === 'object' ? slow.port : 0, timeout_ms: 3000 } });
   await api('servers/create', { server: { name: 'works', host: '127.0.0.1', port: mailPort } });
