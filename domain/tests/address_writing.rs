@@ -236,6 +236,7 @@ fn no_fix_is_better_than_a_wrong_one() {
 
 #[test]
 fn what_is_right_gets_none() {
+    assert_eq!(suggest("-v@a,t.o <t@e>", Strictness::Lenient, Wanted::List), None, "two are reached, one would be");
     for input in [
         "a@example.org",
         "a@gmail.com",

@@ -81,9 +81,17 @@ pub fn suggest(input: &str, strictness: Strictness, wanted: Wanted) -> Option<Fi
             Some(_) => FixKind::Several,
         });
     };
+    let mut reached = 0;
     for _ in 0..MAX_STEPS {
         let mut seen = Seen::default();
-        let error = wanted.read(&text, strictness, &mut seen).err().or_else(|| seen.comma_within(&text, wanted));
+        let error = match wanted.read(&text, strictness, &mut seen) {
+            Ok(()) => {
+                // Whoever was reached stays reached.
+                reached = reached.max(seen.addressed);
+                seen.comma_within(&text, wanted)
+            }
+            Err(error) => Some(error),
+        };
         if let Some(error) = error {
             let (better, kind) = repair(&text, &error)?;
             text = better;
@@ -98,7 +106,7 @@ pub fn suggest(input: &str, strictness: Strictness, wanted: Wanted) -> Option<Fi
                 note(FixKind::Provider);
             }
         }
-        return what.filter(|_| seen.addressed && !seen.bare).map(|what| Fix { replacement: text, what });
+        return what.filter(|_| seen.addressed >= reached.max(1) && !seen.bare).map(|what| Fix { replacement: text, what });
     }
     None
 }
@@ -106,9 +114,9 @@ pub fn suggest(input: &str, strictness: Strictness, wanted: Wanted) -> Option<Fi
 /// What a text that can be read has in it.
 #[derive(Default)]
 struct Seen {
-    /// Mailboxes that mail can go to.
-    addressed: bool,
-    /// Mailboxes without a domain.
+    /// How many mailboxes mail can go to.
+    addressed: usize,
+    /// Whether there are mailboxes without a domain.
     bare: bool,
     /// The first misspelt provider's domain: where it is, its octets, what was meant.
     slip: Option<(usize, usize, &'static str)>,
@@ -120,7 +128,7 @@ impl Sink for Seen {
             self.bare = true;
             return;
         };
-        self.addressed = true;
+        self.addressed += 1;
         if self.slip.is_none() {
             self.slip = provider(domain.text).map(|meant| (domain.start, domain.text.len(), meant));
         }
