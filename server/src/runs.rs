@@ -3,6 +3,8 @@
 
 mod batch;
 
+pub(crate) use batch::PATIENCE;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -5,6 +5,7 @@ mod forms;
 mod guard;
 mod live;
 mod pages;
+mod patient;
 mod serve;
 
 use std::sync::Arc;

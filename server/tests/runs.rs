@@ -55,10 +55,14 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_with(|local| local)
+}
+
+fn bench_with(change: impl FnOnce(Local) -> Local) -> Bench {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-    let backend = Arc::new(Local::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
+    let backend = Arc::new(change(Local::new(entries, mailer.with_ehlo_name("client.test")).unwrap()));
     Bench { dir, clock, backend }
 }
 
@@ -582,6 +586,25 @@ async fn who_leaves_while_all_are_checked_stops_it() {
     }
     let expected = [&[Outcome::Cancelled; 8][..], &[Outcome::Checked]].concat();
     assert_eq!(outcomes, expected, "those that were begun, and no other");
+}
+
+#[tokio::test]
+async fn who_takes_no_events_while_all_are_checked_holds_nobody_up() {
+    let crowd = Crowd::new().await;
+    crowd.greeted.add_permits(1_000);
+    let bench = bench_with(|local| local.with_patience(Duration::from_millis(50)));
+    for number in 0..30 {
+        bench.entry(&format!("mail-{number:02}"), crowd.address, json!({})).await;
+    }
+    let stalled = bench.backend.test_all(None, caller()).await.unwrap();
+    let events = bench.backend.test_all(None, caller()).await.unwrap();
+    let seen = tokio::time::timeout(Duration::from_mins(1), events.collect::<Vec<_>>()).await.expect("it goes on");
+    assert_eq!(seen.last(), Some(&BatchEvent::Summary { checked: 30, failed: 0, skipped: 0 }));
+    // The other one is over although its events were never looked at, and says so by its end.
+    let told = tokio::time::timeout(Duration::from_mins(1), stalled.collect::<Vec<_>>()).await.expect("it ends");
+    assert!(!told.iter().any(|event| matches!(event, BatchEvent::Summary { .. })), "{told:?}");
+    bench.backend.close().await;
+    crowd.wait_for(0).await;
 }
 
 #[tokio::test]
