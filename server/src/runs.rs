@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::Instrument as _;
 
-use crate::entries::Entries;
+use crate::entries::{Basis, Entries};
 use crate::mailer::{Mailer, Mode, TestRun};
 use crate::seal::Fingerprint;
 
@@ -192,6 +192,7 @@ impl Runs {
         tell: UnboundedSender<Event>,
     ) {
         let Planned { entry, test, settings, caller } = planned;
+        let basis = Basis { settings, own_sender: is_from_own_sender(&test) };
         let mode = if matches!(test.mode, Mode::Send(_)) { RunMode::Send } else { RunMode::Check };
         let host = test.server.host.to_string();
         let place = tokio::select! {
@@ -228,22 +229,30 @@ impl Runs {
             let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
             events.push(last.clone());
             if let Some(entry) = entry {
-                self.record(entry, settings, Run { summary, events }).await;
+                self.record(entry, basis, Run { summary, events }).await;
             }
         }
         let _ = tell.send(last);
     }
 
     /// The result stands whether or not it can be kept.
-    async fn record(&self, entry: EntryId, settings: Option<Fingerprint>, run: Run) {
+    async fn record(&self, entry: EntryId, basis: Basis, run: Run) {
         let entries = Arc::clone(&self.entries);
         let id = run.summary.id.0;
-        match tokio::task::spawn_blocking(move || entries.record_run(entry, settings, &run)).await {
+        match tokio::task::spawn_blocking(move || entries.record_run(entry, basis, &run)).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => tracing::info!(run = id, entry = entry.0, "not recorded: the entry has gone"),
             Ok(Err(problem)) => tracing::warn!(run = id, entry = entry.0, ?problem, "can't record a run"),
             Err(error) => tracing::error!(run = id, entry = entry.0, %error, "recording a run broke off"),
         }
+    }
+}
+
+/// Whether a test is from the entry's own sender.
+fn is_from_own_sender(test: &TestRun) -> bool {
+    match (&test.mode, &test.server.sender) {
+        (Mode::Send(envelope) | Mode::Check(Some(envelope)), Some(own)) => envelope.from.addr() == own.mailbox.addr(),
+        _ => false,
     }
 }
 

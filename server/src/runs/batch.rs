@@ -7,7 +7,7 @@ use app::backend::{Caller, Events};
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{BatchEvent, Standing};
-use domain::transcript::{Outcome, What, headline};
+use domain::transcript::{Cause, Outcome, What, headline};
 use domain::words;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc::{Sender, channel};
@@ -110,6 +110,8 @@ impl Runs {
         self.tell_end(id, finished.outcome, headline(&finished, &live.host), tell).await?;
         Ok(match finished.outcome {
             Outcome::Sent | Outcome::Checked => Turn::Checked,
+            // The entry can't be tested as it is: the network was never reached, and nothing is known of it.
+            Outcome::Failed if finished.cause.is_some_and(Cause::is_configuration) => Turn::Skipped,
             Outcome::Failed | Outcome::Unknown => Turn::Failed,
             Outcome::Cancelled => Turn::Skipped,
         })
