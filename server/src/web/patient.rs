@@ -61,11 +61,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.bound(cx, |stream, cx| stream.poll_flush(cx))
+        self.bound(cx, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.bound(cx, |stream, cx| stream.poll_shutdown(cx))
+        self.bound(cx, AsyncWrite::poll_shutdown)
     }
 }
 
