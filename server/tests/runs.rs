@@ -306,9 +306,19 @@ async fn a_run_that_has_its_result_is_not_cancelled_any_more() {
     let mut live = bench.start(id, sending()).await;
     gate.reached().await;
     assert_eq!(bench.backend.cancel(live.run).await, Ok(false));
+    // It is written down before the server lets it go; there is nothing to tell when, since nobody waits for it.
+    let recorded = async { while bench.runs(id).await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("it is recorded early");
+    let early = bench.backend.run(live.run).await.unwrap();
+    assert_eq!(early.summary.outcome, Outcome::Sent);
+    assert!(early.summary.headline.contains("as 77"), "{early:?}");
+    assert_eq!(early.events[early.events.len() - 2].what, What::Begun { stage: Stage::Quit });
+    assert!(matches!(bench.standing(id).await, Standing::Verified { .. }));
     gate.go();
-    assert_eq!(finished(&rest(&mut live).await).outcome, Outcome::Sent);
-    assert_eq!(bench.runs(id).await[0].outcome, Outcome::Sent);
+    let events = rest(&mut live).await;
+    assert_eq!(finished(&events).outcome, Outcome::Sent);
+    assert_eq!(bench.runs(id).await.len(), 1);
+    assert_eq!(bench.backend.run(live.run).await.unwrap().events, events, "the whole takes its place");
     drop(peer.log().await);
 }
 
