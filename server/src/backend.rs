@@ -187,6 +187,7 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, ca
         test: TestRun { server: checked.server, credential: password.map(Into::into), mode },
         settings,
         caller,
+        one_of_many: false,
     })
 }
 

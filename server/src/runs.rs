@@ -89,6 +89,8 @@ pub struct Planned {
     pub settings: Option<Fingerprint>,
     /// Who asked.
     pub caller: Caller,
+    /// Whether it is one of many that are checked: those are recorded once, when they are over.
+    pub one_of_many: bool,
 }
 
 impl Runs {
@@ -192,7 +194,7 @@ impl Runs {
         progress: &Progress,
         tell: UnboundedSender<Event>,
     ) {
-        let Planned { entry, test, settings, caller } = planned;
+        let Planned { entry, test, settings, caller, one_of_many } = planned;
         let basis = Basis { settings, own_sender: is_from_own_sender(&test) };
         let mode = if matches!(test.mode, Mode::Send(_)) { RunMode::Send } else { RunMode::Check };
         let host = test.server.host.to_string();
@@ -216,11 +218,12 @@ impl Runs {
                 let _ = tell.send(event.clone());
                 let (at, says_goodbye) = (event.elapsed_ms, event.what == What::Begun { stage: Stage::Quit });
                 events.push(event);
-                if let (RunMode::Send, true, Some(entry)) = (mode, says_goodbye, entry) {
+                if let (true, Some(entry)) = (says_goodbye && !one_of_many, entry) {
                     let finished = Finished::cancelled(&events);
                     let summary = RunSummary::of(id, at_ms, caller.address.clone(), mode, &host, &finished, at);
                     // Why something failed isn't known here, and so not what that says of the entry.
-                    let basis = if finished.outcome == Outcome::Sent { basis } else { Basis::default() };
+                    let works = matches!(finished.outcome, Outcome::Sent | Outcome::Checked);
+                    let basis = if works { basis } else { Basis::default() };
                     let end = Event { what: What::Finished(finished), elapsed_ms: at };
                     let run = Run { summary, events: [&events[..], &[end]].concat() };
                     early = Some(self.record(entry, basis, run));
@@ -248,8 +251,8 @@ impl Runs {
         let _ = tell.send(last);
     }
 
-    /// Records a run, whether or not anybody waits for that. Of a test email that is done once before its goodbye, which a
-    /// server may draw out: whether a message was handed over outlasts the end of the program at any moment.
+    /// Records a run, whether or not anybody waits for that. It is done once before its goodbye, which a server may draw out:
+    /// what was heard outlasts the end of the program at any moment.
     fn record(&self, entry: EntryId, basis: Basis, run: Run) -> JoinHandle<()> {
         let entries = Arc::clone(&self.entries);
         tokio::task::spawn_blocking(move || {

@@ -289,37 +289,39 @@ async fn a_run_that_looks_a_name_up_is_cancelled_before_anything_is_opened() {
 }
 
 #[tokio::test]
-async fn a_run_that_has_its_result_is_not_cancelled_any_more() {
+async fn a_run_that_has_its_result_is_recorded_at_once_and_not_cancelled_any_more() {
     let gate = Gate::default();
-    let end = [say("250 queued as 77"), Act::Hear("QUIT")];
-    let script = [
-        envelope(),
-        on("DATA", "354 go").to_vec(),
-        vec![Act::HearMessage],
-        end.to_vec(),
-        gate.acts().to_vec(),
-        vec![say("221 bye")],
-    ];
-    let peer = Peer::new(vec![script.concat()]).await;
-    let bench = bench();
-    let id = bench.entry("mail", peer.address, json!({})).await;
-    let mut live = bench.start(id, sending()).await;
-    gate.reached().await;
-    assert_eq!(bench.backend.cancel(live.run).await, Ok(false));
-    // It is written down before the server lets it go; there is nothing to tell when, since nobody waits for it.
-    let recorded = async { while bench.runs(id).await.is_empty() {} };
-    tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("it is recorded early");
-    let early = bench.backend.run(live.run).await.unwrap();
-    assert_eq!(early.summary.outcome, Outcome::Sent);
-    assert!(early.summary.headline.contains("as 77"), "{early:?}");
-    assert_eq!(early.events[early.events.len() - 2].what, What::Begun { stage: Stage::Quit });
-    assert!(matches!(bench.standing(id).await, Standing::Verified { .. }));
-    gate.go();
-    let events = rest(&mut live).await;
-    assert_eq!(finished(&events).outcome, Outcome::Sent);
-    assert_eq!(bench.runs(id).await.len(), 1);
-    assert_eq!(bench.backend.run(live.run).await.unwrap().events, events, "the whole takes its place");
-    drop(peer.log().await);
+    let end = [vec![Act::Hear("QUIT")], gate.acts().to_vec(), vec![say("221 bye")]].concat();
+    let message = [envelope(), on("DATA", "354 go").to_vec(), vec![Act::HearMessage, say("250 queued as 77")]].concat();
+    let refused = [hello("HELP"), on("MAIL", "530 5.7.0 who are you").to_vec()].concat();
+    for (script, test, outcome, words) in [
+        (message, sending(), Outcome::Sent, "as 77"),
+        (hello("HELP"), checking(), Outcome::Checked, "answers"),
+        (refused, sending(), Outcome::Failed, "during the sender"),
+    ] {
+        let peer = Peer::new(vec![[script, end.clone()].concat()]).await;
+        let bench = bench();
+        let id = bench.entry("mail", peer.address, json!({})).await;
+        let mut live = bench.start(id, test).await;
+        gate.reached().await;
+        assert_eq!(bench.backend.cancel(live.run).await, Ok(false));
+        // It is written down before the server lets it go; there is nothing to tell when, since nobody waits for it.
+        let recorded = async { while bench.runs(id).await.is_empty() {} };
+        tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("it is recorded early");
+        let early = bench.backend.run(live.run).await.unwrap();
+        assert_eq!(early.summary.outcome, outcome);
+        assert!(early.summary.headline.contains(words), "{early:?}");
+        assert_eq!(early.events[early.events.len() - 2].what, What::Begun { stage: Stage::Quit });
+        let works = outcome != Outcome::Failed;
+        assert_eq!(matches!(bench.standing(id).await, Standing::Verified { .. }), works, "it isn't known yet why it failed");
+        gate.go();
+        let events = rest(&mut live).await;
+        assert_eq!(finished(&events).outcome, outcome);
+        assert_eq!(bench.runs(id).await.len(), 1);
+        assert_eq!(bench.backend.run(live.run).await.unwrap().events, events, "the whole takes its place");
+        assert_eq!(matches!(bench.standing(id).await, Standing::Failing { .. }), !works);
+        drop(peer.log().await);
+    }
 }
 
 #[tokio::test]

@@ -140,5 +140,5 @@ fn plan(entries: &Entries, id: EntryId, caller: Caller) -> Result<Option<(String
     let settings = entries.fingerprint(&server, password.as_ref());
     let name = server.name.to_string();
     let test = TestRun { server, credential: password.map(Into::into), mode: Mode::Check(None) };
-    Ok(Some((name, Planned { entry: Some(id), test, settings, caller })))
+    Ok(Some((name, Planned { entry: Some(id), test, settings, caller, one_of_many: true })))
 }
