@@ -115,20 +115,46 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// What a run that began at `at_ms` with the same settings makes of it. A run that was cancelled, or that ended over what
-    /// is no part of these settings, says nothing.
+    /// What a run that began at `at_ms` with the same settings makes of it. `own_sender` tells whether the mail was from the
+    /// entry's own sender. What [`says_nothing`] changes nothing.
     #[must_use]
-    pub fn after(self, finished: &Finished, at_ms: u64) -> Self {
-        match (finished.outcome, finished.cause) {
-            (Outcome::Cancelled, _) | (_, Some(Cause::LinksUnsupported | Cause::AddressWithoutDomain)) => self,
-            (Outcome::Sent | Outcome::Checked, _) => Self::Verified { at_ms },
-            (Outcome::Failed | Outcome::Unknown, _) => {
+    pub fn after(self, finished: &Finished, own_sender: bool, at_ms: u64) -> Self {
+        if says_nothing(finished, own_sender) {
+            return self;
+        }
+        match finished.outcome {
+            Outcome::Sent | Outcome::Checked => Self::Verified { at_ms },
+            Outcome::Failed | Outcome::Unknown | Outcome::Cancelled => {
                 let since_ms = if let Self::Failing { since_ms, .. } = self { since_ms } else { at_ms };
                 let reason = finished.diagnosis.as_ref().map(|diagnosis| diagnosis.title.clone());
                 let reason = reason.unwrap_or_else(|| format!("It ended during {}.", finished.stage.words()));
                 Self::Failing { since_ms, reason, stage: finished.stage }
             }
         }
+    }
+}
+
+/// Whether a run says nothing of whether its settings work: somebody cancelled it, it never reached the network because the
+/// entry can't be tested yet, or it ended over what is typed for one test only, its sender, its recipients and their mailboxes,
+/// and its size. What a server wants of whoever connects, such as a sign-in, it says of the settings, whatever the addresses.
+pub fn says_nothing(finished: &Finished, own_sender: bool) -> bool {
+    let Finished { outcome, stage, cause, .. } = finished;
+    match (outcome, cause) {
+        (Outcome::Sent | Outcome::Checked, _) => false,
+        (Outcome::Cancelled, _)
+        | (_, Some(Cause::Cancelled | Cause::TooBig | Cause::Smtputf8NotOffered | Cause::EightBitMimeNotOffered)) => true,
+        (_, Some(cause)) if cause.is_configuration() => true,
+        (_, Some(Cause::Rejected)) => {
+            let code = finished.reply.as_ref().map_or(0, |reply| reply.code);
+            match (finished.diagnosis.as_ref().map_or("", |diagnosis| diagnosis.kind.as_str()), stage) {
+                ("relay_denied" | "sign_in_needed" | "encryption_needed" | "basic_auth_gone", _) => false,
+                ("too_big" | "mailbox_full", _) => true,
+                (_, Stage::RcptTo) => code != 530,
+                (_, Stage::MailFrom) | ("sender_not_allowed" | "sender_refused", _) => code != 530 && !own_sender,
+                _ => false,
+            }
+        }
+        _ => false,
     }
 }
 
@@ -215,7 +241,7 @@ pub enum BatchEvent {
         checked: u64,
         /// Entries that don't.
         failed: u64,
-        /// Entries that were not set up, went meanwhile or were cancelled.
+        /// Entries that were not set up or can't be tested as they are, went meanwhile or were cancelled.
         skipped: u64,
     },
 }
@@ -275,7 +301,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::diagnosis::Diagnosis;
+    use crate::diagnosis::{Diagnosis, Evidence, diagnose};
+    use crate::smtp_server::{Protocol, StartTls};
+    use crate::transcript::Reply;
 
     fn failed(stage: Stage, title: &str) -> Finished {
         let diagnosis = Some(Diagnosis { title: title.into(), ..Diagnosis::default() });
@@ -304,16 +332,90 @@ mod tests {
             ),
         ];
         for (before, finished, after) in table {
-            assert_eq!(before.clone().after(finished, 9), after, "{before:?} {finished:?}");
+            assert_eq!(before.clone().after(finished, true, 9), after, "{before:?} {finished:?}");
         }
+    }
+
+    /// A run that ended so, with the diagnosis it really gets.
+    fn ended(stage: Stage, cause: Cause, code: u16, enhanced: Option<&str>) -> Finished {
+        let reply = (code > 0).then(|| Reply { code, enhanced: enhanced.map(Into::into), text: "no".into() });
+        let diagnosis = diagnose(&Evidence {
+            stage,
+            cause,
+            reply: reply.as_ref(),
+            host: "mail.test",
+            port: 587,
+            protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
+            encrypted: false,
+            starttls_offered: true,
+            downgrade: None,
+            certificate: None,
+            token: false,
+            sizes: None,
+            detail: None,
+        });
+        let outcome = if stage == Stage::Accepted && cause != Cause::Rejected { Outcome::Unknown } else { Outcome::Failed };
+        Finished { cause: Some(cause), reply, diagnosis: Some(diagnosis), ..Finished::new(outcome, stage) }
     }
 
     #[test]
     fn what_says_nothing_of_the_settings_changes_nothing() {
-        let links = Finished { cause: Some(Cause::LinksUnsupported), ..Finished::new(Outcome::Failed, Stage::Resolve) };
-        for finished in [Finished::new(Outcome::Cancelled, Stage::Data), links] {
-            for before in [Standing::Never, Standing::Changed, Standing::Verified { at_ms: 5 }, failing(5, "No.", Stage::Auth)] {
-                assert_eq!(before.clone().after(&finished, 9), before);
+        use Cause::*;
+        use Stage::*;
+        let rejected = |stage, code, enhanced| ended(stage, Rejected, code, enhanced);
+        // Whether it says nothing where the sender was typed for this test, and where it is the entry's own.
+        let (never, always, typed) = ((true, true), (false, false), (true, false));
+        let table = [
+            (Finished::new(Outcome::Cancelled, Data), never),
+            (ended(Accepted, Cancelled, 0, None), never),
+            // Nothing was opened.
+            (ended(Resolve, FaxUnsupported, 0, None), never),
+            (ended(Resolve, AzureOauthUnsupported, 0, None), never),
+            (ended(Resolve, LinksUnsupported, 0, None), never),
+            (ended(Resolve, NoPassword, 0, None), never),
+            (ended(Resolve, ControlInCredentials, 0, None), never),
+            (ended(Resolve, AddressWithoutDomain, 0, None), never),
+            // Recipients.
+            (rejected(RcptTo, 550, Some("5.1.1")), never),
+            (rejected(RcptTo, 550, None), never),
+            (rejected(RcptTo, 450, None), never),
+            (rejected(RcptTo, 451, Some("4.7.1")), never),
+            (rejected(RcptTo, 452, Some("4.2.2")), never),
+            (rejected(Accepted, 552, Some("5.2.2")), never),
+            (rejected(RcptTo, 554, Some("5.7.1")), always),
+            (rejected(RcptTo, 530, Some("5.7.0")), always),
+            (rejected(RcptTo, 530, None), always),
+            (ended(RcptTo, Timeout, 0, None), always),
+            (ended(RcptTo, Unexpected, 354, None), always),
+            // Senders.
+            (rejected(MailFrom, 553, Some("5.7.1")), typed),
+            (rejected(MailFrom, 550, None), typed),
+            (rejected(MailFrom, 451, Some("4.7.1")), typed),
+            (rejected(Accepted, 554, Some("5.2.252")), typed),
+            (rejected(MailFrom, 530, Some("5.7.0")), always),
+            (rejected(MailFrom, 538, None), always),
+            (rejected(MailFrom, 550, Some("5.7.30")), always),
+            (ended(MailFrom, Closed, 0, None), always),
+            (ended(MailFrom, Smtputf8NotOffered, 0, None), never),
+            (ended(MailFrom, EightBitMimeNotOffered, 0, None), never),
+            // Sizes.
+            (ended(MailFrom, TooBig, 0, None), never),
+            (rejected(MailFrom, 552, Some("5.3.4")), never),
+            (rejected(Accepted, 552, None), never),
+            // Everything else is the server's word on the settings.
+            (rejected(Auth, 535, None), always),
+            (rejected(Accepted, 550, None), always),
+            (ended(Accepted, Timeout, 0, None), always),
+            (ended(Connect, ConnectionRefused, 0, None), always),
+            (Finished::new(Outcome::Failed, Greeting), always),
+            (Finished::new(Outcome::Sent, Accepted), always),
+            (Finished::new(Outcome::Checked, RcptTo), always),
+        ];
+        for (finished, nothing) in table {
+            let found = (says_nothing(&finished, false), says_nothing(&finished, true));
+            assert_eq!(found, nothing, "{:?} {:?} {:?} {:?}", finished.stage, finished.cause, finished.reply, finished.diagnosis);
+            for before in [Standing::Never, Standing::Changed, Standing::Verified { at_ms: 5 }, failing(5, "No.", Auth)] {
+                assert_eq!(before.clone().after(&finished, true, 9) == before, found.1, "{before:?} {finished:?}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What the program does: the [`Backend`] of pages, forms and the API, over the entries and the mailer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::api::{Saved, Trashed};
 use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
@@ -16,12 +17,13 @@ use domain::words;
 
 use crate::entries::Entries;
 use crate::mailer::{Mailer, TestRun};
-use crate::runs::{Planned, Runs};
+use crate::runs::{PATIENCE, Planned, Runs};
 
 /// The backend over the data directory of this process.
 pub struct Local {
     entries: Arc<Entries>,
     runs: Arc<Runs>,
+    patience: Duration,
 }
 
 impl Local {
@@ -31,7 +33,14 @@ impl Local {
     /// As the store.
     pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
         let runs = Arc::new(Runs::new(Arc::clone(&entries), mailer)?);
-        Ok(Self { entries, runs })
+        Ok(Self { entries, runs, patience: PATIENCE })
+    }
+
+    /// Waits `patience` for a reader that takes nothing of what it asked to watch.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Ends the tests that run; see [`Runs::close`].
@@ -147,7 +156,7 @@ impl Backend for Local {
 
     async fn test_all(&self, ids: Option<Vec<EntryId>>, caller: Caller) -> Result<Events<BatchEvent>, Problem> {
         let ids = self.stored(move |entries| entries.choose(ids.as_deref())).await?;
-        Ok(self.runs.check_all(ids, caller))
+        Ok(self.runs.check_all(ids, caller, self.patience))
     }
 }
 
@@ -178,6 +187,7 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, ca
         test: TestRun { server: checked.server, credential: password.map(Into::into), mode },
         settings,
         caller,
+        one_of_many: false,
     })
 }
 

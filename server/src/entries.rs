@@ -42,6 +42,15 @@ pub struct Entries {
     random: Arc<dyn Random + Send + Sync>,
 }
 
+/// What a run was made with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Basis {
+    /// The settings; `None` where they can't be told from others.
+    pub settings: Option<Fingerprint>,
+    /// Whether the mail was from their own sender, not from one that was typed for the test.
+    pub own_sender: bool,
+}
+
 impl Entries {
     /// The entries of a data directory; the first time, its key and database are made. Expired trash is removed.
     ///
@@ -281,24 +290,29 @@ impl Entries {
         proof::fingerprint(&self.sealer, server, password)
     }
 
-    /// Keeps a run of `id`, made with these settings, and what it says of the entry. Only the last [`MAX_RUNS`] are kept. A run of
-    /// an entry that has gone meanwhile is dropped: whether it was kept.
+    /// Keeps a run of `id`, made with what `basis` says, and what it says of the entry; under the number of an earlier one in its
+    /// place. Only the last [`MAX_RUNS`] are kept. In the trash an entry still has its history; a run of one that has gone for
+    /// good meanwhile is dropped: whether it was kept.
     ///
     /// # Errors
     /// As the store.
-    pub fn record_run(&self, id: EntryId, settings: Option<Fingerprint>, run: &Run) -> Result<bool, Problem> {
+    pub fn record_run(&self, id: EntryId, basis: Basis, run: &Run) -> Result<bool, Problem> {
         self.store.writing(|tx| {
-            let Some(record) = tx.entry(id)? else { return Ok(false) };
+            let record = match tx.entry(id)? {
+                Some(record) => Some(record),
+                None => tx.trashed(id)?,
+            };
+            let Some(record) = record else { return Ok(false) };
             tx.put_run(id, run)?;
             for old in tx.run_ids(id)?.into_iter().skip(MAX_RUNS) {
                 tx.remove_run(id, old)?;
             }
-            if let (Some(settings), Some(finished)) = (settings, finished(run)) {
+            if let (Some(settings), Some(finished)) = (basis.settings, finished(run)) {
                 let mut proof = tx.proof(id)?.unwrap_or_default();
                 // An entry of before there were runs has none yet.
                 let saved = record.content.server().map(|server| self.fingerprint_of_saved(tx, id, server)).transpose()?;
                 proof.save(saved.flatten());
-                proof.ran(settings, finished, run.summary.at_ms);
+                proof.ran(settings, basis.own_sender, finished, &run.summary);
                 tx.put_proof(id, &proof)?;
             }
             Ok(true)

@@ -3,6 +3,8 @@
 
 mod batch;
 
+pub(crate) use batch::PATIENCE;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,13 +16,14 @@ use app::backend::{Caller, LiveRun};
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunMode, RunSummary};
-use domain::transcript::{Cause, Event, Finished, Stage, What};
+use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
 use futures::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::entries::Entries;
+use crate::entries::{Basis, Entries};
 use crate::mailer::{Mailer, Mode, TestRun};
 use crate::seal::Fingerprint;
 
@@ -86,6 +89,8 @@ pub struct Planned {
     pub settings: Option<Fingerprint>,
     /// Who asked.
     pub caller: Caller,
+    /// Whether it is one of many that are checked: those are recorded once, when they are over.
+    pub one_of_many: bool,
 }
 
 impl Runs {
@@ -189,7 +194,8 @@ impl Runs {
         progress: &Progress,
         tell: UnboundedSender<Event>,
     ) {
-        let Planned { entry, test, settings, caller } = planned;
+        let Planned { entry, test, settings, caller, one_of_many } = planned;
+        let basis = Basis { settings, own_sender: is_from_own_sender(&test) };
         let mode = if matches!(test.mode, Mode::Send(_)) { RunMode::Send } else { RunMode::Check };
         let host = test.server.host.to_string();
         let place = tokio::select! {
@@ -198,23 +204,36 @@ impl Runs {
             place = self.sessions.acquire() => place.ok(),
         };
         let at_ms = self.entries.now_ms();
-        let (mut events, mut last) = (Vec::new(), None);
+        let (mut events, mut last, mut early) = (Vec::new(), None, None);
         if let Some(_place) = place {
-            let mut sink = |event: Event| match &event.what {
-                // Whoever hears of the end finds it recorded.
-                What::Finished(_) => last = Some(event),
-                what => {
-                    match what {
-                        What::Begun { stage: Stage::Data } => progress.begun.store(true, Ordering::Relaxed),
-                        What::Begun { stage: Stage::Quit } => progress.settled.store(true, Ordering::Relaxed),
-                        _ => {}
-                    }
-                    // Nobody listens any more where this fails.
-                    let _ = tell.send(event.clone());
-                    events.push(event);
+            let mut sink = |event: Event| {
+                match &event.what {
+                    // Whoever hears of the end finds it recorded.
+                    What::Finished(_) => return last = Some(event),
+                    What::Begun { stage: Stage::Data } => progress.begun.store(true, Ordering::Relaxed),
+                    What::Begun { stage: Stage::Quit } => progress.settled.store(true, Ordering::Relaxed),
+                    _ => {}
+                }
+                // Nobody listens any more where this fails.
+                let _ = tell.send(event.clone());
+                let (at, says_goodbye) = (event.elapsed_ms, event.what == What::Begun { stage: Stage::Quit });
+                events.push(event);
+                if let (true, Some(entry)) = (says_goodbye && !one_of_many, entry) {
+                    let finished = Finished::cancelled(&events);
+                    let summary = RunSummary::of(id, at_ms, caller.address.clone(), mode, &host, &finished, at);
+                    // Why something failed isn't known here, and so not what that says of the entry.
+                    let works = matches!(finished.outcome, Outcome::Sent | Outcome::Checked);
+                    let basis = if works { basis } else { Basis::default() };
+                    let end = Event { what: What::Finished(finished), elapsed_ms: at };
+                    let run = Run { summary, events: [&events[..], &[end]].concat() };
+                    early = Some(self.record(entry, basis, run));
                 }
             };
             self.mailer.run_until(test, &mut sink, asked_to_stop(&mut stop, progress)).await;
+        }
+        // So that the whole takes its place, and not the other way round.
+        if let Some(early) = early {
+            written(id, early).await;
         }
         progress.settled.store(true, Ordering::Relaxed);
         let last = last.unwrap_or_else(|| {
@@ -226,22 +245,39 @@ impl Runs {
             let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
             events.push(last.clone());
             if let Some(entry) = entry {
-                self.record(entry, settings, Run { summary, events }).await;
+                written(id, self.record(entry, basis, Run { summary, events })).await;
             }
         }
         let _ = tell.send(last);
     }
 
-    /// The result stands whether or not it can be kept.
-    async fn record(&self, entry: EntryId, settings: Option<Fingerprint>, run: Run) {
+    /// Records a run, whether or not anybody waits for that. It is done once before its goodbye, which a server may draw out:
+    /// what was heard outlasts the end of the program at any moment.
+    fn record(&self, entry: EntryId, basis: Basis, run: Run) -> JoinHandle<()> {
         let entries = Arc::clone(&self.entries);
-        let id = run.summary.id.0;
-        match tokio::task::spawn_blocking(move || entries.record_run(entry, settings, &run)).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => tracing::info!(run = id, entry = entry.0, "not recorded: the entry has gone"),
-            Ok(Err(problem)) => tracing::warn!(run = id, entry = entry.0, ?problem, "can't record a run"),
-            Err(error) => tracing::error!(run = id, entry = entry.0, %error, "recording a run broke off"),
-        }
+        tokio::task::spawn_blocking(move || {
+            let id = run.summary.id.0;
+            match entries.record_run(entry, basis, &run) {
+                Ok(true) => {}
+                Ok(false) => tracing::info!(run = id, entry = entry.0, "not recorded: the entry has gone"),
+                Err(problem) => tracing::warn!(run = id, entry = entry.0, ?problem, "can't record a run"),
+            }
+        })
+    }
+}
+
+/// The result stands whether or not it can be kept.
+async fn written(run: RunId, recording: JoinHandle<()>) {
+    if let Err(error) = recording.await {
+        tracing::error!(run = run.0, %error, "recording a run broke off");
+    }
+}
+
+/// Whether a test is from the entry's own sender.
+fn is_from_own_sender(test: &TestRun) -> bool {
+    match (&test.mode, &test.server.sender) {
+        (Mode::Send(envelope) | Mode::Check(Some(envelope)), Some(own)) => envelope.from.addr() == own.mailbox.addr(),
+        _ => false,
     }
 }
 

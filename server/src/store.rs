@@ -172,6 +172,9 @@ pub struct Tested {
     pub settings: Fingerprint,
     /// What they showed.
     pub standing: Standing,
+    /// The last run that it comes from.
+    #[serde(default)]
+    pub run: u64,
 }
 
 /// The secrets that an entry can have.

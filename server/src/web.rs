@@ -5,6 +5,7 @@ mod forms;
 mod guard;
 mod live;
 mod pages;
+mod patient;
 mod serve;
 
 use std::sync::Arc;
@@ -123,11 +124,19 @@ async fn admit(request: Request, method: &Method, keys: &[&str]) -> Result<(Part
     }
     // It was read already, up to its limit.
     let body = body.collect().await.map_err(|_| api_error(Problem::Internal))?.to_bytes();
+    if method != Method::GET && !is_object(&body) {
+        return Err(api_error(Problem::Malformed { detail: "expected a JSON object".into() }));
+    }
     if let Some(unknown) = unknown_key(parts.uri.query().unwrap_or_default(), &body, keys) {
         let detail = format!("unknown key `{}`, expected one of {}", words::quote(&unknown), keys.join(", "));
         return Err(api_error(Problem::Malformed { detail }));
     }
     Ok((parts, body))
+}
+
+/// Whether it begins like an object; the rest is the reader's to refuse. An array would be taken for members in their order.
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 /// The first key of the query or of the JSON object that is none of `keys`. What can't be read is the reader's to refuse.

@@ -88,7 +88,11 @@ fn a_run_that_ends_late_stands_where_it_began() {
     bench.ran(5, 0, works());
     bench.ran(3, 0, fails());
     assert_eq!(bench.numbers(), [5, 3]);
+    assert_eq!(bench.standing(), Standing::Verified { at_ms: START }, "what began last has the last word");
     assert_eq!(bench.entries.last_run().unwrap(), RunId(5));
+    bench.ran(7, 0, Finished::new(Outcome::Cancelled, Stage::Connect));
+    bench.ran(6, 0, fails());
+    assert!(matches!(bench.standing(), Standing::Failing { .. }), "what says nothing has no word at all");
 }
 
 #[test]
@@ -108,10 +112,11 @@ fn the_trash_takes_the_history_along() {
     bench.ran(1, 0, works());
     let offer = bench.entries.trash(&[bench.id], None).unwrap();
     assert_eq!(bench.entries.run(RunId(1)), Err(Problem::NoSuchRun(RunId(1))));
-    assert!(!ran(&bench.entries, bench.id, (&bench.draft, PASSWORD), &run(2, 0, fails())).unwrap(), "dropped without an error");
+    assert!(ran(&bench.entries, bench.id, (&bench.draft, PASSWORD), &run(2, 20, works())).unwrap(), "it may come back");
+    assert_eq!(bench.entries.run(RunId(2)), Err(Problem::NoSuchRun(RunId(2))));
     bench.entries.undo(offer.batch).unwrap();
-    assert_eq!(bench.numbers(), [1]);
-    assert_eq!(bench.standing(), Standing::Verified { at_ms: START });
+    assert_eq!(bench.numbers(), [2, 1]);
+    assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 20 });
 
     bench.entries.trash(&[bench.id], None).unwrap();
     bench.clock.forward(UNDO_MS + UNDO_GRACE_MS + 1);
@@ -119,7 +124,7 @@ fn the_trash_takes_the_history_along() {
     let again = bench.entries.create(&with_password(&bench.draft, PASSWORD)).unwrap().0;
     assert_eq!(standing(&bench.entries, again), Standing::Never);
     assert_eq!(bench.entries.run(RunId(1)), Err(Problem::NoSuchRun(RunId(1))));
-    assert!(!ran(&bench.entries, bench.id, (&bench.draft, PASSWORD), &run(3, 0, works())).unwrap());
+    assert!(!ran(&bench.entries, bench.id, (&bench.draft, PASSWORD), &run(3, 0, works())).unwrap(), "dropped without an error");
 }
 
 /// Something that is typed over what is saved.

@@ -530,6 +530,10 @@ async fn a_live_test_that_is_refused_says_so_before_the_first_line() {
         ("", 400, "malformed"),
         (r#"{"id": "one"}"#, 400, "malformed"),
         (r#"{"server": {"nonsense": 1}}"#, 400, "malformed"),
+        // Members in their order are no object.
+        (r#"[1, {}, "a@example.org", "b@example.com", false]"#, 400, "malformed"),
+        (r#"{"id": 1, "server": []}"#, 400, "malformed"),
+        (r#"{"id": 1, "server": {"azure_oauth": []}}"#, 400, "malformed"),
     ] {
         let answer = site.json("/api/servers/test/live", body).await;
         assert_eq!((answer.status.as_u16(), error_of(&answer)), (status, kind.into()), "{body}");
@@ -540,6 +544,28 @@ async fn a_live_test_that_is_refused_says_so_before_the_first_line() {
         let answer = site.get(path).await;
         assert_eq!((answer.status, error_of(&answer)), (StatusCode::METHOD_NOT_ALLOWED, "wrong_method".into()), "{path}");
         assert_eq!(answer.headers[header::ALLOW], "POST", "{path}");
+    }
+    assert_eq!(site.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn only_an_object_is_a_body_of_the_api() {
+    let site = Site::new();
+    for (path, body) in [
+        ("/api/servers/create", r#"[{"name": "mail"}]"#),
+        ("/api/servers/save", r#"[1, 1, {"port": 25}]"#),
+        ("/api/servers/trash", " [[1]]"),
+        ("/api/servers/undo", "[3]"),
+        ("/api/servers/test", r#"[1, {}, "", "a@example.com", false]"#),
+        ("/api/servers/test-all", "[[1]]"),
+        ("/api/runs/cancel", "[7]"),
+        ("/api/runs/cancel", "7"),
+        ("/api/runs/cancel", "null"),
+        ("/api/servers/create", r#"{"server": []}"#),
+        ("/api/servers/test", r#"{"id": 1, "server": []}"#),
+    ] {
+        let answer = site.json(path, body).await;
+        assert_eq!((answer.status.as_u16(), error_of(&answer)), (400, "malformed".into()), "{path} {body}");
     }
     assert_eq!(site.calls(), Vec::<String>::new());
 }

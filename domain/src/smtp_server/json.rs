@@ -1,6 +1,10 @@
 //! One SMTP server as JSON: the shape of `send-test --config`, of the API, of export and import.
 
-use serde::de::{Deserializer, Error as _, IgnoredAny};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +15,7 @@ use crate::size::Size;
 /// A server coming in. A missing key takes its default on create and keeps its value on update; an unknown key is an
 /// error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 #[expect(missing_docs, reason = "a member a key; `Field::key` says which field each is")]
 pub struct ServerPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +63,7 @@ pub struct ServerPatch {
 
 /// Azure OAuth coming in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 #[expect(missing_docs, reason = "as in `ServerPatch`")]
 pub struct AzurePatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +71,50 @@ pub struct AzurePatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
 }
+
+/// Reads an object and nothing else: what serde derives also takes an array for the members in their order.
+struct ObjectOnly<T>(PhantomData<T>);
+
+impl<'de, T: FromObject> Visitor<'de> for ObjectOnly<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::from_object(MapAccessDeserializer::new(map))
+    }
+}
+
+/// What serde derived.
+trait FromObject: Sized {
+    fn from_object<'de, D: Deserializer<'de>>(object: D) -> Result<Self, D::Error>;
+}
+
+macro_rules! object_only {
+    ($($type:ty),+) => {$(
+        impl FromObject for $type {
+            fn from_object<'de, D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
+                Self::deserialize(object)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(ObjectOnly(PhantomData))
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+    )+};
+}
+
+object_only!(ServerPatch, AzurePatch);
 
 /// Azure OAuth going out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -321,3 +321,14 @@ fn every_sentence_is_one_and_carries_no_foreign_control() {
         assert!(sentence.ends_with('.'), "{key}: {sentence:?}");
     }
 }
+
+#[test]
+fn only_an_object_is_a_server() {
+    for text in ["[]", r#"["mail", "smtp"]"#, "null", r#""mail""#, "1", r#"{"azure_oauth": []}"#, r#"{"azure_oauth": ["id"]}"#] {
+        assert!(serde_json::from_str::<ServerPatch>(text).is_err(), "{text}");
+    }
+    let text = r#"{"name":"mail","port":25,"azure_oauth":{"application_id":"id"}}"#;
+    let patch: ServerPatch = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&patch).unwrap(), text);
+    assert!(serde_json::from_str::<ServerPatch>(r#"{"nonsense": 1}"#).is_err());
+}

@@ -11,7 +11,7 @@ use domain::stages;
 use domain::transcript::{Event, Outcome, Stage, What, exit_code, headline};
 use serde_json::json;
 
-use super::{Format, SendTestArgs, USAGE, fail};
+use super::{Format, SendTestArgs, USAGE, end_signal, fail};
 use crate::backend::password_of;
 use crate::mailer::{Mailer, TestRun};
 
@@ -40,15 +40,23 @@ pub(super) fn run(args: &SendTestArgs) -> ExitCode {
     };
     let mut out = std::io::stdout();
     let format = args.format;
-    let finished = runtime.block_on(mailer.run(plan, &mut |event| {
-        // A reader that went away does not stop a session: the exit code still tells.
-        let _ = match format {
-            Format::Text => text(&mut out, &event, &host),
-            Format::Ndjson => ndjson(&mut out, &event),
+    let finished = runtime.block_on(async {
+        // Asked to end, it still tells what had and had not been handed over.
+        let end = end_signal()?;
+        let mut sink = |event| {
+            // A reader that went away does not stop a session: the exit code still tells.
+            let _ = match format {
+                Format::Text => text(&mut out, &event, &host),
+                Format::Ndjson => ndjson(&mut out, &event),
+            };
         };
-    }));
+        Ok::<_, std::io::Error>(mailer.run_until(plan, &mut sink, end).await)
+    });
     runtime.shutdown_background();
-    ExitCode::from(exit_code(&finished))
+    match finished {
+        Ok(finished) => ExitCode::from(exit_code(&finished)),
+        Err(error) => fail(&format!("The system gives no signals ({error})."), USAGE),
+    }
 }
 
 fn mailer(ca: Option<&Path>) -> Result<Mailer, String> {

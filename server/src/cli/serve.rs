@@ -10,7 +10,7 @@ use domain::words;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use super::{ServeArgs, USAGE, fail};
+use super::{ServeArgs, USAGE, end_signal, fail};
 use crate::backend::Local;
 use crate::data_dir::DataDir;
 use crate::entries::Entries;
@@ -116,26 +116,6 @@ async fn purge(entries: Arc<Entries>) {
             Err(error) => tracing::error!(%error, "removing what was trashed broke off"),
         }
     }
-}
-
-/// Ready on Ctrl-C or SIGTERM.
-fn end_signal() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }
 
 /// The address to listen on, if it is one that only this machine reaches.

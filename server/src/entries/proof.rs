@@ -2,7 +2,7 @@
 //! what is typed and then saving it proves it, and saving anything that matters afterwards doesn't stay proven.
 
 use domain::entry::EntryId;
-use domain::run::Standing;
+use domain::run::{RunSummary, Standing, says_nothing};
 use domain::secret::Secret;
 use domain::smtp_server::{Kind, Protocol, Sender, SignIn, SmtpServer};
 use domain::transcript::Finished;
@@ -61,14 +61,16 @@ impl Proof {
         }
     }
 
-    /// A run with these settings is over.
-    pub(super) fn ran(&mut self, settings: Fingerprint, finished: &Finished, at_ms: u64) {
+    /// A run with these settings is over. Runs count in the order in which they began: one that began before the last that said
+    /// something is old news.
+    pub(super) fn ran(&mut self, settings: Fingerprint, own_sender: bool, finished: &Finished, run: &RunSummary) {
         let slot = if self.saved == Some(settings) { &mut self.proven } else { &mut self.tried };
         let before = slot.as_ref().filter(|tested| tested.settings == settings);
-        let standing = before.map(|tested| tested.standing.clone()).unwrap_or_default().after(finished, at_ms);
-        if standing != Standing::Never {
-            *slot = Some(Tested { settings, standing });
+        if says_nothing(finished, own_sender) || before.is_some_and(|tested| tested.run > run.id.0) {
+            return;
         }
+        let standing = before.map(|tested| tested.standing.clone()).unwrap_or_default().after(finished, own_sender, run.at_ms);
+        *slot = Some(Tested { settings, standing, run: run.id.0 });
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use domain::transcript::Cause;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::stream::Trouble;
 
@@ -28,11 +29,30 @@ pub trait Resolver: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
+/// Look-ups that go on at once, also those that nobody waits for any more: they can't be broken off, and would take the threads
+/// that everything else that blocks needs, too.
+static LOOK_UPS: Semaphore = Semaphore::const_new(32);
+
 #[async_trait]
 impl Resolver for SystemResolver {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+        let name = name.to_owned();
+        in_turn_of(&LOOK_UPS, move || Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())).await
     }
+}
+
+/// Runs `work` where it may block, in one of `places`, which is free again when it is really done.
+async fn in_turn_of<T: Send + 'static>(
+    places: &'static Semaphore,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let place = places.acquire().await.map_err(io::Error::other)?;
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(place);
+        done
+    });
+    working.await.map_err(io::Error::other)?
 }
 
 /// The most addresses that are tried.
@@ -146,6 +166,32 @@ pub(super) async fn connect(addresses: &[SocketAddr], attempts: &mut Attempts) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_look_up_that_was_left_keeps_its_place_until_it_is_done() {
+        static PLACES: Semaphore = Semaphore::const_new(1);
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let slow = tokio::spawn(in_turn_of(&PLACES, move || {
+            begun.send(()).unwrap();
+            ends.recv().unwrap();
+            Ok(1)
+        }));
+        begins.await.unwrap();
+        slow.abort();
+        assert!(slow.await.unwrap_err().is_cancelled());
+        let mut next = std::pin::pin!(in_turn_of(&PLACES, || Ok(2)));
+        assert!(futures::poll!(&mut next).is_pending());
+        assert_eq!(PLACES.available_permits(), 0, "nobody waits for it, but it goes on");
+        end.send(()).unwrap();
+        assert_eq!(next.await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_system_looks_names_up() {
+        let found = SystemResolver.resolve("localhost").await.unwrap();
+        assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
+    }
 
     #[test]
     fn the_families_take_turns_and_the_number_is_capped() {

@@ -1,14 +1,15 @@
 //! Checking many entries: each a run of its own, a few at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::backend::{Caller, Events};
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{BatchEvent, Standing};
-use domain::transcript::{Finished, Outcome, What, headline};
+use domain::transcript::{Cause, Outcome, What, headline};
 use domain::words;
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc::{Sender, channel};
 use tracing::Instrument as _;
 
@@ -20,6 +21,8 @@ use crate::mailer::{Mode, TestRun};
 pub(super) const MAX_AT_ONCE: usize = 8;
 /// Events that wait for a slow reader; after that no further entry's turn comes. Runs that were begun go on.
 const WAITING: usize = 64;
+/// How long a reader may take nothing although all of those wait: its places are others' then.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of an entry's turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,71 +32,94 @@ enum Turn {
     Skipped,
 }
 
+/// Nobody reads the events any more.
+struct Unheard;
+
+/// Tells whoever watches, and gives up where that takes longer than `patience`.
+struct Teller {
+    events: Sender<BatchEvent>,
+    patience: Duration,
+}
+
+impl Teller {
+    async fn tell(&self, event: BatchEvent) -> Result<(), Unheard> {
+        match tokio::time::timeout(self.patience, self.events.send(event)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Unheard),
+            Err(_) => {
+                tracing::info!("stopped checking: nobody takes the events");
+                Err(Unheard)
+            }
+        }
+    }
+}
+
 impl Runs {
-    /// Checks the connection of `ids` as they are saved. Dropping the events stops it.
-    pub fn check_all(self: &Arc<Self>, ids: Vec<EntryId>, caller: Caller) -> Events<BatchEvent> {
-        let (tell, told) = channel(WAITING);
+    /// Checks the connection of `ids` as they are saved. Dropping the events stops it, and so does not taking them for longer
+    /// than `patience`: then they end without a summary.
+    pub fn check_all(self: &Arc<Self>, ids: Vec<EntryId>, caller: Caller, patience: Duration) -> Events<BatchEvent> {
+        let (events, told) = channel(WAITING);
+        let tell = Teller { events, patience };
         let runs = Arc::clone(self);
         let task = async move {
             tokio::select! {
                 // With this everything below is dropped, and so cancelled.
-                () = tell.closed() => {}
-                () = runs.take_turns(ids, &caller, &tell) => {}
+                () = tell.events.closed() => {}
+                _ = runs.take_turns(ids, &caller, &tell) => {}
             }
         };
         tokio::spawn(task.in_current_span());
         Box::pin(stream::unfold(told, |mut told| async move { told.recv().await.map(|event| (event, told)) }))
     }
 
-    async fn take_turns(self: &Arc<Self>, ids: Vec<EntryId>, caller: &Caller, tell: &Sender<BatchEvent>) {
+    async fn take_turns(self: &Arc<Self>, ids: Vec<EntryId>, caller: &Caller, tell: &Teller) -> Result<(), Unheard> {
         let turns = ids.into_iter().map(|id| self.turn(id, caller, tell));
-        let turns: Vec<Turn> = stream::iter(turns).buffer_unordered(MAX_AT_ONCE).collect().await;
+        let turns: Vec<Turn> = stream::iter(turns).buffer_unordered(MAX_AT_ONCE).try_collect().await?;
         let count = |of| turns.iter().filter(|turn| **turn == of).count() as u64;
         let (checked, failed, skipped) = (count(Turn::Checked), count(Turn::Failed), count(Turn::Skipped));
-        let _ = tell.send(BatchEvent::Summary { checked, failed, skipped }).await;
+        tell.tell(BatchEvent::Summary { checked, failed, skipped }).await
     }
 
-    async fn turn(self: &Arc<Self>, id: EntryId, caller: &Caller, tell: &Sender<BatchEvent>) -> Turn {
+    async fn turn(self: &Arc<Self>, id: EntryId, caller: &Caller, tell: &Teller) -> Result<Turn, Unheard> {
         // Shared by all who check many at the same time.
-        let Ok(_place) = self.batches.acquire().await else { return Turn::Skipped };
+        let Ok(_place) = self.batches.acquire().await else { return Ok(Turn::Skipped) };
         if self.live().closing {
-            return Turn::Skipped;
+            return Ok(Turn::Skipped);
         }
         let caller = caller.clone();
         let (name, planned) = match self.stored(move |entries| plan(entries, id, caller)).await {
             Ok(Some(planned)) => planned,
-            Ok(None) | Err(Problem::NoSuchEntry(_)) => return Turn::Skipped,
+            Ok(None) | Err(Problem::NoSuchEntry(_)) => return Ok(Turn::Skipped),
             Err(problem) => {
                 let headline = words::problem(&problem);
-                self.tell_end(id, Outcome::Failed, headline, tell).await;
-                return Turn::Failed;
+                self.tell_end(id, Outcome::Failed, headline, tell).await?;
+                return Ok(Turn::Failed);
             }
         };
         let mut live = self.start(planned);
-        let _ = tell.send(BatchEvent::Begun { id, name, run: live.run }).await;
+        tell.tell(BatchEvent::Begun { id, name, run: live.run }).await?;
         let mut end = None;
         while let Some(event) = live.events.next().await {
             match event.what {
-                What::Begun { stage } => {
-                    let _ = tell.send(BatchEvent::Stage { id, stage }).await;
-                }
+                What::Begun { stage } => tell.tell(BatchEvent::Stage { id, stage }).await?,
                 What::Finished(finished) => end = Some(finished),
                 _ => {}
             }
         }
-        let Some(Finished { outcome, .. }) = end else { return Turn::Failed };
-        let headline = end.map(|finished| headline(&finished, &live.host)).unwrap_or_default();
-        self.tell_end(id, outcome, headline, tell).await;
-        match outcome {
+        let Some(finished) = end else { return Ok(Turn::Failed) };
+        self.tell_end(id, finished.outcome, headline(&finished, &live.host), tell).await?;
+        Ok(match finished.outcome {
             Outcome::Sent | Outcome::Checked => Turn::Checked,
+            // The entry can't be tested as it is: the network was never reached, and nothing is known of it.
+            Outcome::Failed if finished.cause.is_some_and(Cause::is_configuration) => Turn::Skipped,
             Outcome::Failed | Outcome::Unknown => Turn::Failed,
             Outcome::Cancelled => Turn::Skipped,
-        }
+        })
     }
 
-    async fn tell_end(&self, id: EntryId, outcome: Outcome, headline: String, tell: &Sender<BatchEvent>) {
+    async fn tell_end(&self, id: EntryId, outcome: Outcome, headline: String, tell: &Teller) -> Result<(), Unheard> {
         let standing: Standing = self.stored(move |entries| entries.standing(id)).await.unwrap_or_default();
-        let _ = tell.send(BatchEvent::Finished { id, outcome, headline, standing }).await;
+        tell.tell(BatchEvent::Finished { id, outcome, headline, standing }).await
     }
 
     /// Runs `work` where it may block.
@@ -114,5 +140,5 @@ fn plan(entries: &Entries, id: EntryId, caller: Caller) -> Result<Option<(String
     let settings = entries.fingerprint(&server, password.as_ref());
     let name = server.name.to_string();
     let test = TestRun { server, credential: password.map(Into::into), mode: Mode::Check(None) };
-    Ok(Some((name, Planned { entry: Some(id), test, settings, caller })))
+    Ok(Some((name, Planned { entry: Some(id), test, settings, caller, one_of_many: true })))
 }

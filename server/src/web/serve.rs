@@ -16,10 +16,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::patient::Patient;
+
 /// The most connections at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 512;
 /// How long a request's head may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a reader may take nothing of its answer.
+const WRITE_TIME: Duration = Duration::from_secs(45);
 /// How long running requests have once the end was asked for.
 const END_TIME: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no more file handles.
@@ -50,7 +54,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
             request.extensions_mut().insert(caller.clone());
             service.call(request)
         });
-        let connection = running.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = running.watch(http.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended");

@@ -16,7 +16,7 @@ use domain::secret::Secret;
 use domain::smtp_server::{Checked, PasswordDraft, ServerDraft};
 use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
 use server::data_dir::{DataDir, StartError};
-use server::entries::Entries;
+use server::entries::{Basis, Entries};
 use server::ports::{Clock, Random};
 use server::seal::Sealer;
 use server::store::{Record, Store};
@@ -143,7 +143,7 @@ pub(crate) fn ran(entries: &Entries, id: EntryId, typed: (&ServerDraft, &str), r
     let server = checked(typed.0).server;
     let settings = entries.fingerprint(&server, Some(&Secret::new(typed.1.to_owned())));
     assert!(settings.is_some());
-    entries.record_run(id, settings, run)
+    entries.record_run(id, Basis { settings, own_sender: true }, run)
 }
 
 pub(crate) fn standing(entries: &Entries, id: EntryId) -> Standing {
