@@ -25,6 +25,9 @@ const CANT_READ: u8 = 13;
 /// What is logged unless asked for otherwise. The verifier logs each untrusted certificate as an error of its own; the
 /// diagnosis of the test says it better.
 const DEFAULT_LOG: &str = "info,rustls_platform_verifier=off";
+/// The stack of each thread: bytes. Views are deep, and an unoptimised build of the largest page needs more than the usual
+/// 2 MiB. Only what is used takes memory.
+const STACK: usize = 8 << 20;
 /// How often what was trashed is looked through.
 const PURGE_EVERY: Duration = Duration::from_secs(5);
 
@@ -42,7 +45,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(policy) => policy,
         Err(sentence) => return fail(&sentence, USAGE),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The system gives no threads ({error}). Stop other programs, then try again."), USAGE),
     };

@@ -75,12 +75,13 @@ impl Batch {
             BatchEvent::Begun { id, .. } => set(id, Tested::Running(Stage::Resolve)),
             BatchEvent::Stage { id, stage } => set(id, Tested::Running(stage)),
             BatchEvent::Finished { id, outcome, standing, .. } => {
-                set(id, Tested::Over(standing));
-                match outcome {
-                    Outcome::Sent | Outcome::Checked => count(|totals| totals.works += 1),
-                    Outcome::Failed | Outcome::Unknown => count(|totals| totals.fails += 1),
-                    Outcome::Cancelled => {}
+                // What failed without saying anything of the entry could not be tested yet.
+                match (outcome, &standing) {
+                    (Outcome::Sent | Outcome::Checked, _) => count(|totals| totals.works += 1),
+                    (Outcome::Failed | Outcome::Unknown, Standing::Failing { .. }) => count(|totals| totals.fails += 1),
+                    _ => count(|totals| totals.skipped += 1),
                 }
+                set(id, Tested::Over(standing));
             }
             BatchEvent::Summary { checked, failed, skipped } => {
                 self.all.set(Some(Totals { works: checked, fails: failed, skipped, end: Some(End::Complete) }));
