@@ -131,6 +131,7 @@ async fn a_mechanism_that_is_not_there_after_all_gives_way_to_the_next() {
 async fn a_sign_in_that_asks_for_ever_is_cancelled() {
     for (capability, script) in [
         ("AUTH PLAIN", [on("AUTH PLAIN", "334 more"), on("*", "501 cancelled")].concat()),
+        ("AUTH PLAIN", [on("AUTH PLAIN", "334 more").as_slice(), &[Act::Hear("*"), Act::Close]].concat()),
         (
             "AUTH LOGIN",
             vec![
@@ -147,6 +148,7 @@ async fn a_sign_in_that_asks_for_ever_is_cancelled() {
     ] {
         let run = run(vec![[hello(capability), script].concat()], None, sending(), allowed).await;
         assert_eq!(run.failure(), (Stage::Auth, Some(Cause::AuthLoop), "auth_loop"));
+        assert_eq!(domain::transcript::exit_code(&run.finished), 28);
         assert!(!run.log.has("MAIL"));
     }
 }
