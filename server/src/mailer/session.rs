@@ -49,8 +49,8 @@ pub(super) struct Session<'a, 's> {
     /// `None` before connecting and after anything that makes it unusable.
     connection: Option<Connection>,
     offers: Capabilities,
-    /// The last line of the last reply as it came: a challenge has to be decoded before it is redacted.
-    last_line: Zeroizing<Vec<u8>>,
+    /// The last reply as it came: capabilities and challenges have to be read before they are redacted.
+    last_reply: Zeroizing<Vec<u8>>,
     /// Bytes of the message, once it is known.
     message_size: Option<u64>,
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
@@ -103,7 +103,7 @@ impl<'a, 's> Session<'a, 's> {
             timer,
             connection: None,
             offers: Capabilities::default(),
-            last_line: Zeroizing::default(),
+            last_reply: Zeroizing::default(),
             message_size: None,
             ahead: 0,
             known,
@@ -268,7 +268,7 @@ impl<'a, 's> Session<'a, 's> {
         let name = self.own_name();
         let mut reply = self.command(&format!("EHLO {name}")).await?;
         if reply.code == 250 {
-            self.offers = Capabilities::of(&reply);
+            self.offers = Capabilities::of(&self.last_reply);
         } else if (500..600).contains(&reply.code) {
             // Servers of before 1995 (RFC 5321 section 3.2).
             reply = self.command(&format!("HELO {name}")).await?;
@@ -276,7 +276,7 @@ impl<'a, 's> Session<'a, 's> {
         if reply.code != 250 {
             return Err(Stop::on(Stage::Ehlo, reply));
         }
-        self.record.pass(self.offers.words());
+        self.record.pass(self.offers.words(&reply.text));
         Ok(reply)
     }
 
@@ -412,7 +412,8 @@ impl<'a, 's> Session<'a, 's> {
         let first = sign_in.begin();
         let mut reply = self.say_secret(&first).await?;
         while reply.code == 334 {
-            let challenge = String::from_utf8_lossy(lines::without_end(self.last_line.get(4..).unwrap_or_default())).into_owned();
+            let last = self.last_reply.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+            let challenge = Zeroizing::new(String::from_utf8_lossy(last.get(4..).unwrap_or_default()).into_owned());
             let Some(answer) = sign_in.answer(&challenge) else {
                 // Whatever it says to that, or whether it says anything: what went wrong is the endless asking.
                 let _cancelled = self.say("*", "*").await;
@@ -426,6 +427,9 @@ impl<'a, 's> Session<'a, 's> {
     async fn say_secret(&mut self, said: &Said) -> Result<Reply, Stop> {
         for secret in &said.secrets {
             self.record.hide(secret.as_bytes());
+        }
+        if let Some(payload) = &said.payload {
+            self.record.hide_around(payload.as_bytes());
         }
         self.say(&said.line, said.shown).await
     }
@@ -605,23 +609,24 @@ impl<'a, 's> Session<'a, 's> {
 
     /// Shows what came unasked; the 421 that it begins with, if that is a whole reply.
     fn record_stray(&mut self, came: &[u8]) -> Option<Reply> {
-        let (mut lines, mut reader, mut first) = (Lines::default(), ReplyReader::default(), None);
-        lines.push(came);
-        while let Ok(Some(line)) = lines.next() {
-            let shown = self.record.received(lines::without_end(&line));
-            if first.is_none() {
-                first = match reader.line(&shown, line.len()) {
-                    Ok(Progress::More) => None,
-                    Ok(Progress::Done(reply)) => Some(Some(reply)),
-                    Err(_) => Some(None),
-                };
-            }
+        let (mut pending, mut reader) = (Lines::default(), ReplyReader::default());
+        pending.push(came);
+        let mut first = None;
+        while let Ok(Some(line)) = pending.next() {
+            let line = lines::without_end(&line);
+            self.record.received(line);
+            first = match (first, reader.line(line)) {
+                (None, Ok(Progress::Done(head))) if head.code == 421 => Some(Some(head.with_text(&self.record.end_of_reply()))),
+                (None, Ok(Progress::More)) => None,
+                (None, _) => Some(None),
+                (first, _) => first,
+            };
         }
-        let rest = lines.unfinished();
+        let rest = pending.unfinished();
         if !rest.is_empty() {
             self.record.received_part(&rest);
         }
-        first.flatten().filter(|reply| reply.code == 421)
+        first.flatten()
     }
 
     async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
@@ -648,25 +653,27 @@ impl<'a, 's> Session<'a, 's> {
         let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
         let record = &mut *self.record;
         let mut reader = ReplyReader::default();
+        let last_reply = &mut self.last_reply;
+        last_reply.clear();
         let reading = async {
             loop {
-                let line = connection.line().await?;
-                let bytes = line.len();
+                let line = Zeroizing::new(connection.line().await?);
+                let text = lines::without_end(&line);
+                record.received(text);
                 // A TLS alert may happen to end like a line.
-                let is_tls = tls::looks_like_tls(&line);
-                self.last_line = Zeroizing::new(line);
-                let line = record.received(lines::without_end(&self.last_line));
-                if is_tls {
+                if tls::looks_like_tls(&line) {
                     return Err(Cause::TlsInPlaintext.into());
                 }
-                if let Progress::Done(reply) = reader.line(&line, bytes)? {
-                    return Ok::<_, Trouble>(reply);
+                let progress = reader.line(text)?;
+                last_reply.extend_from_slice(&line);
+                if let Progress::Done(head) = progress {
+                    return Ok::<_, Trouble>(head);
                 }
             }
         };
         let read = self.timer.bound(factor, reading).await;
         let mut trouble = match read {
-            Ok(reply) => return Ok(reply),
+            Ok(head) => return Ok(head.with_text(&self.record.end_of_reply())),
             Err(trouble) => trouble,
         };
         let rest = connection.unfinished();
