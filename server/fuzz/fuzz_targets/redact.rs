@@ -60,9 +60,8 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &str, u8, Vec<&[u8]>)| {
         if length >= redact::MIN_BY_VALUE {
             let part = &whole.as_bytes()[..length];
             let shown = reply(&[&[b"535 you said: ", part].concat()], true).remove(0);
-            // A secret may look like the beginning of the line and the mark.
-            let innocent = format!("535 you said: {}", redact::REDACTED);
-            assert!(shown == innocent || !shown.as_bytes().ends_with(part), "{shown:?}");
+            // A secret may look like the end of the mark.
+            assert!(redact::REDACTED.as_bytes().ends_with(part) || !shown.as_bytes().ends_with(part), "{shown:?}");
         }
     }
 });

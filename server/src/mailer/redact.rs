@@ -166,8 +166,8 @@ fn text_of(line: &[u8]) -> Range<usize> {
     {
         rest = text.trim_ascii_start();
         let word = rest.split(|&byte| byte == b' ').next().unwrap_or_default();
-        if word.iter().all(|&byte| byte.is_ascii_digit() || byte == b'.') && word.iter().filter(|&&byte| byte == b'.').count() == 2
-        {
+        let mut numbers = word.split(|&byte| byte == b'.');
+        if numbers.clone().count() == 3 && numbers.all(|number| number.iter().all(u8::is_ascii_digit)) {
             rest = rest[word.len()..].trim_ascii_start();
         }
     }

@@ -131,7 +131,10 @@ impl Trust {
             Err((error, watched)) => {
                 let self_signed = certificate.as_ref().is_some_and(|certificate| certificate.self_signed);
                 let cause = handshake_cause(&error, watched.head(), self_signed, seen.wants_ours.load(Ordering::Relaxed));
-                failure(cause, &error)
+                match rustls_error(&error) {
+                    Some(rustls::Error::InvalidCertificate(bad)) => failure(cause, &certificate_words(bad)),
+                    _ => failure(cause, &error),
+                }
             }
         };
         (result, certificate)
@@ -169,6 +172,23 @@ fn handshake_cause(error: &io::Error, head: &[u8], self_signed: bool, wants_ours
         ) => Cause::NoCommonProtocol,
         rustls::Error::AlertReceived(_) => Cause::HandshakeBroken,
         _ => Cause::HandshakeGarbage,
+    }
+}
+
+/// What is wrong with a certificate, where its fields don't show it.
+fn certificate_words(bad: &CertificateError) -> &'static str {
+    use CertificateError as Bad;
+    match bad {
+        Bad::BadEncoding => "the certificate can't be read",
+        Bad::BadSignature => "the certificate's signature is wrong",
+        Bad::Revoked => "the certificate was revoked",
+        Bad::UnhandledCriticalExtension => "the certificate has a critical extension that isn't known here",
+        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "the certificate isn't meant for servers",
+        Bad::UnsupportedSignatureAlgorithmContext { .. } | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the certificate is signed in a way that isn't accepted here"
+        }
+        Bad::Other(_) => "the certificate, or one it was signed with, breaks a rule for certificates of servers",
+        _ => "the certificate can't be verified",
     }
 }
 

@@ -178,9 +178,8 @@ async fn an_echo_that_was_cut_off_or_spread_is_redacted_too() {
         answers.push(format!("535 ...{}", &CANARY[CANARY.len() - length..]));
         answers.push(format!("535-5.7.8 {}\n535 5.7.8 {}", &CANARY[..length], &CANARY[length..]));
     }
-    answers.push(
-        CANARY.as_bytes().chunks(3).map(|part| format!("535-{}\n", str::from_utf8(part).unwrap())).collect::<String>() + "535 .",
-    );
+    let pieces: Vec<&str> = CANARY.as_bytes().chunks(3).map(|part| str::from_utf8(part).unwrap()).collect();
+    answers.push(format!("535-{}\n535 .", pieces.join("\n535-")));
     for answer in answers {
         let script = [hello("AUTH PLAIN"), on("AUTH PLAIN", &answer).to_vec()].concat();
         let run = run(vec![script], None, sending(), allowed).await;
