@@ -7,6 +7,9 @@ use domain::transcript::{Cause, Reply};
 /// The most bytes of a reply, counted with the escapes that it is shown with: they make it up to four times as long.
 pub(super) const MAX_REPLY: usize = 100_000;
 
+/// The most lines of a reply: each costs memory of its own until the reply is over.
+pub(super) const MAX_REPLY_LINES: usize = 1_000;
+
 /// The most mechanisms of AUTH that are remembered.
 pub(super) const MAX_MECHANISMS: usize = 32;
 
@@ -14,6 +17,7 @@ pub(super) const MAX_MECHANISMS: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct ReplyReader {
     head: Option<Head>,
+    lines: usize,
     bytes: usize,
 }
 
@@ -39,7 +43,8 @@ impl ReplyReader {
         // With its end, and with room for whatever must be escaped.
         let escaped = line.iter().filter(|byte| !matches!(byte, b' '..=b'~')).count();
         self.bytes += line.len() + 2 + 3 * escaped;
-        if self.bytes > MAX_REPLY {
+        self.lines += 1;
+        if self.bytes > MAX_REPLY || self.lines > MAX_REPLY_LINES {
             return Err(Cause::TooLong);
         }
         let (code, last, text) = split(line).ok_or(Cause::Malformed)?;
@@ -262,7 +267,10 @@ mod tests {
     fn an_endless_reply_ends_at_the_cap() {
         let mut reader = ReplyReader::default();
         let read = (0..MAX_REPLY).take_while(|_| reader.line(b"250-x") == Ok(Progress::More)).count();
-        assert!(read * 7 <= MAX_REPLY && (read + 1) * 7 > MAX_REPLY);
+        assert_eq!(read, MAX_REPLY_LINES);
+        let (mut reader, line) = (ReplyReader::default(), [b"250-".as_slice(), &[b'x'; 494]].concat());
+        let read = (0..MAX_REPLY).take_while(|_| reader.line(&line) == Ok(Progress::More)).count();
+        assert_eq!(read, MAX_REPLY / 500);
     }
 
     #[test]
