@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::smtp_server::{Protocol, StartTls};
-use crate::transcript::{Cause, Certificate, Downgrade, Reply, Stage};
+use crate::transcript::{Cause, Certificate, Downgrade, RecipientResult, Reply, Stage};
 
 /// The explanation of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,11 @@ pub enum Fix {
         /// The name.
         host: String,
     },
+    /// A longer Timeout.
+    RaiseTimeout {
+        /// Milliseconds.
+        timeout_ms: u32,
+    },
 }
 
 /// How a [`Fix`] is read: flat, as in JSON (see `transcript::flat`).
@@ -57,6 +62,8 @@ struct FlatFix {
     port: u16,
     #[serde(default)]
     host: String,
+    #[serde(default)]
+    timeout_ms: u32,
 }
 
 #[derive(Deserialize)]
@@ -67,16 +74,18 @@ enum FlatChange {
     RequireStarttls,
     AllowPlaintextCredentials,
     UseHost,
+    RaiseTimeout,
 }
 
 impl From<FlatFix> for Fix {
-    fn from(FlatFix { change, port, host }: FlatFix) -> Self {
+    fn from(FlatFix { change, port, host, timeout_ms }: FlatFix) -> Self {
         match change {
             FlatChange::UseSmtps => Self::UseSmtps { port },
             FlatChange::UseStarttls => Self::UseStarttls { port },
             FlatChange::RequireStarttls => Self::RequireStarttls,
             FlatChange::AllowPlaintextCredentials => Self::AllowPlaintextCredentials,
             FlatChange::UseHost => Self::UseHost { host },
+            FlatChange::RaiseTimeout => Self::RaiseTimeout { timeout_ms },
         }
     }
 }
@@ -90,12 +99,14 @@ impl Fix {
             Self::RequireStarttls => "Require StartTLS".into(),
             Self::AllowPlaintextCredentials => "Allow credentials without encryption".into(),
             Self::UseHost { host } => format!("Use the hostname {host}"),
+            Self::RaiseTimeout { timeout_ms } => format!("Wait {}", seconds(*timeout_ms)),
         }
     }
 }
 
 /// What is known when a run ends before its aim.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is known or not, by itself")]
 pub struct Evidence<'a> {
     /// Where it ended.
     pub stage: Stage,
@@ -109,10 +120,16 @@ pub struct Evidence<'a> {
     pub port: u16,
     /// The entry's protocol.
     pub protocol: Protocol,
+    /// The entry's Timeout, milliseconds.
+    pub timeout_ms: u32,
+    /// Whether the entry has a username.
+    pub signs_in: bool,
     /// Whether the connection was encrypted by then.
     pub encrypted: bool,
     /// Whether the server offered STARTTLS on the connection that ended.
     pub starttls_offered: bool,
+    /// Whether it offered a sign-in there.
+    pub auth_offered: bool,
     /// Why the connection is not encrypted although the entry would have liked it to be.
     pub downgrade: Option<Downgrade>,
     /// What the server presented.
@@ -121,6 +138,8 @@ pub struct Evidence<'a> {
     pub token: bool,
     /// The message's size and the server's limit, bytes, where both are known.
     pub sizes: Option<(u64, u64)>,
+    /// What became of the recipients so far.
+    pub recipients: &'a [RecipientResult],
     /// The system's own words, or what the server said besides the reply: raw evidence, never looked at.
     pub detail: Option<&'a str>,
 }
@@ -155,6 +174,8 @@ enum Also {
     Unencrypted,
     /// Unencrypted, and the server offers STARTTLS.
     CouldEncrypt,
+    /// Unencrypted, the server offers a sign-in all the same, and the entry has no username.
+    CouldSignIn,
     /// STARTTLS was offered and didn't work.
     UpgradeFailed,
     /// The reply is 4yz: it may be different later.
@@ -182,6 +203,7 @@ enum Change {
     RequireStarttls,
     AllowPlaintext,
     NameInCertificate,
+    LongTimeout,
 }
 
 /// An empty list fits everything.
@@ -242,6 +264,7 @@ impl Also {
             Self::Nothing => true,
             Self::Unencrypted => !evidence.encrypted,
             Self::CouldEncrypt => !evidence.encrypted && evidence.starttls_offered,
+            Self::CouldSignIn => !evidence.encrypted && evidence.auth_offered && !evidence.signs_in,
             Self::UpgradeFailed => matches!(evidence.downgrade, Some(Downgrade::Refused | Downgrade::HandshakeFailed)),
             Self::Temporary => evidence.reply.is_some_and(|reply| matches!(reply.code, 400..=499)),
             Self::Provider(provider) => Provider::of(evidence.host) == Some(provider),
@@ -270,6 +293,7 @@ fn change(change: Change, evidence: &Evidence<'_>) -> Option<Fix> {
             .certificate
             .and_then(|certificate| certificate.names.iter().find(|name| !name.contains('*')))
             .map(|name| Fix::UseHost { host: name.clone() }),
+        Change::LongTimeout => (evidence.timeout_ms < LONG_TIMEOUT).then_some(Fix::RaiseTimeout { timeout_ms: LONG_TIMEOUT }),
     }
 }
 
@@ -282,19 +306,57 @@ fn raw(evidence: &Evidence<'_>) -> Option<String> {
         });
     }
     let certificate = evidence.certificate.filter(|_| evidence.stage == Stage::Tls).map(|certificate| {
+        let or_nobody = |name: &str| if name.is_empty() { "(nobody named)".to_owned() } else { name.to_owned() };
         format!(
-            "subject {}; names {}; issuer {}; valid {} to {}; SHA-256 {}",
-            certificate.subject,
-            names(certificate),
-            certificate.issuer,
-            certificate.not_before,
-            certificate.not_after,
-            certificate.sha256
+            "Issued to {}; for {}; issued by {}; valid from {} until {}; SHA-256 {}",
+            or_nobody(&certificate.subject),
+            if certificate.names.is_empty() { "no name".into() } else { format!("the names {}", names(certificate)) },
+            or_nobody(&certificate.issuer),
+            instant(&certificate.not_before),
+            instant(&certificate.not_after),
+            fingerprint(&certificate.sha256)
         )
     });
+    // The title says the same in fewer words.
+    let told =
+        matches!(evidence.cause, Cause::UnknownIssuer | Cause::SelfSigned | Cause::Expired | Cause::NotYetValid | Cause::WrongName);
     match (certificate, evidence.detail) {
-        (Some(certificate), Some(detail)) => Some(format!("{detail}; {certificate}")),
+        (Some(certificate), Some(detail)) if !told => Some(format!("{detail}; {certificate}")),
         (certificate, detail) => certificate.or_else(|| detail.map(Into::into)),
+    }
+}
+
+/// RFC 3339 as people read it: `2020-01-01 00:00 UTC`. What isn't so stays.
+fn instant(text: &str) -> String {
+    let minutes = text.strip_suffix('Z').and_then(|text| text.get(..16)?.split_once('T'));
+    minutes.map_or_else(|| text.to_owned(), |(date, time)| format!("{date} {time} UTC"))
+}
+
+/// Hexadecimal in groups of four, as it is read out and compared.
+fn fingerprint(hex: &str) -> String {
+    let mut out = String::new();
+    for (at, c) in hex.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            out.push(' ');
+        }
+        out.push(c.to_ascii_uppercase());
+    }
+    out
+}
+
+/// `1 second`, `1.5 seconds`.
+fn seconds(ms: u32) -> String {
+    let (whole, rest) = (ms / 1_000, ms % 1_000);
+    let fraction = if rest == 0 { String::new() } else { format!(".{rest:03}").trim_end_matches('0').to_owned() };
+    format!("{whole}{fraction} second{}", if ms == 1_000 { "" } else { "s" })
+}
+
+/// Who was refused: by address, where it is one.
+fn recipients(recipients: &[RecipientResult]) -> String {
+    match recipients {
+        [] => "the recipient".into(),
+        [one] => one.address.clone(),
+        all => format!("any of the {} recipients", all.len()),
     }
 }
 
@@ -338,9 +400,10 @@ fn value(name: &str, evidence: &Evidence<'_>) -> String {
         "names" => certificate(names),
         "subject" => certificate(|c| c.subject.clone()),
         "issuer" => certificate(|c| c.issuer.clone()),
-        "not_before" => certificate(|c| c.not_before.clone()),
-        "not_after" => certificate(|c| c.not_after.clone()),
-        "sha256" => certificate(|c| c.sha256.clone()),
+        "not_before" => certificate(|c| instant(&c.not_before)),
+        "not_after" => certificate(|c| instant(&c.not_after)),
+        "timeout" => seconds(evidence.timeout_ms),
+        "recipients" => recipients(evidence.recipients),
         "downgrade" => evidence.downgrade.map_or("?", Downgrade::words).into(),
         "size" => evidence.sizes.map_or_else(|| "?".into(), |(size, _)| size.to_string()),
         "limit" => evidence.sizes.map_or_else(|| "?".into(), |(_, limit)| limit.to_string()),
@@ -348,6 +411,8 @@ fn value(name: &str, evidence: &Evidence<'_>) -> String {
     }
 }
 
+/// What the slowest servers need, milliseconds.
+const LONG_TIMEOUT: u32 = 60_000;
 const ASK_LATER: &str = "Try again in a few minutes.";
 const ASK_PROVIDER: &str = "If it stays so, give the details to whoever runs {host}.";
 const SPELLING: &str = "Check the spelling of the SMTP hostname.";
@@ -562,7 +627,7 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "server_busy",
         codes: &[421],
-        title: "The server is busy, allows no more connections, or doesn't want this machine's ({code} during {stage}).",
+        title: "The server is busy, allows no more connections, or doesn't want this machine's: {code} during {stage}.",
         steps: &[
             ASK_LATER,
             "Check what else sends through {host} at the same time; servers limit connections for each account and address.",
@@ -585,12 +650,13 @@ const RULES: &[Rule] = &[
         kind: "no_greeting",
         stages: &[Stage::Greeting],
         causes: &[Cause::Timeout],
-        title: "{host} accepted the connection but sent no greeting in time.",
+        title: "{host} accepted the connection but sent no greeting within {timeout}.",
         steps: &[
             "Check the port and the protocol: on port 465 it is usually SMTPS.",
-            "Some servers greet slowly on purpose: raise the Timeout to 60000.",
+            "Some servers greet slowly on purpose: raise the Timeout to 60 seconds (60 000).",
             "A firewall or virus scanner in between may hold the connection.",
         ],
+        change: Change::LongTimeout,
         ..ANY
     },
     Rule {
@@ -655,8 +721,9 @@ const RULES: &[Rule] = &[
         causes: &[Cause::SelfSigned],
         title: "The server's certificate is signed by nobody but itself.",
         steps: &[
-            "Compare its SHA-256 with the one the server's administrator sees: {sha256}.",
+            "Compare its SHA-256 in the details with the one the server's administrator sees.",
             "If it is the right one, add it to this machine's trusted certificates and restart Postroom.",
+            "If it is trusted already, it is marked as an authority's, as “openssl req -x509” marks it: make it anew with -addext basicConstraints=critical,CA:FALSE.",
             "Better: give the server a certificate from an authority.",
         ],
         ..ANY
@@ -810,6 +877,20 @@ const RULES: &[Rule] = &[
         title: "The server wants encryption before anything else ({code}).",
         steps: &["Set StartTLS to “Enabled and required”.", "Or use SMTPS on port 465."],
         change: Change::RequireStarttls,
+        ..ANY
+    },
+    // Who offers a sign-in in clear doesn't insist on encryption; 530 is its answer to mail without one.
+    Rule {
+        kind: "sign_in_needed",
+        stages: &[Stage::MailFrom],
+        causes: &[Cause::Rejected],
+        codes: &[530],
+        also: Also::CouldSignIn,
+        title: "The server wants a sign-in first ({code}).",
+        steps: &[
+            "Enter the SMTP username and password.",
+            "If the server offers StartTLS, set it to “Enabled and required”, so that they travel encrypted.",
+        ],
         ..ANY
     },
     // Without STARTTLS on offer, 530 asks for a sign-in (RFC 4954 section 6 has the same `5.7.0` for it).
@@ -1081,7 +1162,7 @@ const RULES: &[Rule] = &[
         stages: &[Stage::RcptTo],
         codes: &[550, 553, 554, 571],
         enhanced: &["5.7.1", "5.7.54", "5.7.64", "5.4.1", "5.7.0"],
-        title: "The server doesn't pass mail on to this recipient for us ({code}).",
+        title: "The server doesn't pass mail on to {recipients} for us ({code}).",
         steps: &[
             "If the username is empty: enter username and password.",
             "If it knows senders by their address: have this machine's address allowed there.",
@@ -1093,7 +1174,7 @@ const RULES: &[Rule] = &[
         kind: "unknown_recipient",
         stages: &[Stage::RcptTo],
         codes: &[550, 551, 553, 501],
-        title: "The server doesn't take mail for the recipient ({code}).",
+        title: "The server doesn't take mail for {recipients} ({code}).",
         steps: &[
             "Check the recipient's address.",
             "If the recipient is at another organisation: the server may pass mail on only after a sign-in.",
@@ -1106,7 +1187,7 @@ const RULES: &[Rule] = &[
         codes: &[550, 554],
         title: "The server read the message and refused it ({code}), as spam filters do.",
         steps: &[
-            "Read the server's words below: they usually name the rule.",
+            "Read the server's own words: they usually name the rule.",
             "Check the sender's domain: SPF and DKIM must allow {host} to send for it.",
         ],
         ..ANY
@@ -1140,7 +1221,11 @@ const RULES: &[Rule] = &[
         kind: "reply_timeout",
         causes: &[Cause::Timeout],
         title: "The server stopped answering during {stage}.",
-        steps: &[ASK_LATER, "If the server is slow, raise the Timeout; greylisting gateways need 30000 and more.", ASK_PROVIDER],
+        steps: &[
+            ASK_LATER,
+            "If the server is slow, raise the Timeout; greylisting gateways need 30 seconds (30 000) and more.",
+            ASK_PROVIDER,
+        ],
         ..ANY
     },
     Rule {
@@ -1157,15 +1242,15 @@ const RULES: &[Rule] = &[
         kind: "temporary_refusal",
         causes: &[Cause::Rejected],
         also: Also::Temporary,
-        title: "The server refused for now during {stage} ({code}).",
-        steps: &[ASK_LATER, "Read the server's own words below.", ASK_PROVIDER],
+        title: "The server refused for now during {stage}: {code}.",
+        steps: &[ASK_LATER, "Read the server's own words.", ASK_PROVIDER],
         ..ANY
     },
     Rule {
         kind: "refused",
         causes: &[Cause::Rejected],
-        title: "The server refused during {stage} ({code}).",
-        steps: &["Read the server's own words below: Postroom knows no rule for this answer.", ASK_PROVIDER],
+        title: "The server refused during {stage}: {code}.",
+        steps: &["Read the server's own words: Postroom knows no rule for this answer.", ASK_PROVIDER],
         ..ANY
     },
 ];
@@ -1193,12 +1278,16 @@ mod tests {
             host: "smtp.example.com",
             port: 587,
             protocol: SMTP,
+            timeout_ms: 1_000,
+            signs_in: false,
             encrypted: false,
             starttls_offered: false,
+            auth_offered: false,
             downgrade: None,
             certificate: None,
             token: false,
             sizes: None,
+            recipients: &[],
             detail: None,
         }
     }
@@ -1269,6 +1358,13 @@ mod tests {
                 assert_eq!((found.kind.as_str(), found.fix), ("encryption_needed", Some(Fix::RequireStarttls)), "{codes}");
             }
         }
+        // The same words where a sign-in is on offer in clear, and where one was made.
+        let offered = Evidence { starttls_offered: true, auth_offered: true, ..evidence(MailFrom, Cause::Rejected) };
+        let found = diagnose(&Evidence { reply: Some(&reply("530 5.7.0")), ..offered });
+        assert_eq!((found.kind.as_str(), found.fix), ("sign_in_needed", None));
+        assert_eq!(found.steps[0], "Enter the SMTP username and password.");
+        let found = diagnose(&Evidence { reply: Some(&reply("530 5.7.0")), signs_in: true, ..offered });
+        assert_eq!((found.kind.as_str(), found.fix), ("encryption_needed", Some(Fix::RequireStarttls)));
         // The same words without STARTTLS on offer.
         let found = diagnose(&Evidence { reply: Some(&reply("530 5.7.0")), ..evidence(MailFrom, Cause::Rejected) });
         assert_eq!((found.kind.as_str(), found.fix), ("sign_in_needed", None));
@@ -1278,7 +1374,7 @@ mod tests {
     fn an_unknown_reply_gets_an_honest_answer_with_the_servers_words() {
         let diagnosis = on_reply(Stage::Data, "599 5.9.9", "smtp.example.com");
         assert_eq!(diagnosis.kind, "refused");
-        assert_eq!(diagnosis.title, "The server refused during the start of the message (DATA) (599 5.9.9).");
+        assert_eq!(diagnosis.title, "The server refused during the start of the message (DATA): 599 5.9.9.");
         assert_eq!(diagnosis.evidence.as_deref(), Some("599 5.9.9 the server's own words"));
     }
 
@@ -1299,7 +1395,7 @@ mod tests {
             (on(465, SMTP, S::Greeting, C::Timeout), "needs_smtps", Some(Fix::UseSmtps { port: 465 })),
             (on(465, SMTP, S::Greeting, C::Malformed), "needs_smtps", Some(Fix::UseSmtps { port: 465 })),
             (on(2465, SMTP, S::Greeting, C::TlsInPlaintext), "needs_smtps", Some(Fix::UseSmtps { port: 2465 })),
-            (on(25, SMTP, S::Greeting, C::Timeout), "no_greeting", None),
+            (on(25, SMTP, S::Greeting, C::Timeout), "no_greeting", Some(Fix::RaiseTimeout { timeout_ms: 60_000 })),
             (on(25, SMTP, S::Greeting, C::Malformed), "not_smtp", None),
             (on(2587, Protocol::Smtps, S::Tls, C::PlaintextInTls), "needs_smtp", Some(Fix::UseStarttls { port: 2587 })),
             (on(587, Protocol::Smtps, S::Tls, C::Timeout), "needs_smtp", Some(Fix::UseStarttls { port: 587 })),
@@ -1344,9 +1440,39 @@ mod tests {
         assert!(tls(Cause::NotYetValid).title.contains("2020-01-01"));
         assert!(tls(Cause::UnknownIssuer).title.contains("CN=Example CA"));
         let raw = tls(Cause::SelfSigned).evidence.unwrap();
-        for part in ["detail", "CN={host}", "mx1.example.com", "CN=Example CA", "2020-01-01", "2021-01-01", &"ab".repeat(32)] {
-            assert!(raw.contains(part), "{part} in {raw}");
+        assert_eq!(
+            raw,
+            format!(
+                "Issued to CN={{host}}; for the names mx1.example.com, mx2.example.com, mx3.example.com, mx4.example.com, \
+                 mx5.example.com and 2 more; issued by CN=Example CA; valid from 2020-01-01 00:00 UTC until 2021-01-01 00:00 UTC; \
+                 SHA-256{}",
+                " ABAB".repeat(16)
+            )
+        );
+        assert!(tls(Cause::BadCertificate).evidence.unwrap().starts_with("detail; Issued to"), "the title doesn't say what is bad");
+    }
+
+    #[test]
+    fn who_was_refused_and_how_long_was_waited_is_named() {
+        let refused = |address: &str| RecipientResult { address: address.into(), accepted: false, reply: None };
+        let (one, two) = ([refused("bad1@example.com")], [refused("bad1@example.com"), refused("{host}@example.com")]);
+        for (recipients, title) in [
+            (&[][..], "The server doesn't take mail for the recipient (550 5.1.1)."),
+            (&one[..], "The server doesn't take mail for bad1@example.com (550 5.1.1)."),
+            (&two[..], "The server doesn't take mail for any of the 2 recipients (550 5.1.1)."),
+        ] {
+            let reply = reply("550 5.1.1");
+            let found = diagnose(&Evidence { reply: Some(&reply), recipients, ..evidence(Stage::RcptTo, Cause::Rejected) });
+            assert_eq!(found.title, title);
         }
+        for (ms, words) in [(100, "0.1 seconds"), (1_000, "1 second"), (1_500, "1.5 seconds"), (60_000, "60 seconds")] {
+            assert_eq!(seconds(ms), words);
+        }
+        let patient = diagnose(&Evidence { timeout_ms: 60_000, ..evidence(Stage::Greeting, Cause::Timeout) });
+        assert_eq!(
+            (patient.title.as_str(), patient.fix),
+            ("smtp.example.com accepted the connection but sent no greeting within 60 seconds.", None)
+        );
     }
 
     /// What a server may say, or fail to say, and what Postroom makes of it: every row of the table in the file beside this
@@ -1416,6 +1542,8 @@ mod tests {
             sha256: "ab".repeat(32),
             self_signed: false,
         }));
+        let refused = vec![RecipientResult { address: "bad1@example.com".into(), accepted: false, reply: None }];
+        let refused: &[RecipientResult] = Box::leak(refused.into_boxed_slice());
         let nameless: &Certificate = Box::leak(Box::new(Certificate { names: vec![], ..certificate.clone() }));
         let tls = |cause| Evidence {
             certificate: Some(certificate),
@@ -1460,6 +1588,10 @@ mod tests {
             ("Handshake too slow", on(465, SMTPS, S::Tls, C::Timeout)),
             ("530 5.7.0 before the sign-in, in clear", in_clear(S::Auth, "530 5.7.0")),
             ("530 5.7.0 at the sender, in clear", in_clear(S::MailFrom, "530 5.7.0")),
+            (
+                "530 5.7.0 at the sender, in clear, with a sign-in on offer",
+                Evidence { auth_offered: true, ..in_clear(S::MailFrom, "530 5.7.0") },
+            ),
             ("530 5.7.0, encrypted", said(S::MailFrom, "530 5.7.0")),
             ("538, in clear", in_clear(S::Auth, "538 5.7.11")),
             ("538, encrypted", said(S::Auth, "538 5.7.11")),
@@ -1493,7 +1625,7 @@ mod tests {
             ("554 5.2.252 after DATA", at(MICROSOFT, said(S::Accepted, "554 5.2.252"))),
             ("550 at the sender", said(S::MailFrom, "550")),
             ("550 5.7.1 at the recipient", said(S::RcptTo, "550 5.7.1")),
-            ("550 5.1.1 at the recipient", said(S::RcptTo, "550 5.1.1")),
+            ("550 5.1.1 at the recipient", Evidence { recipients: refused, ..said(S::RcptTo, "550 5.1.1") }),
             ("452 4.2.2", said(S::RcptTo, "452 4.2.2")),
             ("451 4.7.1", said(S::RcptTo, "451 4.7.1")),
             ("450", said(S::RcptTo, "450 4.2.0")),
@@ -1503,6 +1635,7 @@ mod tests {
             ("SMTPUTF8 needed", evidence(S::MailFrom, C::Smtputf8NotOffered)),
             ("8BITMIME needed", evidence(S::MailFrom, C::EightBitMimeNotOffered)),
             ("550 after the final dot", said(S::Accepted, "550 5.7.26")),
+            ("Cancelled after the final dot", on(587, REQUIRED, S::Accepted, C::Cancelled)),
             ("No reply to the final dot", on(587, REQUIRED, S::Accepted, C::Closed)),
             ("421", said(S::Greeting, "421 4.3.2")),
             ("421 after the final dot", said(S::Accepted, "421 4.7.0")),
@@ -1548,7 +1681,7 @@ mod tests {
         assert!(RULES.iter().all(|rule| !rule.causes.is_empty() || !rule.codes.is_empty()), "a rule that takes everything");
     }
 
-    const PLACEHOLDERS: [&str; 13] = [
+    const PLACEHOLDERS: [&str; 14] = [
         "host",
         "port",
         "stage",
@@ -1558,7 +1691,8 @@ mod tests {
         "issuer",
         "not_before",
         "not_after",
-        "sha256",
+        "timeout",
+        "recipients",
         "size",
         "limit",
         "downgrade",
@@ -1579,5 +1713,10 @@ mod tests {
         assert_eq!(text, r#"{"change":"use_smtps","port":465}"#);
         assert_eq!(serde_json::from_str::<Fix>(&text).unwrap(), fix);
         assert_eq!(fix.label(), "Use SMTPS on port 465");
+        let fix = Fix::RaiseTimeout { timeout_ms: 60_000 };
+        let text = serde_json::to_string(&fix).unwrap();
+        assert_eq!(text, r#"{"change":"raise_timeout","timeout_ms":60000}"#);
+        assert_eq!(serde_json::from_str::<Fix>(&text).unwrap(), fix);
+        assert_eq!(fix.label(), "Wait 60 seconds");
     }
 }

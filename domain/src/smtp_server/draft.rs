@@ -289,6 +289,10 @@ impl ServerDraft {
                 self.host.clone_from(host);
                 &[Field::Host]
             }
+            Fix::RaiseTimeout { timeout_ms } => {
+                self.timeout_ms = timeout_ms.to_string();
+                &[Field::Timeout]
+            }
         }
     }
 

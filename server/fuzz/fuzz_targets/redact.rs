@@ -1,5 +1,5 @@
-//! Whatever a peer says: no secret comes through, plain or in base64 with anything around it, whole or cut off; nothing
-//! invisible comes through; and what is shown is not much longer than what was said:
+//! Whatever a peer says: no secret comes through, plain or in base64 with anything around it, whole, in parts, cut off or
+//! spread over the lines of a reply; nothing invisible comes through; and what is shown is not much longer than what was said:
 //! `cargo +nightly fuzz run -s none redact -- -dict=fuzz/smtp.dict -max_len=600`
 
 #![no_main]
@@ -18,8 +18,9 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &str, u8, Vec<&[u8]>)| {
     let mut redactor = redact::Redactor::default();
     let plain = format!("\0{username}\0{password}");
     let bearer = format!("user={username}\u{1}auth=Bearer {password}\u{1}\u{1}");
-    for secret in [password, &plain, &bearer] {
-        redactor.hide(secret.as_bytes());
+    redactor.hide(password.as_bytes());
+    for text in [&plain, &bearer] {
+        redactor.hide_around(text.as_bytes());
     }
     // What the peer says is made of these and of anything else.
     let mut said = Vec::new();
@@ -33,18 +34,34 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &str, u8, Vec<&[u8]>)| {
             _ => {}
         }
     }
-    for shown in [redactor.visible(&said), redactor.visible_cut(&said)] {
+    let reply = |lines: &[&[u8]], cut| redactor.visible_reply(lines, cut);
+    for shown in [redactor.visible(&said), reply(&[&said], false).remove(0), reply(&[&said], true).remove(0)] {
         holds(&shown, password, said.len());
+    }
+    // No part of the password that is long enough stands anywhere, unless the mark or the line of ours looks like it.
+    let shown = reply(&[&said], false).remove(0);
+    for part in password.as_bytes().windows(redact::part_of(password.len())) {
+        assert!(!shown.as_bytes().windows(part.len()).any(|shown| shown == part), "{shown:?}");
+    }
+    // Spread over the lines of a reply: what is left of it, put together, holds no part of it either.
+    let size = usize::from(cut) % password.len() + 1;
+    let lines: Vec<Vec<u8>> = password.as_bytes().chunks(size).map(|part| [b"535-", part].concat()).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let shown = reply(&lines, false);
+    // What stands at the edges of the pieces is taken for spaces around a text, so only passwords without are looked at.
+    let plain_text = password.bytes().all(|byte| byte.is_ascii_graphic());
+    let digits = password.bytes().any(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    if plain_text && !digits && !redact::REDACTED.bytes().any(|byte| password.as_bytes().contains(&byte)) {
+        assert!(shown.iter().all(|line| line == "535-[redacted]"), "{shown:?}");
     }
     // Cut off in the middle of the password or of its base64: less than what goes unnoticed anyway is left of it.
     for whole in [password.to_owned(), STANDARD_NO_PAD.encode(password)] {
         let length = usize::from(cut) % (whole.len() + 1);
         if length >= redact::MIN_BY_VALUE {
             let part = &whole.as_bytes()[..length];
-            let shown = redactor.visible_cut(&[b"535 you said: ", part].concat());
-            // A secret may look like the beginning of the line and the mark.
-            let innocent = format!("535 you said: {}", redact::REDACTED);
-            assert!(shown == innocent || !shown.as_bytes().ends_with(part), "{shown:?}");
+            let shown = reply(&[&[b"535 you said: ", part].concat()], true).remove(0);
+            // A secret may look like the end of the mark.
+            assert!(redact::REDACTED.as_bytes().ends_with(part) || !shown.as_bytes().ends_with(part), "{shown:?}");
         }
     }
 });

@@ -31,7 +31,7 @@ fn read(mut stream: &[u8], mut pieces: impl Iterator<Item = usize>) -> (Vec<Repl
     let (mut lines, mut replies) = (lines::Lines::default(), Vec::new());
     let redactor = redact::Redactor::default();
     let mut reader = reply::ReplyReader::default();
-    let mut bytes = 0;
+    let (mut bytes, mut held) = (0, Vec::new());
     let cause = loop {
         let line = match lines.next() {
             Ok(Some(line)) => line,
@@ -45,19 +45,21 @@ fn read(mut stream: &[u8], mut pieces: impl Iterator<Item = usize>) -> (Vec<Repl
         };
         assert!(line.len() <= lines::MAX_LINE && line.ends_with(b"\n"));
         bytes += line.len();
-        let text = redactor.visible(lines::without_end(&line));
-        match reader.line(&text, line.len()) {
+        held.push(lines::without_end(&line).to_vec());
+        match reader.line(lines::without_end(&line)) {
             Ok(reply::Progress::More) => {}
-            Ok(reply::Progress::Done(reply)) => {
+            Ok(reply::Progress::Done(head)) => {
+                let said: Vec<&[u8]> = held.iter().map(Vec::as_slice).collect();
+                let reply = head.with_text(&redactor.visible_reply(&said, false));
                 assert!((200..600).contains(&reply.code));
-                assert!(bytes <= reply::MAX_REPLY && reply.text.len() <= (4 * bytes).min(reply::MAX_REPLY));
+                assert!(bytes <= reply::MAX_REPLY && reply.text.len() <= 4 * bytes + redact::REDACTED.len());
                 assert!(!reply.text.contains(|c: char| c != '\n' && c.is_control()), "{reply:?}");
                 if let Some(id) = reply::queue_id(&reply) {
                     assert!(!id.is_empty() && id.len() <= 128);
                 }
                 replies.push(reply);
                 reader = reply::ReplyReader::default();
-                bytes = 0;
+                (bytes, held) = (0, Vec::new());
             }
             Err(cause) => break Some(cause),
         }

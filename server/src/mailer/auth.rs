@@ -47,13 +47,15 @@ impl Mechanism {
 pub(super) struct Said {
     pub(super) line: Zeroizing<String>,
     pub(super) shown: &'static str,
-    /// What must not be seen of it, should the server repeat it.
+    /// What must not be seen of it, should the server repeat it, besides the password or token itself.
     pub(super) secrets: Vec<Zeroizing<String>>,
+    /// What it says: a secret and what stands around it.
+    pub(super) payload: Option<Zeroizing<String>>,
 }
 
 impl Said {
     fn plainly(line: &'static str) -> Self {
-        Self { line: Zeroizing::new(line.to_owned()), shown: line, secrets: Vec::new() }
+        Self { line: Zeroizing::new(line.to_owned()), shown: line, secrets: Vec::new(), payload: None }
     }
 }
 
@@ -87,7 +89,7 @@ impl<'a> SignIn<'a> {
             return Said::plainly(bare);
         }
         self.answered = 1;
-        Said { line, shown: inline, secrets: vec![payload] }
+        Said { line, shown: inline, secrets: Vec::new(), payload: Some(payload) }
     }
 
     /// What to say to the text of a 334 reply; `None` where there is nothing more to say.
@@ -110,13 +112,14 @@ impl<'a> SignIn<'a> {
                 let digest = Zeroizing::new(hex.collect::<String>());
                 let payload = Zeroizing::new(format!("{} {}", self.username, *digest));
                 // Whoever has digest and challenge can try passwords until one fits.
-                return Some(Said { line: encode(payload.as_bytes()), shown: "[response]", secrets: vec![digest, payload] });
+                let line = encode(payload.as_bytes());
+                return Some(Said { line, shown: "[response]", secrets: vec![digest], payload: Some(payload) });
             }
             _ => return None,
         };
         // The username is shown elsewhere; hiding it here would tear holes into lines that name it.
-        let secrets = if shown == "[username]" { Vec::new() } else { vec![payload.clone()] };
-        Some(Said { line: encode(payload.as_bytes()), shown, secrets })
+        let line = encode(payload.as_bytes());
+        Some(Said { line, shown, secrets: Vec::new(), payload: (shown != "[username]").then_some(payload) })
     }
 
     /// What the server gave as reason besides its reply: with XOAUTH2, JSON.
@@ -193,7 +196,7 @@ mod tests {
         // As Microsoft and Google document it.
         let expected = "user=anna@example.com\u{1}auth=Bearer fake-token\u{1}\u{1}";
         assert_eq!(STANDARD.decode(first.line.strip_prefix("AUTH XOAUTH2 ").unwrap()).unwrap(), expected.as_bytes());
-        assert_eq!((first.shown, first.secrets[0].as_str()), ("AUTH XOAUTH2 [token]", expected));
+        assert_eq!((first.shown, first.payload.as_deref().map(String::as_str)), ("AUTH XOAUTH2 [token]", Some(expected)));
         assert!(xoauth2.reason().is_none());
         let empty = xoauth2.answer(&STANDARD.encode(r#"{"status":"401"}"#)).unwrap();
         assert_eq!((empty.line.as_str(), empty.shown), ("", ""));

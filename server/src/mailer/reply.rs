@@ -1,22 +1,31 @@
 //! Reads what servers say: a reply's lines (RFC 5321 section 4.2), the capabilities in the answer to EHLO, and the queue
-//! id in the answer to the final dot. Pure; the lines come from [`super::stream`], redacted and made visible by
-//! [`super::record`].
+//! id in the answer to the final dot. Pure; the lines come from [`super::stream`]. What programs go by is read from them as
+//! they came; what people read is made visible, and secrets removed, by [`super::record`].
 
 use domain::transcript::{Cause, Reply};
 
-/// The most bytes of a reply, both as it came and as it is shown: escapes make it up to four times as long.
+/// The most bytes of a reply, counted with the escapes that it is shown with: they make it up to four times as long.
 pub(super) const MAX_REPLY: usize = 100_000;
+
+/// The most lines of a reply: each costs memory of its own until the reply is over.
+pub(super) const MAX_REPLY_LINES: usize = 1_000;
 
 /// The most mechanisms of AUTH that are remembered.
 pub(super) const MAX_MECHANISMS: usize = 32;
 
-/// Collects the lines of one reply.
+/// Follows the lines of one reply.
 #[derive(Debug, Default)]
 pub(super) struct ReplyReader {
-    code: Option<u16>,
-    enhanced: Option<String>,
-    text: String,
+    head: Option<Head>,
+    lines: usize,
     bytes: usize,
+}
+
+/// What programs go by in a reply. It is read from the line as it came: a secret may look like a code or a keyword.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) code: u16,
+    enhanced: Option<String>,
 }
 
 /// What a line led to.
@@ -25,61 +34,70 @@ pub(super) enum Progress {
     /// More lines follow.
     More,
     /// This was the last one.
-    Done(Reply),
+    Done(Head),
 }
 
 impl ReplyReader {
-    /// Takes a line without its end; `wire_bytes` is what it had on the wire.
-    pub(super) fn line(&mut self, line: &str, wire_bytes: usize) -> Result<Progress, Cause> {
-        self.bytes += wire_bytes.max(line.len());
-        if self.bytes > MAX_REPLY {
+    /// Takes a line as it came, without its end.
+    pub(super) fn line(&mut self, line: &[u8]) -> Result<Progress, Cause> {
+        // With its end, and with room for whatever must be escaped.
+        let escaped = line.iter().filter(|byte| !matches!(byte, b' '..=b'~')).count();
+        self.bytes += line.len() + 2 + 3 * escaped;
+        self.lines += 1;
+        if self.bytes > MAX_REPLY || self.lines > MAX_REPLY_LINES {
             return Err(Cause::TooLong);
         }
         let (code, last, text) = split(line).ok_or(Cause::Malformed)?;
-        match self.code {
-            None => {
-                self.code = Some(code);
-                self.enhanced = enhanced_code(text).map(Into::into);
-            }
-            Some(first) if first != code => return Err(Cause::Malformed),
-            Some(_) => self.text.push('\n'),
+        let head = self.head.get_or_insert_with(|| Head { code, enhanced: enhanced_code(text).map(Into::into) });
+        if head.code != code {
+            return Err(Cause::Malformed);
         }
-        let text = match enhanced_code(text) {
-            Some(enhanced) if self.enhanced.as_deref() == Some(enhanced) => text[enhanced.len()..].trim_start_matches(' '),
-            _ => text,
-        };
-        self.text.push_str(text);
-        if !last {
-            return Ok(Progress::More);
-        }
-        let text = std::mem::take(&mut self.text);
-        Ok(Progress::Done(Reply { code, enhanced: self.enhanced.take(), text }))
+        Ok(if last { Progress::Done(head.clone()) } else { Progress::More })
     }
 
     /// Whether a line of it was read already.
     pub(super) fn is_begun(&self) -> bool {
-        self.code.is_some()
+        self.head.is_some()
     }
 }
 
-/// `250-text`, `250 text`, or `250` alone: the code, whether it is the last line, the text.
-fn split(line: &str) -> Option<(u16, bool, &str)> {
-    let (code, rest) = line.split_at_checked(3)?;
-    if !code.bytes().all(|b| b.is_ascii_digit()) {
+impl Head {
+    /// The reply, with its lines as they may be shown.
+    pub(super) fn with_text<S: AsRef<str>>(self, shown: &[S]) -> Reply {
+        let code = self.code.to_string();
+        let text = |line| {
+            // Where even the code is hidden, all of the line stands.
+            let text = str::strip_prefix(line, &code).map_or(line, |rest| rest.strip_prefix([' ', '-']).unwrap_or(rest));
+            let enhanced = self.enhanced.as_deref().and_then(|enhanced| text.strip_prefix(enhanced));
+            match enhanced.filter(|rest| rest.is_empty() || rest.starts_with([' ', '\\'])) {
+                Some(rest) => rest.trim_start_matches(' '),
+                None => text,
+            }
+        };
+        let text = shown.iter().map(|line| text(line.as_ref())).collect::<Vec<_>>().join("\n");
+        Reply { code: self.code, enhanced: self.enhanced, text }
+    }
+}
+
+/// `250-text`, `250 text`, or `250` alone: the code, whether it is the last line, the text. White space at the end says
+/// nothing, a carriage return too many included.
+fn split(line: &[u8]) -> Option<(u16, bool, &[u8])> {
+    let (code, rest) = line.trim_ascii_end().split_at_checked(3)?;
+    if !code.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let code = code.parse().ok().filter(|code| (200..600).contains(code))?;
-    match rest.as_bytes().first() {
-        None => Some((code, true, "")),
-        Some(b' ') => Some((code, true, &rest[1..])),
-        Some(b'-') => Some((code, false, &rest[1..])),
+    let code = str::from_utf8(code).ok()?.parse().ok().filter(|code| (200..600).contains(code))?;
+    match rest.split_first() {
+        None => Some((code, true, &[])),
+        Some((b' ', text)) => Some((code, true, text)),
+        Some((b'-', text)) => Some((code, false, text)),
         Some(_) => None,
     }
 }
 
 /// The enhanced status code (RFC 3463 section 2) that `text` begins with.
-fn enhanced_code(text: &str) -> Option<&str> {
-    let word = text.split(' ').next()?;
+fn enhanced_code(text: &[u8]) -> Option<&str> {
+    let word = text.split(|byte| b" \t".contains(byte)).next().and_then(|word| str::from_utf8(word).ok())?;
     let mut parts = word.split('.');
     let number = |part: Option<&str>| part.is_some_and(|p| (1..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()));
     let class = matches!(parts.next(), Some("2" | "4" | "5"));
@@ -103,24 +121,28 @@ pub(super) struct Capabilities {
 }
 
 impl Capabilities {
-    /// Reads the reply to EHLO: the first line is a greeting, each further one a keyword with parameters.
-    pub(super) fn of(reply: &Reply) -> Self {
+    /// Reads the reply to EHLO, its lines as they came, with codes and ends: the first one is a greeting, each further one a
+    /// keyword with parameters.
+    pub(super) fn of(reply: &[u8]) -> Self {
         let mut all = Self::default();
-        for line in reply.text.lines().skip(1) {
-            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+        for line in reply.split(|&byte| byte == b'\n').skip(1) {
+            let line = line.get(4..).unwrap_or_default().trim_ascii_end();
+            let words = line.split(|byte| b" \t=".contains(byte)).filter(|word| !word.is_empty());
+            // Beyond printable ASCII there are no keywords and no parameters that we know.
+            let mut words = words.map(|word| if word.iter().all(u8::is_ascii_graphic) { word } else { b"?" });
             let Some(keyword) = words.next() else { continue };
-            match keyword.to_ascii_uppercase().as_str() {
-                "STARTTLS" => all.starttls = true,
-                "PIPELINING" => all.pipelining = true,
-                "8BITMIME" => all.eight_bit_mime = true,
-                "SMTPUTF8" => all.smtputf8 = true,
-                "SIZE" => {
+            match &*keyword.to_ascii_uppercase() {
+                b"STARTTLS" => all.starttls = true,
+                b"PIPELINING" => all.pipelining = true,
+                b"8BITMIME" => all.eight_bit_mime = true,
+                b"SMTPUTF8" => all.smtputf8 = true,
+                b"SIZE" => {
                     all.size = true;
                     all.size_limit = words.next().and_then(size_limit).or(all.size_limit);
                 }
-                "AUTH" => {
-                    for mechanism in words.map(str::to_ascii_uppercase) {
-                        if !all.auth.contains(&mechanism) && all.auth.len() < MAX_MECHANISMS {
+                b"AUTH" => {
+                    for mechanism in words.map(|word| String::from_utf8_lossy(word).to_ascii_uppercase()) {
+                        if mechanism != "?" && !all.auth.contains(&mechanism) && all.auth.len() < MAX_MECHANISMS {
                             all.auth.push(mechanism);
                         }
                     }
@@ -131,8 +153,10 @@ impl Capabilities {
         all
     }
 
-    /// For the transcript.
-    pub(super) fn words(&self) -> String {
+    /// For the transcript. A mechanism has a free name: it is told only where it stands in `shown`, the reply as it may be
+    /// shown.
+    pub(super) fn words(&self, shown: &str) -> String {
+        let shown = shown.to_ascii_uppercase();
         let mut words = Vec::new();
         for (offered, name) in [
             (self.starttls, "STARTTLS"),
@@ -147,19 +171,20 @@ impl Capabilities {
         if let Some(limit) = self.size_limit {
             words.push(format!("SIZE {limit}"));
         }
-        if !self.auth.is_empty() {
-            words.push(format!("AUTH {}", self.auth.join(" ")));
+        let auth: Vec<&str> = self.auth.iter().map(String::as_str).filter(|name| shown.contains(name)).collect();
+        if !auth.is_empty() {
+            words.push(format!("AUTH {}", auth.join(" ")));
         }
         words.join(", ")
     }
 }
 
 /// 0 means no limit; a number too big for any machine means none either.
-fn size_limit(text: &str) -> Option<u64> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+fn size_limit(text: &[u8]) -> Option<u64> {
+    if !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    text.parse().ok().filter(|limit| *limit != 0)
+    str::from_utf8(text).ok()?.parse().ok().filter(|limit| *limit != 0)
 }
 
 /// The id under which the server queued the message, as the common servers write it.
@@ -201,8 +226,8 @@ mod tests {
     fn read(lines: &[&str]) -> Result<Reply, Cause> {
         let mut reader = ReplyReader::default();
         for line in lines {
-            if let Progress::Done(reply) = reader.line(line, line.len() + 2)? {
-                return Ok(reply);
+            if let Progress::Done(head) = reader.line(line.as_bytes())? {
+                return Ok(head.with_text(lines));
             }
         }
         Err(Cause::Unfinished)
@@ -214,9 +239,12 @@ mod tests {
 
     #[test]
     fn replies_are_read_as_servers_write_them() {
-        let table: [(&[&str], Result<Reply, Cause>); 14] = [
+        let table: [(&[&str], Result<Reply, Cause>); 17] = [
             (&["250 OK"], Ok(reply(250, None, "OK"))),
             (&["250"], Ok(reply(250, None, ""))),
+            (&["250\r"], Ok(reply(250, None, "\r"))),
+            (&["250 "], Ok(reply(250, None, ""))),
+            (&["250-\t", "250 \t"], Ok(reply(250, None, "\t\n\t"))),
             (&["250-", "250"], Ok(reply(250, None, "\n"))),
             (&["535-5.7.8 no", "535 5.7.8 sorry"], Ok(reply(535, Some("5.7.8"), "no\nsorry"))),
             (&["550 5.7.1"], Ok(reply(550, Some("5.7.1"), ""))),
@@ -238,18 +266,31 @@ mod tests {
     #[test]
     fn an_endless_reply_ends_at_the_cap() {
         let mut reader = ReplyReader::default();
-        let read = (0..MAX_REPLY).take_while(|_| reader.line("250-x", 7) == Ok(Progress::More)).count();
-        assert!(read * 7 <= MAX_REPLY && (read + 1) * 7 > MAX_REPLY);
+        let read = (0..MAX_REPLY).take_while(|_| reader.line(b"250-x") == Ok(Progress::More)).count();
+        assert_eq!(read, MAX_REPLY_LINES);
+        let (mut reader, line) = (ReplyReader::default(), [b"250-".as_slice(), &[b'x'; 494]].concat());
+        let read = (0..MAX_REPLY).take_while(|_| reader.line(&line) == Ok(Progress::More)).count();
+        assert_eq!(read, MAX_REPLY / 500);
     }
 
     #[test]
     fn capabilities_whatever_their_case_and_form() {
-        let read = |text: &str| Capabilities::of(&reply(250, None, text));
+        let read = |text: &str| {
+            let lines: Vec<String> = text.split('\n').map(|line| format!("250-{line}\r\n")).collect();
+            Capabilities::of(lines.concat().as_bytes())
+        };
         let all = read("host hello\nstarttls\nauth plain Login\nAUTH=LOGIN CRAM-MD5\nSize 100\npipelining\n8bitmime\nSMTPUTF8");
         assert!(all.starttls && all.pipelining && all.eight_bit_mime && all.smtputf8 && all.size);
         assert_eq!(all.auth, ["PLAIN", "LOGIN", "CRAM-MD5"]);
         assert_eq!(all.size_limit, Some(100));
         assert!(!read("STARTTLS").starttls, "the first line is a greeting");
+        // White space and carriage returns too many.
+        let odd = read("x\nSTARTTLS\t\r\nauth\tplain  LOGIN\r\r\n\tSIZE\t5 ");
+        assert!(odd.starttls && odd.size_limit == Some(5));
+        assert_eq!(odd.auth, ["PLAIN", "LOGIN"]);
+        // Only what may be shown is told, but it counts all the same.
+        assert_eq!(odd.words("x\nSTARTTLS\nauth [redacted] login"), "STARTTLS, SIZE 5, AUTH LOGIN");
+        assert_eq!(read("x\nAUTH PLAIN \u{fc} X\u{1}").auth, ["PLAIN"]);
         for (text, limit) in [
             ("x\nSIZE", None),
             ("x\nSIZE 0", None),
@@ -333,11 +374,11 @@ mod tests {
             for _ in 0..random(5) {
                 let line: String = (0..random(8)).map(|_| PIECES[random(PIECES.len())]).collect();
                 let found = reply(250, None, &line);
-                let _parsed = (Capabilities::of(&found).words(), queue_id(&found));
-                match reader.line(&line.replace('\n', ""), line.len()) {
+                let _parsed = (Capabilities::of(line.as_bytes()).words(&line), queue_id(&found));
+                match reader.line(line.replace('\n', "").as_bytes()) {
                     Ok(Progress::More) => {}
-                    Ok(Progress::Done(reply)) => {
-                        assert!((200..600).contains(&reply.code));
+                    Ok(Progress::Done(head)) => {
+                        assert!((200..600).contains(&head.with_text(&[&line]).code));
                         break;
                     }
                     Err(_) => break,

@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism, Said};
 use super::compose::{DotStuffer, TestMessage};
+use super::lines::Lines;
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
@@ -48,8 +49,8 @@ pub(super) struct Session<'a, 's> {
     /// `None` before connecting and after anything that makes it unusable.
     connection: Option<Connection>,
     offers: Capabilities,
-    /// The last line of the last reply as it came: a challenge has to be decoded before it is redacted.
-    last_line: Zeroizing<Vec<u8>>,
+    /// The last reply as it came: capabilities and challenges have to be read before they are redacted.
+    last_reply: Zeroizing<Vec<u8>>,
     /// Bytes of the message, once it is known.
     message_size: Option<u64>,
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
@@ -66,18 +67,20 @@ struct Stop {
     reply: Option<Reply>,
     detail: Option<String>,
     sizes: Option<(u64, u64)>,
+    /// The reply came before its command was sent.
+    unasked: bool,
 }
 
 impl Stop {
     /// The reply did not say what was needed.
     fn on(stage: Stage, reply: Reply) -> Self {
         let cause = if (400..600).contains(&reply.code) { Cause::Rejected } else { Cause::Unexpected };
-        Self { stage, cause, reply: Some(reply), detail: None, sizes: None }
+        Self { stage, cause, reply: Some(reply), detail: None, sizes: None, unasked: false }
     }
 
     fn because(stage: Stage, trouble: impl Into<Trouble>) -> Self {
         let Trouble { cause, detail } = trouble.into();
-        Self { stage, cause, reply: None, detail, sizes: None }
+        Self { stage, cause, reply: None, detail, sizes: None, unasked: false }
     }
 }
 
@@ -100,7 +103,7 @@ impl<'a, 's> Session<'a, 's> {
             timer,
             connection: None,
             offers: Capabilities::default(),
-            last_line: Zeroizing::default(),
+            last_reply: Zeroizing::default(),
             message_size: None,
             ahead: 0,
             known,
@@ -147,7 +150,7 @@ impl<'a, 's> Session<'a, 's> {
         let (stream, address) = self.connect(&addresses).await?;
         let mut hello = match self.run.server.protocol {
             Protocol::Smtps => {
-                self.encrypt(stream).await?;
+                self.encrypt(stream, false).await?;
                 self.greet().await?
             }
             Protocol::Smtp { starttls, .. } => {
@@ -265,7 +268,7 @@ impl<'a, 's> Session<'a, 's> {
         let name = self.own_name();
         let mut reply = self.command(&format!("EHLO {name}")).await?;
         if reply.code == 250 {
-            self.offers = Capabilities::of(&reply);
+            self.offers = Capabilities::of(&self.last_reply);
         } else if (500..600).contains(&reply.code) {
             // Servers of before 1995 (RFC 5321 section 3.2).
             reply = self.command(&format!("HELO {name}")).await?;
@@ -273,7 +276,7 @@ impl<'a, 's> Session<'a, 's> {
         if reply.code != 250 {
             return Err(Stop::on(Stage::Ehlo, reply));
         }
-        self.record.pass(self.offers.words());
+        self.record.pass(self.offers.words(&reply.text));
         Ok(reply)
     }
 
@@ -336,26 +339,30 @@ impl<'a, 's> Session<'a, 's> {
             return Err(Stop::on(Stage::Starttls, reply));
         }
         let Some(connection) = self.connection.take() else { return Err(Stop::because(Stage::Starttls, Cause::Closed)) };
-        let stream = connection.into_clean_tcp().map_err(|trouble| Stop::because(Stage::Starttls, trouble))?;
-        self.record.pass("");
-        self.encrypt(stream).await.map_err(|mut stop| {
-            // SMTP in clear after the reply to STARTTLS, only later than we looked.
-            if stop.cause == Cause::PlaintextInTls {
-                (stop.stage, stop.cause) = (Stage::Starttls, Cause::Injected);
-            }
-            stop
+        let stream = connection.into_clean_tcp().map_err(|came| {
+            self.record_stray(&came);
+            Stop::because(Stage::Starttls, Cause::Injected)
         })?;
+        self.record.pass("");
+        self.encrypt(stream, true).await?;
         self.known.upgraded = true;
         Ok(())
     }
 
-    async fn encrypt(&mut self, stream: TcpStream) -> Result<(), Stop> {
+    /// `upgrade`: after STARTTLS.
+    async fn encrypt(&mut self, stream: TcpStream, upgrade: bool) -> Result<(), Stop> {
         self.record.begin(Stage::Tls);
-        let shaking = async { Ok::<_, Trouble>(self.mailer.trust.handshake(&self.run.server.host, stream).await) };
+        let host = &self.run.server.host;
+        let shaking = async { Ok::<_, Trouble>(self.mailer.trust.handshake(host, stream, upgrade).await) };
         let (result, certificate) = self.timer.bound(1, shaking).await.map_err(|trouble| Stop::because(Stage::Tls, trouble))?;
         self.known.certificate = certificate;
         let encrypted = result.map_err(|failure| {
             let detail = self.record.visible(failure.detail.as_bytes());
+            // In clear after the reply to STARTTLS, only later than we looked.
+            if failure.cause == Cause::Injected {
+                self.record_stray(&failure.injected);
+                return Stop::because(Stage::Starttls, Cause::Injected);
+            }
             Stop::because(Stage::Tls, Trouble { cause: failure.cause, detail: Some(detail) })
         })?;
         self.known.security = encrypted.security;
@@ -405,9 +412,11 @@ impl<'a, 's> Session<'a, 's> {
         let first = sign_in.begin();
         let mut reply = self.say_secret(&first).await?;
         while reply.code == 334 {
-            let challenge = String::from_utf8_lossy(lines::without_end(self.last_line.get(4..).unwrap_or_default())).into_owned();
+            let last = self.last_reply.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+            let challenge = Zeroizing::new(String::from_utf8_lossy(last.get(4..).unwrap_or_default()).into_owned());
             let Some(answer) = sign_in.answer(&challenge) else {
-                self.say("*", "*").await?;
+                // Whatever it says to that, or whether it says anything: what went wrong is the endless asking.
+                let _cancelled = self.say("*", "*").await;
                 return Err(Stop { reply: Some(reply), ..Stop::because(Stage::Auth, Cause::AuthLoop) });
             };
             reply = self.say_secret(&answer).await?;
@@ -418,6 +427,9 @@ impl<'a, 's> Session<'a, 's> {
     async fn say_secret(&mut self, said: &Said) -> Result<Reply, Stop> {
         for secret in &said.secrets {
             self.record.hide(secret.as_bytes());
+        }
+        if let Some(payload) = &said.payload {
+            self.record.hide_around(payload.as_bytes());
         }
         self.say(&said.line, said.shown).await
     }
@@ -493,7 +505,8 @@ impl<'a, 's> Session<'a, 's> {
         if foreign && !self.offers.smtputf8 {
             return Err(Stop::because(Stage::MailFrom, Cause::Smtputf8NotOffered));
         }
-        if message.is_some_and(|message| !message.is_ascii()) {
+        // Such addresses stand in the message's fields as they are; a check says so before there is a message.
+        if foreign || message.is_some_and(|message| !message.is_ascii()) {
             if !self.offers.eight_bit_mime {
                 return Err(Stop::because(Stage::MailFrom, Cause::EightBitMimeNotOffered));
             }
@@ -577,11 +590,43 @@ impl<'a, 's> Session<'a, 's> {
         Ok(())
     }
 
+    /// What came unasked ends it, as it could be taken for the answer to what is said next.
     fn nothing_unasked(&mut self) -> Result<(), Stop> {
-        if self.connection.as_mut().is_some_and(Connection::has_unasked) {
-            return Err(self.broken(Cause::OutOfStep.into()));
+        let came = self.connection.as_mut().map(Connection::unasked).unwrap_or_default();
+        if came.is_empty() { Ok(()) } else { Err(self.stray(&came, Cause::OutOfStep.into())) }
+    }
+
+    /// The connection can't be used any more, and this is what stood on it last. Servers say goodbye with 421 at any time
+    /// (RFC 5321 section 3.8): that is told as what it is.
+    fn stray(&mut self, came: &[u8], trouble: Trouble) -> Stop {
+        let goodbye = self.record_stray(came);
+        let stop = self.broken(trouble);
+        match goodbye {
+            Some(reply) => Stop { unasked: true, ..Stop::on(stop.stage, reply) },
+            None => stop,
         }
-        Ok(())
+    }
+
+    /// Shows what came unasked; the 421 that it begins with, if that is a whole reply.
+    fn record_stray(&mut self, came: &[u8]) -> Option<Reply> {
+        let (mut pending, mut reader) = (Lines::default(), ReplyReader::default());
+        pending.push(came);
+        let mut first = None;
+        while let Ok(Some(line)) = pending.next() {
+            let line = lines::without_end(&line);
+            self.record.received(line);
+            first = match (first, reader.line(line)) {
+                (None, Ok(Progress::Done(head))) if head.code == 421 => Some(Some(head.with_text(&self.record.end_of_reply()))),
+                (None, Ok(Progress::More)) => None,
+                (None, _) => Some(None),
+                (first, _) => first,
+            };
+        }
+        let rest = pending.unfinished();
+        if !rest.is_empty() {
+            self.record.received_part(&rest);
+        }
+        first.flatten()
     }
 
     async fn say(&mut self, line: &str, shown: &str) -> Result<Reply, Stop> {
@@ -596,7 +641,11 @@ impl<'a, 's> Session<'a, 's> {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
         let written = self.timer.bound(1, connection.write(bytes)).await;
-        written.map_err(|trouble| self.broken(trouble))
+        written.map_err(|trouble| {
+            // Whoever closes may have said why.
+            let came = self.connection.as_mut().map(Connection::unasked).unwrap_or_default();
+            self.stray(&came, trouble)
+        })
     }
 
     /// The next reply, which may take `factor` steps as a whole.
@@ -604,25 +653,27 @@ impl<'a, 's> Session<'a, 's> {
         let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
         let record = &mut *self.record;
         let mut reader = ReplyReader::default();
+        let last_reply = &mut self.last_reply;
+        last_reply.clear();
         let reading = async {
             loop {
-                let line = connection.line().await?;
-                let bytes = line.len();
+                let line = Zeroizing::new(connection.line().await?);
+                let text = lines::without_end(&line);
+                record.received(text);
                 // A TLS alert may happen to end like a line.
-                let is_tls = tls::looks_like_tls(&line);
-                self.last_line = Zeroizing::new(line);
-                let line = record.received(lines::without_end(&self.last_line));
-                if is_tls {
+                if tls::looks_like_tls(&line) {
                     return Err(Cause::TlsInPlaintext.into());
                 }
-                if let Progress::Done(reply) = reader.line(&line, bytes)? {
-                    return Ok::<_, Trouble>(reply);
+                let progress = reader.line(text)?;
+                last_reply.extend_from_slice(&line);
+                if let Progress::Done(head) = progress {
+                    return Ok::<_, Trouble>(head);
                 }
             }
         };
         let read = self.timer.bound(factor, reading).await;
         let mut trouble = match read {
-            Ok(reply) => return Ok(reply),
+            Ok(head) => return Ok(head.with_text(&self.record.end_of_reply())),
             Err(trouble) => trouble,
         };
         let rest = connection.unfinished();
@@ -665,11 +716,15 @@ impl<'a, 's> Session<'a, 's> {
             host: &host,
             port: server.port,
             protocol: server.protocol,
+            timeout_ms: server.timeout_ms,
+            signs_in: server.username().is_some(),
             encrypted: self.known.security.is_encrypted(),
             starttls_offered: self.offers.starttls,
+            auth_offered: !self.offers.auth.is_empty(),
             downgrade: self.known.downgrade,
             certificate: self.known.certificate.as_deref(),
             token: matches!(self.run.credential, Some(Credential::AccessToken(_))),
+            recipients: &self.known.recipients,
             sizes: stop.sizes.or(self.message_size.zip(self.offers.size_limit)),
             detail: stop.detail.as_deref(),
         });
@@ -728,9 +783,12 @@ fn path(mailbox: &Mailbox, stage: Stage) -> Result<String, Stop> {
 }
 
 /// Whether a failed STARTTLS lets "Enabled" go on in clear: where there is no common protocol, or the peer refused, broke
-/// off or answered nonsense. Never for what could be an attack or a slow network: trust, injected bytes, time-outs.
+/// off or answered nonsense in TLS. Never for what could be an attack or a slow network: trust, injected bytes, time-outs.
+/// An answer to the command that is no SMTP reply at all is no refusal either: whoever speaks there isn't the server that
+/// offered STARTTLS. Nor is a goodbye that came before the command was sent.
 fn fallback(stop: &Stop) -> Option<Downgrade> {
     match (stop.stage, stop.cause) {
+        _ if stop.unasked => None,
         (Stage::Starttls, Cause::Rejected | Cause::Unexpected | Cause::Closed | Cause::Broken) => Some(Downgrade::Refused),
         (Stage::Tls, Cause::NoCommonProtocol | Cause::HandshakeBroken | Cause::HandshakeGarbage) => {
             Some(Downgrade::HandshakeFailed)

@@ -137,15 +137,15 @@ impl Connection {
         self.lines.unfinished()
     }
 
-    /// Whether something is there that nobody asked for.
-    pub(super) fn has_unasked(&mut self) -> bool {
+    /// What is there that nobody asked for. Whoever gets something must give the connection up.
+    pub(super) fn unasked(&mut self) -> Vec<u8> {
         if self.lines.is_empty() {
             let mut buffer = [0; 512];
             if let Some(Ok(n)) = self.io().read(&mut buffer).now_or_never() {
                 self.lines.push(&buffer[..n]);
             }
         }
-        !self.lines.is_empty()
+        self.lines.unfinished()
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -154,13 +154,16 @@ impl Connection {
         io.flush().await
     }
 
-    /// The bare stream for a handshake, unless a byte has come since the last line: then the connection is gone.
-    pub(super) fn into_clean_tcp(self) -> Result<TcpStream, Trouble> {
-        let Io::Plain(stream) = self.io else { return Err(Cause::OutOfStep.into()) };
+    /// The bare stream for a handshake. If a byte has come since the last line, the connection is gone; what came is given.
+    pub(super) fn into_clean_tcp(mut self) -> Result<TcpStream, Vec<u8>> {
+        let mut came = self.lines.unfinished();
+        let Io::Plain(stream) = self.io else { return Err(came) };
         // The socket itself is asked, as the runtime may not have heard yet of what just arrived.
-        let mut byte = [std::mem::MaybeUninit::uninit()];
-        let waiting = socket2::SockRef::from(&stream).peek(&mut byte).is_ok_and(|n| n > 0);
-        if waiting || !self.lines.is_empty() { Err(Cause::Injected.into()) } else { Ok(stream) }
+        let mut buffer = [0; 512];
+        if let Ok(n) = io::Read::read(&mut &*socket2::SockRef::from(&stream), &mut buffer) {
+            came.extend_from_slice(&buffer[..n]);
+        }
+        if came.is_empty() { Ok(stream) } else { Err(came) }
     }
 
     /// Says goodbye to a TLS peer; a plain one just sees the end.
@@ -173,13 +176,16 @@ impl Connection {
 pub(super) struct Watched {
     stream: TcpStream,
     head: Vec<u8>,
+    /// Whether a first byte that TLS can't begin with ends it at once, however few follow.
+    strict: bool,
 }
 
 impl Watched {
     const HEAD: usize = 64;
 
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, head: Vec::new() }
+    /// `strict`: nothing but TLS may come, not even a single byte.
+    pub(super) fn new(stream: TcpStream, strict: bool) -> Self {
+        Self { stream, head: Vec::new(), strict }
     }
 
     pub(super) fn head(&self) -> &[u8] {
@@ -193,6 +199,9 @@ impl AsyncRead for Watched {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let room = Self::HEAD - self.head.len();
         self.head.extend(buffer.filled()[before..].iter().take(room));
+        if self.strict && self.head.first().is_some_and(|&first| !tls::is_content_type(first)) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "something else than TLS")));
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -258,16 +267,24 @@ mod tests {
     #[tokio::test]
     async fn a_byte_that_nobody_asked_for_is_seen() {
         let (mut ours, mut theirs) = pair().await;
-        assert!(!ours.has_unasked());
+        assert_eq!(ours.unasked(), b"");
         theirs.write_all(b"220 go\r\n2").await.unwrap();
         assert_eq!(ours.line().await.unwrap(), b"220 go\r\n");
-        assert!(ours.has_unasked());
-        assert_eq!(ours.into_clean_tcp().unwrap_err().cause, Cause::Injected);
+        theirs.write_all(b"50 x").await.unwrap();
+        let Io::Plain(stream) = &ours.io else { panic!("not encrypted") };
+        stream.readable().await.unwrap();
+        assert_eq!(ours.into_clean_tcp().unwrap_err(), b"250 x");
+        let (mut ours, mut theirs) = pair().await;
+        theirs.write_all(b"220 go\r\n2").await.unwrap();
+        assert_eq!(ours.line().await.unwrap(), b"220 go\r\n");
+        assert_eq!(ours.unasked(), b"2");
         // Not read yet, only arrived.
         let (ours, mut theirs) = pair().await;
         theirs.write_all(b"2").await.unwrap();
         let Io::Plain(stream) = &ours.io else { panic!("not encrypted") };
         stream.readable().await.unwrap();
-        assert_eq!(ours.into_clean_tcp().unwrap_err().cause, Cause::Injected);
+        assert_eq!(ours.into_clean_tcp().unwrap_err(), b"2");
+        let (ours, _theirs) = pair().await;
+        assert!(ours.into_clean_tcp().is_ok());
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Encrypted {
 pub(super) struct HandshakeFailure {
     pub(super) cause: Cause,
     pub(super) detail: String,
+    /// What came in clear where nothing but TLS may come; empty with every other cause than [`Cause::Injected`].
+    pub(super) injected: Vec<u8>,
 }
 
 impl Trust {
@@ -78,13 +80,16 @@ impl Trust {
         Ok(Self { provider, roots, extra: extra.into(), clock })
     }
 
-    /// Shakes hands with `host`. The certificate is what the peer presented, trusted or not.
+    /// Shakes hands with `host`. The certificate is what the peer presented, trusted or not. After STARTTLS (`upgrade`) a
+    /// first byte that is none of TLS is an injection, however late it comes and whatever follows.
     pub(super) async fn handshake(
         &self,
         host: &Host,
         stream: TcpStream,
+        upgrade: bool,
     ) -> (Result<Encrypted, HandshakeFailure>, Option<Box<Certificate>>) {
-        let failure = |cause, detail: &dyn ToString| Err(HandshakeFailure { cause, detail: detail.to_string() });
+        let failure =
+            |cause, detail: &dyn ToString| Err(HandshakeFailure { cause, detail: detail.to_string(), injected: Vec::new() });
         let Some(roots) = self.roots.clone() else {
             return (failure(Cause::NoTrustedRoots, &"no certificate authorities found"), None);
         };
@@ -106,7 +111,7 @@ impl Trust {
         let mut config =
             config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_client_cert_resolver(seen.clone());
         config.resumption = Resumption::disabled();
-        let connecting = TlsConnector::from(Arc::new(config)).connect(name, Watched::new(stream)).into_fallible();
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, Watched::new(stream, upgrade)).into_fallible();
         let result = connecting.await;
         let certificate = seen.certificate().map(|der| Box::new(certificate::summary(&der)));
         let result = match result {
@@ -119,10 +124,17 @@ impl Trust {
                 let cipher = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
                 Ok(Encrypted { stream, security, cipher })
             }
+            Err((error, watched)) if upgrade && watched.head().first().is_some_and(|&first| !is_content_type(first)) => {
+                let injected = watched.head().to_vec();
+                Err(HandshakeFailure { cause: Cause::Injected, detail: error.to_string(), injected })
+            }
             Err((error, watched)) => {
                 let self_signed = certificate.as_ref().is_some_and(|certificate| certificate.self_signed);
                 let cause = handshake_cause(&error, watched.head(), self_signed, seen.wants_ours.load(Ordering::Relaxed));
-                failure(cause, &error)
+                match rustls_error(&error) {
+                    Some(rustls::Error::InvalidCertificate(bad)) => failure(cause, &certificate_words(bad)),
+                    _ => failure(cause, &error),
+                }
             }
         };
         (result, certificate)
@@ -163,6 +175,23 @@ fn handshake_cause(error: &io::Error, head: &[u8], self_signed: bool, wants_ours
     }
 }
 
+/// What is wrong with a certificate, where its fields don't show it.
+fn certificate_words(bad: &CertificateError) -> &'static str {
+    use CertificateError as Bad;
+    match bad {
+        Bad::BadEncoding => "the certificate can't be read",
+        Bad::BadSignature => "the certificate's signature is wrong",
+        Bad::Revoked => "the certificate was revoked",
+        Bad::UnhandledCriticalExtension => "the certificate has a critical extension that isn't known here",
+        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "the certificate isn't meant for servers",
+        Bad::UnsupportedSignatureAlgorithmContext { .. } | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the certificate is signed in a way that isn't accepted here"
+        }
+        Bad::Other(_) => "the certificate, or one it was signed with, breaks a rule for certificates of servers",
+        _ => "the certificate can't be verified",
+    }
+}
+
 /// Why an encrypted connection broke later on, if TLS says why.
 pub(super) fn cause_after_handshake(error: &io::Error) -> Option<Cause> {
     match rustls_error(error)? {
@@ -188,6 +217,11 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
 /// `220 …`, where TLS should be.
 fn looks_like_smtp(head: &[u8]) -> bool {
     matches!(head, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\r' | b'\n', ..])
+}
+
+/// What a record of TLS begins with (RFC 8446 section 5.1); no letter, digit or line end is among them.
+pub(super) const fn is_content_type(byte: u8) -> bool {
+    matches!(byte, 0x14..=0x17)
 }
 
 /// TLS, where `220 …` should be: a handshake or an alert, of SSL 3 or any TLS.

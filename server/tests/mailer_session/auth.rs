@@ -131,6 +131,7 @@ async fn a_mechanism_that_is_not_there_after_all_gives_way_to_the_next() {
 async fn a_sign_in_that_asks_for_ever_is_cancelled() {
     for (capability, script) in [
         ("AUTH PLAIN", [on("AUTH PLAIN", "334 more"), on("*", "501 cancelled")].concat()),
+        ("AUTH PLAIN", [on("AUTH PLAIN", "334 more").as_slice(), &[Act::Hear("*"), Act::Close]].concat()),
         (
             "AUTH LOGIN",
             vec![
@@ -147,6 +148,7 @@ async fn a_sign_in_that_asks_for_ever_is_cancelled() {
     ] {
         let run = run(vec![[hello(capability), script].concat()], None, sending(), allowed).await;
         assert_eq!(run.failure(), (Stage::Auth, Some(Cause::AuthLoop), "auth_loop"));
+        assert_eq!(domain::transcript::exit_code(&run.finished), 28);
         assert!(!run.log.has("MAIL"));
     }
 }
@@ -161,6 +163,73 @@ async fn an_echoed_password_is_redacted_everywhere() {
     let shown = run.shown();
     assert!(shown.matches("[redacted]").count() >= 6, "{shown}");
     assert!(!shown.contains(&encoded) && !shown.contains(&STANDARD.encode(CANARY)));
+}
+
+#[tokio::test]
+async fn an_echo_that_was_cut_off_or_spread_is_redacted_too() {
+    let line = format!("AUTH PLAIN {}", canary::plain());
+    let mut answers = Vec::new();
+    for cut in [0, 1, 2, 5, 9, 14, 20, 27, 33] {
+        answers.push(format!("500 unrecognized: \"{}\"", &line[..line.len() - cut]));
+        answers.push(format!("500 unrecognized: \"{}\"", &line[11 + cut..]));
+    }
+    for length in [6, 12, CANARY.len() - 1] {
+        answers.push(format!("535 {} is wrong", &CANARY[..length]));
+        answers.push(format!("535 ...{}", &CANARY[CANARY.len() - length..]));
+        answers.push(format!("535-5.7.8 {}\n535 5.7.8 {}", &CANARY[..length], &CANARY[length..]));
+    }
+    let pieces: Vec<&str> = CANARY.as_bytes().chunks(3).map(|part| str::from_utf8(part).unwrap()).collect();
+    answers.push(format!("535-{}\n535 .", pieces.join("\n535-")));
+    for answer in answers {
+        let script = [hello("AUTH PLAIN"), on("AUTH PLAIN", &answer).to_vec()].concat();
+        let run = run(vec![script], None, sending(), allowed).await;
+        assert_eq!(run.outcome(), Outcome::Failed);
+        let told = format!("{} {:?}", run.shown(), run.finished).to_lowercase();
+        let diagnosis = run.finished.diagnosis.unwrap();
+        // What is left of the words around it names no part of it.
+        for part in ["canary", "5b1c9e", "-not-a", "a-pass", "ary", "1c9"] {
+            assert!(!told.contains(part), "{answer}: {part} in {told}");
+        }
+        for part in canary::plain().as_bytes().windows(8) {
+            assert!(!told.contains(&str::from_utf8(part).unwrap().to_lowercase()), "{answer}: {told}");
+        }
+        assert!(diagnosis.evidence.unwrap().contains("[redacted]"));
+    }
+}
+
+/// What a server offers is read from what it said, not from what may be shown of it.
+#[tokio::test]
+async fn a_password_that_looks_like_a_keyword_changes_nothing() {
+    for (password, capabilities) in [
+        ("STARTTLS", "STARTTLS\nAUTH PLAIN"),
+        ("250-STARTTLS", "STARTTLS\t\nAUTH PLAIN"),
+        ("AUTH", "starttls\r\nAUTH PLAIN"),
+        ("other", "STARTTLS \nAUTH\tPLAIN"),
+    ] {
+        let credential = Credential::Password(Secret::new(password.into()));
+        // STARTTLS is seen, so the fall to clear text, with its permission for the password, never comes.
+        let script =
+            [hello(capabilities), on("STARTTLS", "220 go").to_vec(), vec![Act::HearBytes, super::peer::raw(b"x")]].concat();
+        let run = run_with(vec![script], None, sending(), credential, |server| {
+            allowed(server);
+            server.protocol = Protocol::Smtp { starttls: StartTls::Enabled, allow_plaintext_credentials: true };
+        })
+        .await;
+        assert_eq!(run.finished.cause, Some(Cause::Injected), "{password}: {:?}", run.finished);
+        assert!(!run.log.has("AUTH"));
+    }
+    for (password, capabilities) in
+        [("AUTH", "AUTH PLAIN"), ("PLAIN", "auth\tplain\t"), ("SIZE", "SIZE 1\nAUTH PLAIN\r"), ("5.7.8", "AUTH PLAIN")]
+    {
+        let credential = Credential::Password(Secret::new(password.into()));
+        let script = [hello(capabilities), on("AUTH PLAIN ", "535 5.7.8 no").to_vec()].concat();
+        let run = run_with(vec![script], None, sending(), credential, allowed).await;
+        assert_eq!(run.failure(), (Stage::Auth, Some(Cause::Rejected), "wrong_password"), "{password}");
+        assert_eq!(run.finished.reply.unwrap().enhanced.as_deref(), Some("5.7.8"));
+    }
+    let credential = Credential::Password(Secret::new("SIZE".into()));
+    let run = run_with(vec![hello("SIZE 1")], None, sending(), credential, |_| {}).await;
+    assert_eq!(run.finished.cause, Some(Cause::TooBig));
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use domain::host::Host;
+use domain::smtp_server::{SmtpServer, StartTls};
 use domain::transcript::{Cause, Outcome, Stage, What, exit_code};
 use server::mailer::{Mode, SessionDeadline, TestRun};
 
 use super::peer::{Act, Peer, on, raw, say};
-use super::{entry, hello, mailer, run, sending, transaction};
+use super::{entry, hello, mailer, run, sending, smtp, transaction};
 
 #[tokio::test]
 async fn every_fault_at_the_greeting_and_the_introduction() {
@@ -243,6 +244,40 @@ async fn a_reply_too_many_ends_it_wherever_it_comes() {
     let script = [hello(""), transaction(), vec![say("250 and again")]].concat();
     let run = run(vec![script], None, sending(), |_| {}).await;
     assert_eq!((run.outcome(), run.finished.queue_id.as_deref()), (Outcome::Sent, Some("4F2B1C")), "{:?}", run.finished);
+}
+
+#[tokio::test]
+async fn a_goodbye_that_nobody_asked_for_is_told_as_one_and_other_lines_are_shown() {
+    let starttls = |server: &mut SmtpServer| server.protocol = smtp(StartTls::Enabled);
+    let bye = || say("250 ok\n421-4.4.2 idle too long\n421 4.4.2 bye");
+    let at_hello = vec![say("220 x"), Act::Hear("EHLO"), say("250-x\n250 STARTTLS\n421 4.4.2 bye"), Act::Close];
+    let table = [
+        ("after the introduction", at_hello.clone(), StartTls::Disabled, Stage::MailFrom),
+        ("before STARTTLS: no refusal of it", at_hello, StartTls::Enabled, Stage::Starttls),
+        ("after MAIL", [hello(""), vec![Act::Hear("MAIL"), bye(), Act::Close]].concat(), StartTls::Disabled, Stage::RcptTo),
+        ("after MAIL, still open", [hello(""), vec![Act::Hear("MAIL"), bye()]].concat(), StartTls::Disabled, Stage::RcptTo),
+    ];
+    for (name, script, mode, stage) in table {
+        let run = run(vec![script, hello("")], None, sending(), |server| server.protocol = smtp(mode)).await;
+        assert_eq!(run.failure(), (stage, Some(Cause::Rejected), "server_busy"), "{name}: {:?}", run.finished);
+        let reply = run.finished.reply.as_ref().unwrap();
+        assert_eq!((reply.code, reply.enhanced.as_deref()), (421, Some("4.4.2")), "{name}");
+        assert_eq!(run.log.connections.len(), 1, "{name}");
+        assert!(run.shown().contains("4.4.2 bye"), "{name}");
+        assert!(!run.log.has("QUIT") && !run.log.has("STARTTLS"), "{name}: nothing more is said");
+    }
+    // Half a goodbye is none, and any other line is the evidence.
+    for stray in ["421-4.4.2 idle\r\n42", "250 2.0.0 surprise\r\n421 bye\r\n", "x\x1b"] {
+        let script =
+            vec![say("220 x"), Act::Hear("EHLO"), raw(format!("250-x\r\n250 STARTTLS\r\n{stray}").as_bytes()), Act::Silence];
+        let run = run(vec![script], None, sending(), starttls).await;
+        assert_eq!(run.failure(), (Stage::Starttls, Some(Cause::OutOfStep), "protocol_error"), "{stray}");
+        let last = run.events.iter().rev().find_map(|event| match &event.what {
+            What::Received { line, .. } => Some(line.as_str()),
+            _ => None,
+        });
+        assert_eq!(last, Some(stray.trim_end().rsplit('\n').next().unwrap().replace('\x1b', "\\x1B").as_str()));
+    }
 }
 
 #[tokio::test]

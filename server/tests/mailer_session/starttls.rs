@@ -1,5 +1,7 @@
 //! The table of StartTLS in design.md, row by row, and what never leads to a fallback.
 
+use std::time::Duration;
+
 use domain::smtp_server::{Protocol, SmtpServer, StartTls};
 use domain::transcript::{Cause, Downgrade, Outcome, Security, Stage, exit_code};
 use server::mailer::Mode;
@@ -183,7 +185,9 @@ async fn an_untrusted_certificate_ends_it_in_every_mode() {
             stays_silent_after_failure(&run);
             let certificate = run.finished.certificate.as_ref().unwrap();
             assert_eq!(certificate.sha256.len(), 64);
-            assert!(run.finished.diagnosis.as_ref().unwrap().evidence.as_ref().unwrap().contains(&certificate.sha256));
+            let evidence = run.finished.diagnosis.as_ref().unwrap().evidence.as_ref().unwrap();
+            assert!(evidence.replace(' ', "").ends_with(&certificate.sha256.to_uppercase()), "{evidence}");
+            assert!(evidence.starts_with("Issued to CN=Test server; for "), "{evidence}");
         }
         let run =
             run(vec![vec![Act::Handshake(config)]], Some(&ca.pem()), sending(), |server| server.protocol = Protocol::Smtps).await;
@@ -238,6 +242,46 @@ async fn a_byte_after_the_reply_to_starttls_ends_it_in_every_mode() {
         let run = run(vec![script], Some(&ca.pem()), sending(), with(mode)).await;
         assert_eq!(run.failure(), (Stage::Starttls, Some(Cause::Injected), "starttls_injection"));
         assert_eq!(run.log.connections.len(), 1);
+    }
+}
+
+/// After our `ClientHello` is out, in whatever pieces: never TLS, so somebody speaks where nobody may.
+#[tokio::test]
+async fn a_byte_that_comes_late_ends_it_in_every_mode() {
+    let moment = || Act::Dawdle(Duration::from_millis(30));
+    let late: [(&str, Vec<Act>); 6] = [
+        ("x", vec![raw(b"x"), Act::Silence]),
+        ("25", vec![raw(b"25"), Act::Silence]),
+        ("2, then the rest", vec![raw(b"2"), moment(), raw(b"50 ok\r\n"), Act::Silence]),
+        ("in pieces", vec![raw(b"250"), moment(), raw(b"X"), moment(), raw(b"\n250 ok\r\nQUIT\r\n"), Act::Silence]),
+        ("a byte, then the end", vec![raw(b"\n"), Act::Close]),
+        ("a byte, then a reset", vec![raw(b"\x18"), moment(), Act::Reset]),
+    ];
+    for (name, late) in late {
+        for mode in [StartTls::Enabled, StartTls::EnabledAndRequired] {
+            let script =
+                [hello("STARTTLS\nAUTH PLAIN"), on("STARTTLS", "220 go").to_vec(), vec![Act::HearBytes], late.clone()].concat();
+            let run = run(vec![script, hello("AUTH PLAIN")], None, sending(), |server| {
+                server.protocol = Protocol::Smtp { starttls: mode, allow_plaintext_credentials: true };
+                server.sign_in = domain::smtp_server::SignIn::Password { username: "anna".into() };
+            })
+            .await;
+            assert_eq!(run.failure(), (Stage::Starttls, Some(Cause::Injected), "starttls_injection"), "{name}");
+            assert_eq!(run.log.connections.len(), 1, "{name}");
+            assert!(run.took < Duration::from_secs(2), "{name}: known by the first byte, not by a time-out");
+            stays_silent_after_failure(&run);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_injected_stands_in_the_transcript() {
+    let at_once = vec![Act::Hear("STARTTLS"), raw(b"220 go\r\n250 injected\r\n")];
+    let late = vec![Act::Hear("STARTTLS"), say("220 go"), Act::HearBytes, raw(b"250 injected\r\n"), Act::Silence];
+    for script in [at_once, late] {
+        let run = run(vec![[hello("STARTTLS"), script].concat()], None, sending(), with(StartTls::Enabled)).await;
+        assert_eq!(run.failure(), (Stage::Starttls, Some(Cause::Injected), "starttls_injection"));
+        assert!(run.shown().contains("250 injected"), "{}", run.shown());
     }
 }
 
