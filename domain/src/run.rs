@@ -346,12 +346,16 @@ mod tests {
             host: "mail.test",
             port: 587,
             protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
+            timeout_ms: 10_000,
+            signs_in: true,
             encrypted: false,
             starttls_offered: true,
+            auth_offered: true,
             downgrade: None,
             certificate: None,
             token: false,
             sizes: None,
+            recipients: &[],
             detail: None,
         });
         let outcome = if stage == Stage::Accepted && cause != Cause::Rejected { Outcome::Unknown } else { Outcome::Failed };
