@@ -75,13 +75,20 @@ export async function eventually<T>(what: string, look: () => T | undefined | fa
   }
 }
 
-async function answers(port: number): Promise<boolean> {
+/** Whether a server greets on this port. That it takes connections is not enough: Exim does so before it is prepared. */
+async function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
+    socket.once('data', () => {
+      resolve(true);
+      socket.end('QUIT\r\n');
+    });
+    socket.once('error', () => resolve(false)).once('close', () => resolve(false));
   });
 }
+
+/** How long a daemon may take to start on a busy machine: milliseconds. */
+const START_MS = 45_000;
 
 /** Runs the daemon until standard input ends, which it also does when this process dies without a word, and then cleans up. */
 const KEEPER = `
@@ -119,12 +126,13 @@ export class Daemon {
     this.#child.once('error', (error) => (this.#said += `it ended (${error.message})`));
   }
 
-  /** Waits until it accepts connections on this port. */
+  /** Waits until it greets on this port. */
   async ready(port: number): Promise<void> {
-    await eventually('nobody accepts connections', () => {
+    const look = () => {
       if (this.#said.includes('it ended (')) throw new Error(this.#said);
-      return answers(port);
-    });
+      return greets(port);
+    };
+    await eventually('nobody greets', look, START_MS);
   }
 
   /** Ends it, with all that it started, and removes its directory. */
