@@ -237,6 +237,7 @@ fn no_fix_is_better_than_a_wrong_one() {
 #[test]
 fn what_is_right_gets_none() {
     assert_eq!(suggest("-v@a,t.o <t@e>", Strictness::Lenient, Wanted::List), None, "two are reached, one would be");
+    assert_eq!(suggest("$v@0,v <t@e> ", Strictness::Lenient, Wanted::One), None, "the first would become a name");
     for input in [
         "a@example.org",
         "a@gmail.com",

@@ -81,17 +81,12 @@ pub fn suggest(input: &str, strictness: Strictness, wanted: Wanted) -> Option<Fi
             Some(_) => FixKind::Several,
         });
     };
-    let mut reached = 0;
+    // Whoever was reached stays reached, also where only one is wanted: which of several, no fix can know.
+    let mut before = Seen::default();
+    let reached = Wanted::List.read(input, strictness, &mut before).map_or(0, |()| before.addressed);
     for _ in 0..MAX_STEPS {
         let mut seen = Seen::default();
-        let error = match wanted.read(&text, strictness, &mut seen) {
-            Ok(()) => {
-                // Whoever was reached stays reached.
-                reached = reached.max(seen.addressed);
-                seen.comma_within(&text, wanted)
-            }
-            Err(error) => Some(error),
-        };
+        let error = wanted.read(&text, strictness, &mut seen).err().or_else(|| seen.comma_within(&text, wanted));
         if let Some(error) = error {
             let (better, kind) = repair(&text, &error)?;
             text = better;
