@@ -8,9 +8,8 @@ use crate::project::{Doing, Failure, Outcome, Project};
 /// What a Leptos page with router, form, list and two server functions costs at least, in bytes with brotli: the module and
 /// its script, measured with the versions in Cargo.lock.
 const FLOOR: usize = 173_000 + 6_000;
-/// How many times the floor the program may cost, in percent. It was 135 for the list and an entry alone; since then came
-/// the verdicts on addresses (10 points), and tests that are watched, kept and made of all entries (17).
-const AIM_PERCENT: usize = 165;
+/// How many times the floor the program may cost, in percent. It is over that since pages watch tests live.
+const AIM_PERCENT: usize = 135;
 
 /// Builds, measures and fails where the aim is missed.
 pub(crate) fn size(project: &Project) -> Outcome {
