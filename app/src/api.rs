@@ -3,6 +3,8 @@
 
 #![expect(missing_docs, reason = "the macro makes a struct of each function's arguments; the function says what they are")]
 
+mod certificates;
+
 use domain::entry::{EntryId, EntryView, ListPage, UndoOffer, Version};
 use domain::error::{ApiError, ErrorKind, Problem};
 use domain::run::{History, Run, RunId};
@@ -12,6 +14,8 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+pub use certificates::*;
 
 #[cfg(feature = "ssr")]
 use crate::backend::{Edit, backend, caller};
@@ -87,7 +91,7 @@ pub struct Cancelled {
 }
 
 /// The keys that each server function takes. An unknown one is an error: a misspelt `check_only` must not send anything.
-pub const KEYS: [(&str, &[&str]); 10] = [
+pub const KEYS: [(&str, &[&str]); 18] = [
     ("/api/servers", &["search", "page"]),
     ("/api/servers/get", &["id"]),
     ("/api/servers/create", &["server"]),
@@ -95,9 +99,17 @@ pub const KEYS: [(&str, &[&str]); 10] = [
     ("/api/servers/trash", &["ids", "new_default"]),
     ("/api/servers/undo", &["batch"]),
     ("/api/servers/test", &["id", "server", "from", "to", "check_only"]),
+    ("/api/servers/inspect", &["id", "server"]),
     ("/api/servers/runs", &["id"]),
     ("/api/runs/get", &["run"]),
     ("/api/runs/cancel", &["run"]),
+    ("/api/certificates", &[]),
+    ("/api/certificates/add", &["pem", "only"]),
+    ("/api/certificates/pin", &["host", "port", "pem", "outlives", "replace"]),
+    ("/api/certificates/outlives", &["id", "outlives"]),
+    ("/api/certificates/system-roots", &["on"]),
+    ("/api/certificates/trash", &["ids"]),
+    ("/api/certificates/undo", &["batch"]),
 ];
 
 /// `GET /api/servers`: a page of the list.

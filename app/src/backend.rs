@@ -1,9 +1,12 @@
 //! The port to everything that happens: pages, server functions and forms all go through it.
 
+mod certificates;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use certificates::Certificates;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, Version};
 use domain::error::Problem;
 use domain::run::{BatchEvent, History, Run, RunId};
@@ -73,7 +76,7 @@ impl LiveRun {
 
 /// What the program does. Each call is complete when it returns: what it says is saved is on the disk.
 #[async_trait]
-pub trait Backend: Send + Sync {
+pub trait Backend: Certificates + Send + Sync {
     /// A page of the list.
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem>;
     /// A free name for the next entry.

@@ -10,6 +10,7 @@ use domain::entry::{EntryView, ListPage, TrashPlan, Version};
 use domain::error::ApiError;
 use domain::run::{Run, RunSummary};
 use domain::smtp_server::{ServerDraft, TestDraft};
+use domain::trust::{Inspection, Preview, TrustPage, TrustTrashPlan};
 use either_of::EitherOf5;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,38 @@ pub enum Page {
     },
     /// One entry.
     Entry(Box<EntryData>),
+    /// "Certificates".
+    Certificates {
+        /// What is trusted.
+        trust: TrustPage,
+        /// What was done just now, in a sentence.
+        done: Option<String>,
+        /// Why something was not done.
+        refused: Option<ApiError>,
+    },
+    /// "Add certificates".
+    Import {
+        /// What was given would add this.
+        preview: Option<Preview>,
+        /// Why it can't be read or added.
+        refused: Option<ApiError>,
+    },
+    /// The question before trashing certificates.
+    TrashCertificates {
+        /// What would go.
+        plan: TrustTrashPlan,
+        /// Why nothing was trashed.
+        refused: Option<ApiError>,
+    },
+    /// The client certificate of an entry.
+    ClientCertificate {
+        /// The entry.
+        view: EntryView,
+        /// Why it was not kept or removed.
+        refused: Option<ApiError>,
+        /// Now: milliseconds since 1970.
+        now_ms: u64,
+    },
     /// The page could not be made.
     Failed(ApiError),
 }
@@ -86,6 +119,10 @@ pub struct Submitted {
     pub refused: Option<ApiError>,
     /// What a test found.
     pub report: Option<TestReport>,
+    /// What the server presents.
+    pub inspection: Option<Inspection>,
+    /// What was trusted just now, in a sentence.
+    pub trusted: Option<String>,
 }
 
 impl Page {
@@ -96,6 +133,10 @@ impl Page {
             Self::New { .. } => "Add SMTP server",
             Self::Trash { .. } => "Trash servers",
             Self::Entry(data) => &data.view.name,
+            Self::Certificates { .. } => "Certificates",
+            Self::Import { .. } => "Add certificates",
+            Self::TrashCertificates { .. } => "Trash certificates",
+            Self::ClientCertificate { view, .. } => return format!("Client certificate of {} · Postroom", view.name),
             Self::Failed(_) => "That didn't work",
         };
         format!("{page} · Postroom")
@@ -104,7 +145,13 @@ impl Page {
     /// The HTTP status of the page.
     pub fn status(&self) -> u16 {
         let refused = match self {
-            Self::List { refused, .. } | Self::New { refused, .. } | Self::Trash { refused, .. } => refused.as_ref(),
+            Self::List { refused, .. }
+            | Self::New { refused, .. }
+            | Self::Trash { refused, .. }
+            | Self::Certificates { refused, .. }
+            | Self::Import { refused, .. }
+            | Self::TrashCertificates { refused, .. }
+            | Self::ClientCertificate { refused, .. } => refused.as_ref(),
             Self::Entry(data) => data.submitted.as_ref().and_then(|s| s.refused.as_ref()),
             Self::Failed(error) => Some(error),
         };
@@ -117,6 +164,9 @@ impl Page {
 pub(crate) fn PageView(page: Page) -> impl IntoView {
     match page {
         Page::List { search, list, refused } => EitherOf5::A(view! { <list::List search list refused/> }),
+        Page::Certificates { .. } | Page::Import { .. } | Page::TrashCertificates { .. } | Page::ClientCertificate { .. } => {
+            EitherOf5::E(view! { <Failed error=domain::error::Problem::Internal.into()/> })
+        }
         Page::New { name, refused } => EitherOf5::B(view! { <new::New name refused/> }),
         Page::Trash { plan, search, number, refused } => EitherOf5::C(view! { <trash::Trash plan search number refused/> }),
         Page::Entry(data) => EitherOf5::D(view! { <entry::Entry data=*data/> }),

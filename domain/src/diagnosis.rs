@@ -47,6 +47,8 @@ pub enum Fix {
         /// The name.
         host: String,
     },
+    /// TLS 1.2 is accepted, too.
+    AcceptTls12,
     /// A longer Timeout.
     RaiseTimeout {
         /// Milliseconds.
@@ -74,6 +76,7 @@ enum FlatChange {
     RequireStarttls,
     AllowPlaintextCredentials,
     UseHost,
+    AcceptTls12,
     RaiseTimeout,
 }
 
@@ -85,6 +88,7 @@ impl From<FlatFix> for Fix {
             FlatChange::RequireStarttls => Self::RequireStarttls,
             FlatChange::AllowPlaintextCredentials => Self::AllowPlaintextCredentials,
             FlatChange::UseHost => Self::UseHost { host },
+            FlatChange::AcceptTls12 => Self::AcceptTls12,
             FlatChange::RaiseTimeout => Self::RaiseTimeout { timeout_ms },
         }
     }
@@ -99,6 +103,7 @@ impl Fix {
             Self::RequireStarttls => "Require StartTLS".into(),
             Self::AllowPlaintextCredentials => "Allow credentials without encryption".into(),
             Self::UseHost { host } => format!("Use the hostname {host}"),
+            Self::AcceptTls12 => "Accept TLS 1.2".into(),
             Self::RaiseTimeout { timeout_ms } => format!("Wait {}", seconds(*timeout_ms)),
         }
     }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::run::{Run, RunSummary, Standing};
-use crate::smtp_server::{Protocol, ServerDraft, ServerOut, SmtpServer, StartTls};
+use crate::smtp_server::{Has, Protocol, ServerDraft, ServerOut, SmtpServer, StartTls};
+use crate::transcript::Certificate;
+use crate::trust::Expiring;
 
 /// Identifies an entry for ever; never used again after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,25 +69,26 @@ pub struct EntryView {
     pub any_default: bool,
     /// What the tests say of it as it is saved.
     pub standing: Standing,
+    /// Its client certificate, without the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<Certificate>,
+    /// The certificates it needs that end within [`crate::certificate::EXPIRES_SOON_DAYS`], or have ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expiring: Vec<Expiring>,
 }
 
 impl EntryView {
     /// The view of what is stored.
-    pub fn of(
-        id: EntryId,
-        version: Version,
-        content: &Content,
-        default: Option<EntryId>,
-        has_password: bool,
-        standing: Standing,
-    ) -> Self {
+    pub fn of(id: EntryId, version: Version, content: &Content, default: Option<EntryId>, has: Has, standing: Standing) -> Self {
         Self {
             id,
             version,
             name: content.name().to_string(),
-            server: content.server().map(|server| ServerOut::of(server, default == Some(id), has_password)),
+            server: content.server().map(|server| ServerOut::of(server, default == Some(id), has)),
             any_default: default.is_some(),
             standing,
+            client_certificate: None,
+            expiring: Vec::new(),
         }
     }
 
@@ -128,6 +131,9 @@ pub struct Row {
     pub server: Option<RowServer>,
     /// What the tests say of it as it is saved.
     pub standing: Standing,
+    /// As in [`EntryView::expiring`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expiring: Vec<Expiring>,
 }
 
 /// What a row shows of a complete entry.

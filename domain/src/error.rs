@@ -8,6 +8,7 @@ use crate::entry::{EntryId, Version};
 use crate::field::FieldErrors;
 use crate::run::RunId;
 use crate::smtp_server::ServerOut;
+use crate::trust::{Fate, TrustId};
 use crate::words;
 
 /// Why a request was not carried out. Unless a variant says otherwise, nothing was changed.
@@ -54,6 +55,19 @@ pub enum Problem {
         /// How many there can be.
         max: u64,
     },
+    /// There is no such trusted certificate (any more).
+    NoSuchCertificate(TrustId),
+    /// No certificate was chosen.
+    NoCertificateChosen,
+    /// There can't be more trusted certificates.
+    TooManyCertificates {
+        /// How many there can be.
+        max: u64,
+    },
+    /// What was given to be trusted isn't one certificate.
+    NotOneCertificate,
+    /// It can't be trusted as an authority.
+    NotTrustable(Fate),
     /// The request came from another site.
     CrossOrigin,
     /// The page was asked for under a name that isn't ours.
@@ -124,6 +138,7 @@ pub enum ErrorKind {
     UndoGone,
     UndoNameTaken,
     TooManyEntries,
+    TooManyCertificates,
     CrossOrigin,
     WrongHost,
     DiskFull,
@@ -143,7 +158,7 @@ impl ErrorKind {
             Self::TooLarge => 413,
             Self::TooSlow => 408,
             Self::NotFound => 404,
-            Self::Stale | Self::UndoNameTaken | Self::TooManyEntries => 409,
+            Self::Stale | Self::UndoNameTaken | Self::TooManyEntries | Self::TooManyCertificates => 409,
             Self::UndoGone => 410,
             Self::CrossOrigin => 403,
             Self::WrongHost => 421,
@@ -157,16 +172,21 @@ impl Problem {
     /// The kind, for programs.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) | Self::NothingChosen => ErrorKind::Invalid,
+            Self::Invalid(_)
+            | Self::NothingChosen
+            | Self::NoCertificateChosen
+            | Self::NotOneCertificate
+            | Self::NotTrustable(_) => ErrorKind::Invalid,
             Self::Malformed { .. } => ErrorKind::Malformed,
             Self::WrongMethod { .. } => ErrorKind::WrongMethod,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooSlow => ErrorKind::TooSlow,
-            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchPage => ErrorKind::NotFound,
+            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchCertificate(_) | Self::NoSuchPage => ErrorKind::NotFound,
             Self::Stale(_) => ErrorKind::Stale,
             Self::UndoGone => ErrorKind::UndoGone,
             Self::UndoNameTaken { .. } => ErrorKind::UndoNameTaken,
             Self::TooManyEntries { .. } => ErrorKind::TooManyEntries,
+            Self::TooManyCertificates { .. } => ErrorKind::TooManyCertificates,
             Self::CrossOrigin => ErrorKind::CrossOrigin,
             Self::WrongHost { .. } => ErrorKind::WrongHost,
             Self::DiskFull => ErrorKind::DiskFull,

@@ -51,6 +51,12 @@ pub enum Field {
     AttachmentThreshold,
     /// How long a link lives.
     LinkDays,
+    /// The name that the server's certificate is for, where it isn't the hostname.
+    CertificateName,
+    /// The lowest version of TLS that is accepted.
+    MinTls,
+    /// What we show to a server that wants to know who we are.
+    ClientCertificate,
     /// The sender of a test.
     TestFrom,
     /// The recipients of a test.
@@ -61,7 +67,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in the page's order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -83,6 +89,9 @@ impl Field {
         Self::AttachmentAsUrl,
         Self::AttachmentThreshold,
         Self::LinkDays,
+        Self::CertificateName,
+        Self::MinTls,
+        Self::ClientCertificate,
         Self::TestFrom,
         Self::TestTo,
         Self::NewDefault,
@@ -112,6 +121,9 @@ impl Field {
             Self::AttachmentAsUrl => "attachment_as_url",
             Self::AttachmentThreshold => "attachment_threshold_bytes",
             Self::LinkDays => "link_days",
+            Self::CertificateName => "certificate_name",
+            Self::MinTls => "min_tls",
+            Self::ClientCertificate => "client_certificate",
             Self::TestFrom => "from",
             Self::TestTo => "to",
             Self::NewDefault => "new_default",
@@ -134,7 +146,17 @@ impl Field {
 
     /// Whether the field stands in the folded section.
     pub const fn is_advanced(self) -> bool {
-        matches!(self, Self::AzureOauth | Self::AzureApplicationId | Self::AzureTenant | Self::OverrideSender | Self::LinkDays)
+        matches!(
+            self,
+            Self::AzureOauth
+                | Self::AzureApplicationId
+                | Self::AzureTenant
+                | Self::OverrideSender
+                | Self::LinkDays
+                | Self::CertificateName
+                | Self::MinTls
+                | Self::ClientCertificate
+        )
     }
 }
 

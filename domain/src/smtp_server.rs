@@ -9,7 +9,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use draft::{Checked, Envelope, Mode, PasswordDraft, ServerDraft, TestDraft};
-pub use json::{AzureOut, AzurePatch, PasswordInput, ServerOut, ServerPatch};
+pub use json::{AzureOut, AzurePatch, Has, SecretInput, ServerOut, ServerPatch};
 
 use crate::address::{Mailbox, Strictness};
 use crate::host::Host;
@@ -29,6 +29,9 @@ pub struct SmtpServer {
     pub host: Host,
     /// Its port, never 0.
     pub port: u16,
+    /// What is demanded of encryption.
+    #[serde(default, skip_serializing_if = "TlsSettings::is_default")]
+    pub tls: TlsSettings,
     /// To connect, and for each reply: milliseconds, 100–600,000.
     pub timeout_ms: u32,
     /// How to sign in.
@@ -78,6 +81,49 @@ pub enum StartTls {
     Enabled,
     /// Used, or the session ends.
     EnabledAndRequired,
+}
+
+/// What an entry demands of an encrypted connection. Without one it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsSettings {
+    /// The name that the certificate must be for; `None` stands for the hostname.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_name: Option<Host>,
+    /// The lowest version.
+    #[serde(default)]
+    pub min: MinTls,
+}
+
+impl TlsSettings {
+    /// Whether it demands nothing special.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The lowest version of TLS that is accepted. Older ones than these never are (RFC 8996).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MinTls {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+impl MinTls {
+    /// The choices as forms and JSON write them.
+    pub const CHOICES: &'static [&'static str] = &["1.2", "1.3"];
+
+    /// As forms and JSON write it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
+    }
 }
 
 /// How an entry signs in.
@@ -193,6 +239,16 @@ impl Protocol {
 }
 
 impl SmtpServer {
+    /// The name that the server's certificate must be for.
+    pub fn certified_name(&self) -> &Host {
+        self.tls.certificate_name.as_ref().unwrap_or(&self.host)
+    }
+
+    /// Whether a connection may be encrypted at all.
+    pub const fn may_encrypt(&self) -> bool {
+        !matches!(self.protocol, Protocol::Smtp { starttls: StartTls::Disabled, .. })
+    }
+
     /// The account, if it signs in at all.
     pub fn username(&self) -> Option<&str> {
         match &self.sign_in {

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Diagnosis;
+use crate::trust::TrustedBy;
 
 /// One thing that happened. `elapsed_ms` counts from the start of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,12 @@ pub struct Finished {
     /// The certificate the server presented, trusted or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Box<Certificate>>,
+    /// Why it was accepted, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_by: Option<Box<TrustedBy>>,
+    /// The certificates that are pinned for this host and port, where it presented another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<Certificate>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -351,6 +358,8 @@ pub enum Cause {
     HandshakeGarbage,
     /// It wants a certificate from us.
     ClientCertificateWanted,
+    /// It doesn't take the one we showed.
+    ClientCertificateRefused,
     /// Nobody we trust signed the certificate.
     UnknownIssuer,
     /// The certificate signed itself.
@@ -361,6 +370,8 @@ pub enum Cause {
     NotYetValid,
     /// It is for other names.
     WrongName,
+    /// Another certificate is pinned for this host and port.
+    PinChanged,
     /// Something else is wrong with it.
     BadCertificate,
     /// This machine has no list of trusted issuers.
@@ -490,6 +501,8 @@ impl Finished {
             partial: false,
             queue_id: None,
             certificate: None,
+            trusted_by: None,
+            pinned: Vec::new(),
         }
     }
 }

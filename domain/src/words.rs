@@ -33,6 +33,9 @@ pub const fn label(field: Field) -> &'static str {
         Field::AttachmentAsUrl => "Attachment as URL enabled",
         Field::AttachmentThreshold => "Max attachment threshold size",
         Field::LinkDays => "Links expire after",
+        Field::CertificateName => "Certificate name",
+        Field::MinTls => "Minimum TLS version",
+        Field::ClientCertificate => "Client certificate",
         Field::TestFrom => "From",
         Field::TestTo => "To",
         Field::NewDefault => "New default server",
@@ -77,6 +80,13 @@ pub const fn help(field: Field) -> &'static str {
             "What all attachments of a message may have together, encoded. Type 10 MB or 512 KiB; 0 makes every attachment too big."
         }
         Field::LinkDays => "Only with attachments as URL. Days until a download link stops working, 1 to 365.",
+        Field::CertificateName => {
+            "Only with encryption. The name in the server's certificate, where it differs from the hostname. Empty uses the hostname."
+        }
+        Field::MinTls => "Only with encryption. Older versions are refused. 1.2 suits most servers.",
+        Field::ClientCertificate => {
+            "Only with encryption. Shown to a server that asks who connects. Kept sealed, never shown again."
+        }
         Field::TestFrom => "The sender of the test. Empty uses the sender address on this page.",
         Field::TestTo => "Who receives the test email; several addresses separated by commas.",
         Field::NewDefault => "The server that takes the default's place.",
@@ -90,6 +100,8 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::Kind, "fax") => "Fax server",
         (Field::Protocol, "smtp") => "SMTP",
         (Field::Protocol, "smtps") => "SMTPS",
+        (Field::MinTls, "1.2") => "TLS 1.2",
+        (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",
         (Field::StartTls, "enabled") => "Enabled",
         (Field::StartTls, "enabled_and_required") => "Enabled and required",
@@ -305,6 +317,15 @@ pub fn problem(problem: &Problem) -> String {
             format!("Nothing was restored: another server has been given the name {name} since. Rename that one, then undo again.")
         }
         Problem::TooManyEntries { max } => format!("Not added: there are {max} servers already. Trash some first."),
+        Problem::NoSuchCertificate(id) => {
+            format!("There is no trusted certificate with the number {id}; it may have been trashed. Go back to the certificates.")
+        }
+        Problem::NoCertificateChosen => "No certificate was chosen, so nothing was done. Tick at least one.".into(),
+        Problem::TooManyCertificates { max } => {
+            format!("Not added: there can be {max} trusted certificates. Trash some that aren't needed first.")
+        }
+        Problem::NotOneCertificate => "Not trusted: exactly one certificate is needed, as PEM. Inspect the server again.".into(),
+        Problem::NotTrustable(fate) => format!("Nothing was added. {}.", fate.words()),
         Problem::CrossOrigin => {
             "Refused: the request came from another site, so nothing was done. Open Postroom itself and try there.".into()
         }

@@ -11,7 +11,9 @@ use std::time::Instant;
 use domain::address::{Mailbox, Strictness};
 use domain::host::Host;
 use domain::name::Name;
-use domain::smtp_server::{Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls};
+use domain::smtp_server::{
+    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
+};
 use domain::transcript::{Event, Outcome, What};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
@@ -119,6 +121,7 @@ fn entry(port: u16) -> SmtpServer {
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip([127, 0, 0, 1].into()),
         port,
+        tls: TlsSettings::default(),
         timeout_ms: 10_000,
         sign_in: SignIn::None,
         sender: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::api::{Saved, Trashed};
-use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
+use app::backend::{Backend, Caller, Certificates, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
 use domain::error::{Problem, Stale};
@@ -12,7 +12,8 @@ use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
 use domain::run::{BatchEvent, History, Run, RunId};
 use domain::secret::{Secret, SecretChange};
-use domain::smtp_server::{Checked, PasswordDraft, PasswordInput, ServerDraft, ServerPatch, TestDraft};
+use domain::smtp_server::{Checked, PasswordDraft, SecretInput, ServerDraft, ServerPatch, TestDraft};
+use domain::trust::{Inspection, NewPin, Preview, TrustId, TrustPage, TrustTrashPlan, TrustUndo};
 use domain::words;
 
 use crate::entries::Entries;
@@ -160,6 +161,46 @@ impl Backend for Local {
     }
 }
 
+#[async_trait]
+impl Certificates for Local {
+    async fn trusted(&self) -> Result<TrustPage, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn preview(&self, _: Vec<u8>, _: Secret) -> Result<Preview, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn add_authorities(&self, _: String, _: Option<Vec<String>>, _: Caller) -> Result<Vec<TrustId>, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn pin(&self, _: NewPin, _: Caller) -> Result<TrustId, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn set_outlives(&self, _: TrustId, _: bool) -> Result<(), Problem> {
+        Err(Problem::Internal)
+    }
+    async fn set_system_roots(&self, _: bool) -> Result<(), Problem> {
+        Err(Problem::Internal)
+    }
+    async fn trust_trash_plan(&self, _: Vec<TrustId>) -> Result<TrustTrashPlan, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn trash_trusted(&self, _: Vec<TrustId>) -> Result<TrustUndo, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn undo_trusted(&self, _: u64) -> Result<Vec<TrustId>, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn export_trusted(&self, _: Vec<TrustId>) -> Result<String, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn inspect(&self, _: Option<EntryId>, _: Edit, _: Caller) -> Result<Inspection, Problem> {
+        Err(Problem::Internal)
+    }
+    async fn set_client_certificate(&self, _: EntryId, _: Version, _: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem> {
+        Err(Problem::Internal)
+    }
+}
+
 /// What a test of `edit` runs: with the stored password, where it belongs to the same server and account.
 fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, caller: Caller) -> Result<Planned, Problem> {
     let start = match id {
@@ -223,8 +264,8 @@ pub fn password_of(patch: &ServerPatch, variable: impl Fn(&str) -> Option<Secret
     let secret = match &patch.password {
         None => return Ok(PasswordDraft::default()),
         Some(None) => return Ok(PasswordDraft { remove: true, ..PasswordDraft::default() }),
-        Some(Some(PasswordInput::Value(secret))) => secret.clone(),
-        Some(Some(PasswordInput::Env(name))) => variable(name)
+        Some(Some(SecretInput::Value(secret))) => secret.clone(),
+        Some(Some(SecretInput::Env(name))) => variable(name)
             .ok_or_else(|| FieldErrors::one(Field::Password, FieldError::PasswordVariable { name: words::quote(name) }))?,
     };
     Ok(PasswordDraft { password: secret.clone(), confirm: secret, remove: false })

@@ -16,7 +16,7 @@ use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
 use domain::run::{History, MAX_RUNS, Run, RunId, Standing};
 use domain::secret::{Secret, SecretChange};
-use domain::smtp_server::{Checked, ServerOut, SmtpServer};
+use domain::smtp_server::{Checked, Has, ServerOut, SmtpServer};
 use domain::transcript::{Finished, What};
 
 use crate::data_dir::{DataDir, StartError, plain};
@@ -221,9 +221,9 @@ impl Entries {
         self.store.writing(|tx| {
             let old = record(tx, id)?;
             let default = tx.default()?;
-            let has_password = tx.secret(id, SecretField::Password)?.is_some();
+            let has = has(&*tx, id)?;
             if old.version != base {
-                let current = old.content.server().map(|server| ServerOut::of(server, default == Some(id), has_password));
+                let current = old.content.server().map(|server| ServerOut::of(server, default == Some(id), has));
                 return Err(Problem::Stale(Box::new(Stale { version: old.version, current })));
             }
             let mut errors = FieldErrors::default();
@@ -231,7 +231,7 @@ impl Entries {
             if default == Some(id) && !checked.default {
                 errors.add(Field::Default, FieldError::LastDefault);
             }
-            let keeps = has_password && checked.password == SecretChange::Keep && server.username().is_some();
+            let keeps = has.password && checked.password == SecretChange::Keep && server.username().is_some();
             if keeps && !old.content.server().is_some_and(|old| old.shares_password_with(server)) {
                 errors.add(Field::Password, FieldError::PasswordForOtherServer);
             }
@@ -563,14 +563,20 @@ fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>) -> Result<Row, Prob
     let standing = standing(tx, &record, id)?;
     let content = record.content;
     let server = content.server().map(RowServer::of);
-    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing })
+    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring: Vec::new() })
 }
 
 fn view(tx: &dyn Read, id: EntryId) -> Result<EntryView, Problem> {
     let record = record(tx, id)?;
-    let has_password = tx.secret(id, SecretField::Password)?.is_some();
+    let has = has(tx, id)?;
     let standing = standing(tx, &record, id)?;
-    Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has_password, standing))
+    Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has, standing))
+}
+
+/// Which secrets are kept of an entry.
+fn has(tx: &(impl Read + ?Sized), id: EntryId) -> Result<Has, StoreError> {
+    let kept = |field| Ok::<_, StoreError>(tx.secret(id, field)?.is_some());
+    Ok(Has { password: kept(SecretField::Password)?, client_certificate: kept(SecretField::ClientCertificate)? })
 }
 
 /// What the tests say of an entry. One that isn't set up has no settings that they could say anything of.

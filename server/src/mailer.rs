@@ -16,6 +16,7 @@ mod reply;
 mod session;
 mod stream;
 mod tls;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use connect::{Resolver, SystemResolver};
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub use session::Channel;
 pub use tls::BadRoots;
+pub use trust::{Pinned, SystemAuthorities, TrustList};
 
 use crate::ports::{Clock, Random, SystemClock, SystemRandom};
 

@@ -182,24 +182,29 @@ pub struct Tested {
 pub enum SecretField {
     /// "SMTP password".
     Password,
+    /// "Client certificate": PEM with its key.
+    ClientCertificate,
 }
 
 impl SecretField {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Password];
+    pub const ALL: [Self; 2] = [Self::Password, Self::ClientCertificate];
 
     /// Its name in the store; never changed, since secrets are sealed for it.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::ClientCertificate => "client_certificate",
         }
     }
 
     /// What the secret of an entry is sealed for.
     pub const fn place(self, id: EntryId) -> Place {
-        match self {
-            Self::Password => Place { purpose: "smtp-sign-in", table: "secrets", record: id.0, field: self.key() },
-        }
+        let purpose = match self {
+            Self::Password => "smtp-sign-in",
+            Self::ClientCertificate => "tls-client",
+        };
+        Place { purpose, table: "secrets", record: id.0, field: self.key() }
     }
 }
 

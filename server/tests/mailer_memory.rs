@@ -9,7 +9,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use domain::host::Host;
 use domain::name::Name;
 use domain::secret::Secret;
-use domain::smtp_server::{Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls};
+use domain::smtp_server::{
+    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
+};
 use domain::transcript::{Cause, Event};
 use peak_alloc::PeakAlloc;
 use server::mailer::{Mailer, Mode, TestRun};
@@ -54,6 +56,7 @@ fn cause(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip(IpAddr::from([127, 0, 0, 1])),
         port: address.port(),
+        tls: TlsSettings::default(),
         timeout_ms: 10_000,
         sign_in: SignIn::None,
         sender: None,

@@ -65,7 +65,9 @@ use domain::address::{Mailbox, Strictness};
 use domain::host::Host;
 use domain::name::Name;
 use domain::secret::Secret;
-use domain::smtp_server::{Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls};
+use domain::smtp_server::{
+    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
+};
 use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What, headline};
 use server::mailer::{Credential, Envelope, Mailer, Mode, Resolver, TestRun};
 use server::ports::{SystemClock, SystemRandom};
@@ -99,6 +101,7 @@ fn entry(address: SocketAddr) -> SmtpServer {
         protocol: smtp(StartTls::Disabled),
         host: Host::Dns(HOST.into()),
         port: address.port(),
+        tls: TlsSettings::default(),
         timeout_ms: 5_000,
         sign_in: SignIn::None,
         sender: None,

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use app::api::{Saved, Trashed};
-use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
+use app::backend::{Backend, Caller, Certificates, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -13,8 +13,10 @@ use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPla
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::run::{BatchEvent, History, Run, RunId, RunMode, RunSummary, Standing};
+use domain::secret::Secret;
 use domain::smtp_server::{ServerPatch, TestDraft};
 use domain::transcript::{Event, Finished, Outcome, Stage, What};
+use domain::trust::{Inspection, NewPin, Preview, TrustId, TrustPage, TrustTrashPlan, TrustUndo};
 use futures::stream;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -36,6 +38,57 @@ impl Fake {
 const PASSWORD: &str = "canary-horse-battery";
 
 #[async_trait]
+impl Certificates for Fake {
+    async fn trusted(&self) -> Result<TrustPage, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn preview(&self, _: Vec<u8>, _: Secret) -> Result<Preview, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn add_authorities(&self, _: String, _: Option<Vec<String>>, _: Caller) -> Result<Vec<TrustId>, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn pin(&self, _: NewPin, _: Caller) -> Result<TrustId, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn set_outlives(&self, _: TrustId, _: bool) -> Result<(), Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn set_system_roots(&self, _: bool) -> Result<(), Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn trust_trash_plan(&self, _: Vec<TrustId>) -> Result<TrustTrashPlan, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn trash_trusted(&self, _: Vec<TrustId>) -> Result<TrustUndo, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn undo_trusted(&self, _: u64) -> Result<Vec<TrustId>, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn export_trusted(&self, _: Vec<TrustId>) -> Result<String, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn inspect(&self, _: Option<EntryId>, _: Edit, _: Caller) -> Result<Inspection, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn set_client_certificate(&self, _: EntryId, _: Version, _: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem> {
+        Err(Problem::Internal)
+    }
+}
+
+#[async_trait]
 impl Backend for Fake {
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem> {
         if query.search == "broken" {
@@ -52,7 +105,16 @@ impl Backend for Fake {
         if id.0 != 1 {
             return Err(Problem::NoSuchEntry(id));
         }
-        Ok(EntryView { id, version: Version(3), name: "mail".into(), server: None, any_default: false, standing: Standing::Never })
+        Ok(EntryView {
+            id,
+            version: Version(3),
+            name: "mail".into(),
+            server: None,
+            any_default: false,
+            standing: Standing::Never,
+            client_certificate: None,
+            expiring: Vec::new(),
+        })
     }
 
     async fn create(&self, patch: ServerPatch) -> Result<Saved, Problem> {

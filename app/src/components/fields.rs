@@ -429,13 +429,13 @@ pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool
             <p class="stored" hidden=move || !stored.get()>"SMTP password: " <strong>"set"</strong></p>
             <details class="change" class:plain=move || !stored.get() open=move || mistaken || !stored.get()>
                 <summary class="button" hidden=move || !stored.get()>"Change password"</summary>
-                <PasswordInput
+                <SecretInput
                     state
                     field=Field::Password
                     get=|p: &PasswordDraft| p.password.clone()
                     set=|p: &mut PasswordDraft, secret| p.password = secret
                 />
-                <PasswordInput
+                <SecretInput
                     state
                     field=Field::PasswordConfirm
                     get=|p: &PasswordDraft| p.confirm.clone()
@@ -461,7 +461,7 @@ pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool
 }
 
 #[component]
-fn PasswordInput(
+fn SecretInput(
     state: FormState,
     field: Field,
     get: fn(&PasswordDraft) -> Secret,

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD,
-    MAX_TEST_RECIPIENTS, MAX_USERNAME, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
+    MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
+    TlsSettings,
 };
 use crate::address::{AddressList, Mailbox, Strictness};
 use crate::diagnosis::Fix;
@@ -39,6 +40,8 @@ pub struct ServerDraft {
     pub attachment_as_url: bool,
     pub attachment_threshold: String,
     pub link_days: String,
+    pub certificate_name: String,
+    pub min_tls: String,
 }
 
 /// The password fields as typed. Never shown again, never sent back.
@@ -128,6 +131,8 @@ pub struct Checked {
     pub default: bool,
     /// What becomes of its password.
     pub password: SecretChange,
+    /// What becomes of its client certificate, PEM with its key. A form leaves it as it is: it has a page of its own.
+    pub client_certificate: SecretChange,
 }
 
 impl ServerDraft {
@@ -153,6 +158,8 @@ impl ServerDraft {
             attachment_as_url: false,
             attachment_threshold: DEFAULT_THRESHOLD.to_string(),
             link_days: DEFAULT_LINK_DAYS.to_string(),
+            certificate_name: String::new(),
+            min_tls: MinTls::default().key().into(),
         }
     }
 
@@ -179,6 +186,8 @@ impl ServerDraft {
             attachment_as_url: server.attachment_as_url,
             attachment_threshold: Size::from_bytes(server.attachment_threshold_bytes).to_string(),
             link_days: server.link_days.to_string(),
+            certificate_name: server.certificate_name.clone(),
+            min_tls: server.min_tls.key().into(),
         }
     }
 
@@ -222,10 +231,16 @@ impl ServerDraft {
 
     /// How many of the folded fields differ from their defaults.
     pub fn advanced_set(&self) -> usize {
-        [self.azure_oauth, self.override_sender, self.link_days.trim() != DEFAULT_LINK_DAYS.to_string()]
-            .into_iter()
-            .filter(|set| *set)
-            .count()
+        [
+            self.azure_oauth,
+            self.override_sender,
+            self.link_days.trim() != DEFAULT_LINK_DAYS.to_string(),
+            !self.certificate_name.trim().is_empty() && self.applies(Field::CertificateName),
+            self.min_tls != MinTls::default().key() && self.applies(Field::MinTls),
+        ]
+        .into_iter()
+        .filter(|set| *set)
+        .count()
     }
 
     /// The field's value for people; `None` for one that an entry has no value of.
@@ -237,7 +252,7 @@ impl ServerDraft {
             | Field::OverrideSender
             | Field::MimeAddressStrict
             | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
-            Field::Kind | Field::Protocol | Field::StartTls => Some(words::choice(field, self.text(field)).into()),
+            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls => Some(words::choice(field, self.text(field)).into()),
             _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
         }
     }
@@ -250,6 +265,7 @@ impl ServerDraft {
             Field::StartTls => smtp,
             Field::AllowPlaintextCredentials => smtp && self.starttls != "enabled_and_required" && !self.username.trim().is_empty(),
             Field::AzureApplicationId | Field::AzureTenant => self.azure_oauth,
+            Field::CertificateName | Field::MinTls | Field::ClientCertificate => !smtp || self.starttls != "disabled",
             _ => true,
         }
     }
@@ -289,6 +305,10 @@ impl ServerDraft {
                 self.host.clone_from(host);
                 &[Field::Host]
             }
+            Fix::AcceptTls12 => {
+                self.min_tls = MinTls::Tls12.key().into();
+                &[Field::MinTls]
+            }
             Fix::RaiseTimeout { timeout_ms } => {
                 self.timeout_ms = timeout_ms.to_string();
                 &[Field::Timeout]
@@ -304,7 +324,9 @@ impl ServerDraft {
         let mut errors = FieldErrors::default();
         let change = password.check(self, &mut errors);
         match self.check_without_password(&mut errors) {
-            Some(server) => errors.or(Checked { server, default: self.default, password: change }),
+            Some(server) => {
+                errors.or(Checked { server, default: self.default, password: change, client_certificate: SecretChange::Keep })
+            }
             None => Err(errors),
         }
     }
@@ -321,6 +343,7 @@ impl ServerDraft {
         let (min, max) = TIMEOUT_RANGE_MS;
         let timeout_ms =
             errors.take(Field::Timeout, number(&self.timeout_ms, min.into(), max.into())).and_then(|n| u32::try_from(n).ok());
+        let tls = self.check_tls(errors);
         let sign_in = self.check_sign_in(errors);
         let sender = self.check_sender(errors);
         let threshold = errors.take(Field::AttachmentThreshold, Size::parse(&self.attachment_threshold));
@@ -333,6 +356,7 @@ impl ServerDraft {
             protocol: protocol?,
             host: host?,
             port: port?,
+            tls: tls?,
             timeout_ms: timeout_ms?,
             sign_in: sign_in?,
             sender: sender?,
@@ -351,6 +375,18 @@ impl ServerDraft {
             starttls,
             allow_plaintext_credentials: self.allow_plaintext_credentials && self.applies(Field::AllowPlaintextCredentials),
         })
+    }
+
+    fn check_tls(&self, errors: &mut FieldErrors) -> Option<TlsSettings> {
+        if !self.applies(Field::CertificateName) {
+            return Some(TlsSettings::default());
+        }
+        let name = self.certificate_name.trim();
+        let name = if name.is_empty() { Ok(None) } else { Host::parse(name).map(Some) };
+        let certificate_name = errors.take(Field::CertificateName, name);
+        let versions = [MinTls::Tls12, MinTls::Tls13];
+        let min = errors.take(Field::MinTls, choice(&self.min_tls, MinTls::CHOICES, &versions));
+        Some(TlsSettings { certificate_name: certificate_name?, min: min? })
     }
 
     fn check_sign_in(&self, errors: &mut FieldErrors) -> Option<SignIn> {
@@ -407,6 +443,8 @@ impl ServerDraft {
             Field::Sender => &self.sender,
             Field::AttachmentThreshold => &self.attachment_threshold,
             Field::LinkDays => &self.link_days,
+            Field::CertificateName => &self.certificate_name,
+            Field::MinTls => &self.min_tls,
             _ => return None,
         })
     }
@@ -426,6 +464,8 @@ impl ServerDraft {
             Field::Sender => &mut self.sender,
             Field::AttachmentThreshold => &mut self.attachment_threshold,
             Field::LinkDays => &mut self.link_days,
+            Field::CertificateName => &mut self.certificate_name,
+            Field::MinTls => &mut self.min_tls,
             _ => return None,
         })
     }

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Protocol, ServerDraft, SignIn, SmtpServer, StartTls};
+use super::{Kind, MinTls, Protocol, ServerDraft, SignIn, SmtpServer, StartTls};
 use crate::secret::Secret;
 use crate::size::Size;
 
@@ -40,7 +40,7 @@ pub struct ServerPatch {
     pub username: Option<String>,
     /// Missing keeps it, `null` removes it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub password: Option<Option<PasswordInput>>,
+    pub password: Option<Option<SecretInput>>,
     /// What goes out may come in again; it says nothing.
     #[serde(default, skip_serializing)]
     pub has_password: Option<IgnoredJson>,
@@ -59,6 +59,16 @@ pub struct ServerPatch {
     pub attachment_threshold_bytes: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_tls: Option<String>,
+    /// PEM: the certificate, those that lead to its authority, and its key. Missing keeps it, `null` removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<Option<SecretInput>>,
+    /// As `has_password`.
+    #[serde(default, skip_serializing)]
+    pub has_client_certificate: Option<IgnoredJson>,
 }
 
 /// Azure OAuth coming in.
@@ -124,16 +134,16 @@ pub struct AzureOut {
     pub tenant: Option<String>,
 }
 
-/// A password coming in.
+/// A password, or another secret, coming in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasswordInput {
-    /// The password itself.
+pub enum SecretInput {
+    /// The secret itself.
     Value(Secret),
     /// The name of the environment variable that holds it.
     Env(String),
 }
 
-impl<'de> Deserialize<'de> for PasswordInput {
+impl<'de> Deserialize<'de> for SecretInput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -141,17 +151,17 @@ impl<'de> Deserialize<'de> for PasswordInput {
             Value(Secret),
             Env(String),
         }
-        // The reader's own error would quote what it found: most often a password that was given as plain text.
+        // The reader's own error would quote what it found: most often a secret that was given as plain text.
         match Shape::deserialize(deserializer) {
             Ok(Shape::Value(secret)) => Ok(Self::Value(secret)),
             Ok(Shape::Env(name)) => Ok(Self::Env(name)),
-            Err(_) => Err(D::Error::custom(r#"a password must be given as {"value": "…"} or {"env": "NAME"}"#)),
+            Err(_) => Err(D::Error::custom(r#"a secret must be given as {"value": "…"} or {"env": "NAME"}"#)),
         }
     }
 }
 
-/// The browser's way of handing a typed password to the server; this type never travels the other way.
-impl Serialize for PasswordInput {
+/// The browser's way of handing a typed secret to the server; this type never travels the other way.
+impl Serialize for SecretInput {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
         match self {
@@ -202,11 +212,26 @@ pub struct ServerOut {
     pub attachment_as_url: bool,
     pub attachment_threshold_bytes: u64,
     pub link_days: u16,
+    #[serde(default)]
+    pub certificate_name: String,
+    #[serde(default)]
+    pub min_tls: MinTls,
+    #[serde(default)]
+    pub has_client_certificate: bool,
+}
+
+/// Which secrets are kept beside an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Has {
+    /// Its password.
+    pub password: bool,
+    /// Its client certificate with the key.
+    pub client_certificate: bool,
 }
 
 impl ServerOut {
     /// What may be told about `server`.
-    pub fn of(server: &SmtpServer, default: bool, has_password: bool) -> Self {
+    pub fn of(server: &SmtpServer, default: bool, has: Has) -> Self {
         let (starttls, allow_plaintext_credentials) = match server.protocol {
             Protocol::Smtp { starttls, allow_plaintext_credentials } => (Some(starttls), allow_plaintext_credentials),
             Protocol::Smtps => (None, false),
@@ -222,7 +247,7 @@ impl ServerOut {
             starttls,
             allow_plaintext_credentials,
             username: server.username().unwrap_or_default().into(),
-            has_password,
+            has_password: has.password,
             azure_oauth: match &server.sign_in {
                 SignIn::AzureOauth { application_id, tenant, .. } => {
                     Some(AzureOut { application_id: application_id.clone(), tenant: tenant.clone() })
@@ -235,6 +260,9 @@ impl ServerOut {
             attachment_as_url: server.attachments.as_url,
             attachment_threshold_bytes: server.attachments.threshold.bytes(),
             link_days: server.attachments.link_days,
+            certificate_name: server.tls.certificate_name.as_ref().map(ToString::to_string).unwrap_or_default(),
+            min_tls: server.tls.min,
+            has_client_certificate: has.client_certificate,
         }
     }
 }
@@ -252,6 +280,8 @@ impl ServerDraft {
             (&mut self.starttls, &patch.starttls),
             (&mut self.username, &patch.username),
             (&mut self.sender, &patch.sender),
+            (&mut self.certificate_name, &patch.certificate_name),
+            (&mut self.min_tls, &patch.min_tls),
         ] {
             if let Some(value) = value {
                 slot.clone_from(value);
@@ -298,7 +328,7 @@ impl ServerPatch {
     /// The patch that makes an entry what a draft says, for the browser to send. Only a draft that was checked has numbers;
     /// `password` is added by the caller.
     pub fn of(server: &SmtpServer, default: bool) -> Self {
-        let out = ServerOut::of(server, default, false);
+        let out = ServerOut::of(server, default, Has::default());
         Self {
             name: Some(out.name),
             kind: Some(out.kind.key().into()),
@@ -322,6 +352,10 @@ impl ServerPatch {
             attachment_as_url: Some(out.attachment_as_url),
             attachment_threshold_bytes: i64::try_from(Size::bytes(server.attachments.threshold)).ok(),
             link_days: Some(out.link_days.into()),
+            certificate_name: Some(out.certificate_name),
+            min_tls: Some(out.min_tls.key().into()),
+            client_certificate: None,
+            has_client_certificate: None,
         }
     }
 }

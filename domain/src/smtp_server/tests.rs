@@ -244,7 +244,7 @@ fn json_comes_back_as_it_went_out() {
         d.default = true;
     })
     .unwrap();
-    let out = ServerOut::of(&checked.server, checked.default, true);
+    let out = ServerOut::of(&checked.server, checked.default, Has { password: true, client_certificate: false });
     let json = serde_json::to_value(&out).unwrap();
     assert_eq!((&json["attachment_threshold_bytes"], &json["has_password"]), (&524_288.into(), &true.into()));
     assert!(json.get("starttls").is_none() && json.get("password").is_none());
@@ -267,10 +267,10 @@ fn an_unknown_key_is_an_error_and_a_missing_one_keeps_its_value() {
 #[test]
 fn a_password_comes_in_as_a_value_or_a_reference_and_never_goes_out() {
     let patch: ServerPatch = serde_json::from_str(r#"{"password": {"value": "canary"}}"#).unwrap();
-    assert_eq!(patch.password, Some(Some(PasswordInput::Value(Secret::new("canary".into())))));
+    assert_eq!(patch.password, Some(Some(SecretInput::Value(Secret::new("canary".into())))));
     assert!(!format!("{patch:?}").contains("canary"));
     let patch: ServerPatch = serde_json::from_str(r#"{"password": {"env": "NAME"}}"#).unwrap();
-    assert_eq!(patch.password, Some(Some(PasswordInput::Env("NAME".into()))));
+    assert_eq!(patch.password, Some(Some(SecretInput::Env("NAME".into()))));
     assert_eq!(serde_json::from_str::<ServerPatch>(r#"{"password": null}"#).unwrap().password, Some(None));
     assert_eq!(serde_json::from_str::<ServerPatch>("{}").unwrap().password, None);
     for wrong in [

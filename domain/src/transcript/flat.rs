@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{Cause, Certificate, Downgrade, Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, What};
 use crate::diagnosis::Diagnosis;
+use crate::trust::TrustedBy;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,6 +47,9 @@ pub(super) struct FlatEvent {
     partial: bool,
     queue_id: Option<String>,
     certificate: Option<Box<Certificate>>,
+    trusted_by: Option<Box<TrustedBy>>,
+    #[serde(default)]
+    pinned: Vec<Certificate>,
 }
 
 impl TryFrom<FlatEvent> for Event {
@@ -72,6 +76,8 @@ impl TryFrom<FlatEvent> for Event {
                 partial: flat.partial,
                 queue_id: flat.queue_id,
                 certificate: flat.certificate,
+                trusted_by: flat.trusted_by,
+                pinned: flat.pinned,
             }),
         };
         Ok(Self { what, elapsed_ms: flat.elapsed_ms })

@@ -92,7 +92,16 @@ pub(super) async fn entry(
     let test =
         TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
     let base = Version(fields.number("version").unwrap_or_default());
-    let mut submitted = Submitted { base, draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None };
+    let mut submitted = Submitted {
+        base,
+        draft: draft.clone(),
+        test: test.clone(),
+        password_typed,
+        refused: None,
+        report: None,
+        inspection: None,
+        trusted: None,
+    };
     let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
     let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {

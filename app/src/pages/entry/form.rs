@@ -6,7 +6,7 @@ use domain::error::ApiError;
 use domain::field::Field;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{Kind, PasswordDraft, PasswordInput, Protocol, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::smtp_server::{Kind, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
 use domain::words;
@@ -89,7 +89,7 @@ impl Page {
                 patch.password = match checked.password {
                     domain::secret::SecretChange::Keep => None,
                     domain::secret::SecretChange::Clear => Some(None),
-                    domain::secret::SecretChange::Set(secret) => Some(Some(PasswordInput::Value(secret))),
+                    domain::secret::SecretChange::Set(secret) => Some(Some(SecretInput::Value(secret))),
                 };
                 Some(patch)
             }
