@@ -47,6 +47,8 @@ pub enum Fix {
         /// The name.
         host: String,
     },
+    /// No change yet: a look at what the server presents, with what it takes to trust it.
+    InspectCertificate,
     /// TLS 1.2 is accepted, too.
     AcceptTls12,
     /// A longer Timeout.
@@ -76,6 +78,7 @@ enum FlatChange {
     RequireStarttls,
     AllowPlaintextCredentials,
     UseHost,
+    InspectCertificate,
     AcceptTls12,
     RaiseTimeout,
 }
@@ -88,6 +91,7 @@ impl From<FlatFix> for Fix {
             FlatChange::RequireStarttls => Self::RequireStarttls,
             FlatChange::AllowPlaintextCredentials => Self::AllowPlaintextCredentials,
             FlatChange::UseHost => Self::UseHost { host },
+            FlatChange::InspectCertificate => Self::InspectCertificate,
             FlatChange::AcceptTls12 => Self::AcceptTls12,
             FlatChange::RaiseTimeout => Self::RaiseTimeout { timeout_ms },
         }
@@ -103,6 +107,7 @@ impl Fix {
             Self::RequireStarttls => "Require StartTLS".into(),
             Self::AllowPlaintextCredentials => "Allow credentials without encryption".into(),
             Self::UseHost { host } => format!("Use the hostname {host}"),
+            Self::InspectCertificate => "Inspect certificate".into(),
             Self::AcceptTls12 => "Accept TLS 1.2".into(),
             Self::RaiseTimeout { timeout_ms } => format!("Wait {}", seconds(*timeout_ms)),
         }

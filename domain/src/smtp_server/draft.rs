@@ -305,6 +305,7 @@ impl ServerDraft {
                 self.host.clone_from(host);
                 &[Field::Host]
             }
+            Fix::InspectCertificate => &[],
             Fix::AcceptTls12 => {
                 self.min_tls = MinTls::Tls12.key().into();
                 &[Field::MinTls]
