@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::{Certificate, fingerprint_words};
 use crate::smtp_server::{Protocol, StartTls};
-use crate::transcript::{Cause, Certificate, Downgrade, RecipientResult, Reply, Stage};
+use crate::transcript::{Cause, Downgrade, RecipientResult, Reply, Stage};
 
 /// The explanation of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -324,7 +325,7 @@ fn raw(evidence: &Evidence<'_>) -> Option<String> {
             or_nobody(&certificate.issuer),
             instant(&certificate.not_before),
             instant(&certificate.not_after),
-            fingerprint(&certificate.sha256)
+            fingerprint_words(&certificate.sha256)
         )
     });
     // The title says the same in fewer words.
@@ -340,18 +341,6 @@ fn raw(evidence: &Evidence<'_>) -> Option<String> {
 fn instant(text: &str) -> String {
     let minutes = text.strip_suffix('Z').and_then(|text| text.get(..16)?.split_once('T'));
     minutes.map_or_else(|| text.to_owned(), |(date, time)| format!("{date} {time} UTC"))
-}
-
-/// Hexadecimal in groups of four, as it is read out and compared.
-fn fingerprint(hex: &str) -> String {
-    let mut out = String::new();
-    for (at, c) in hex.chars().enumerate() {
-        if at > 0 && at % 4 == 0 {
-            out.push(' ');
-        }
-        out.push(c.to_ascii_uppercase());
-    }
-    out
 }
 
 /// `1 second`, `1.5 seconds`.
@@ -1440,6 +1429,7 @@ mod tests {
             not_after: "2021-01-01T00:00:00Z".into(),
             sha256: "ab".repeat(32),
             self_signed: false,
+            ..Certificate::default()
         };
         let tls =
             |cause| diagnose(&Evidence { certificate: Some(&certificate), detail: Some("detail"), ..evidence(Stage::Tls, cause) });
@@ -1551,6 +1541,7 @@ mod tests {
             not_after: "2021-01-01T00:00:00Z".into(),
             sha256: "ab".repeat(32),
             self_signed: false,
+            ..Certificate::default()
         }));
         let refused = vec![RecipientResult { address: "bad1@example.com".into(), accepted: false, reply: None }];
         let refused: &[RecipientResult] = Box::leak(refused.into_boxed_slice());

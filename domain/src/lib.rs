@@ -2,6 +2,7 @@
 //! asks a clock or draws a random number.
 
 pub mod address;
+pub mod certificate;
 pub mod diagnosis;
 pub mod entry;
 pub mod error;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Certificate;
 use crate::diagnosis::Diagnosis;
 use crate::trust::TrustedBy;
 
@@ -274,25 +275,6 @@ pub struct RecipientResult {
     pub accepted: bool,
     /// What it said.
     pub reply: Option<Reply>,
-}
-
-/// What there is to know of a certificate (RFC 5280).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Certificate {
-    /// The subject, such as `CN=mail.example.com, O=Example`.
-    pub subject: String,
-    /// The DNS names and IP addresses it is for; a common name does not count (RFC 9525).
-    pub names: Vec<String>,
-    /// Who signed it.
-    pub issuer: String,
-    /// The first instant it is valid, as RFC 3339 writes it.
-    pub not_before: String,
-    /// The last.
-    pub not_after: String,
-    /// SHA-256 over the certificate, in lower-case hexadecimal.
-    pub sha256: String,
-    /// Whether subject and issuer are the same.
-    pub self_signed: bool,
 }
 
 /// Why a run ended before its aim.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::certificate::{Certificate, Validity};
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
@@ -165,8 +166,8 @@ fn quote_up_to(text: &str, max: usize) -> String {
     out
 }
 
-/// Zero-width and direction-changing characters: they would make a sentence look like another.
-const fn is_invisible(c: char) -> bool {
+/// Zero-width and direction-changing characters: they would make a sentence or a line look like another.
+pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -415,6 +416,26 @@ pub fn utc(at_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
+/// What the dates of a certificate mean now, in a few words: `expires in 40 days`, `expired yesterday`. In milliseconds since
+/// 1970.
+pub fn validity(certificate: &Certificate, now_ms: u64) -> String {
+    const DAYS_A_YEAR: u64 = 365;
+    match certificate.validity(now_ms) {
+        Validity::NotYet { .. } => format!("not valid yet: from {}", certificate.not_before.split('T').next().unwrap_or_default()),
+        // RFC 5280 section 4.1.2.5: what has no end is said so.
+        Validity::Valid { .. } if certificate.not_after == "9999-12-31T23:59:59Z" => "never expires".into(),
+        Validity::Valid { days_left: 0 } => "expires today".into(),
+        Validity::Valid { days_left: 1 } => "expires tomorrow".into(),
+        Validity::Valid { days_left } if days_left < 2 * DAYS_A_YEAR => format!("expires in {days_left} days"),
+        Validity::Valid { days_left } => format!("expires in {} years", days_left / DAYS_A_YEAR),
+        Validity::Expired { days_ago: 0 } => "expired today".into(),
+        Validity::Expired { days_ago: 1 } => "expired yesterday".into(),
+        Validity::Expired { days_ago } if days_ago < 2 * DAYS_A_YEAR => format!("expired {days_ago} days ago"),
+        Validity::Expired { days_ago } => format!("expired {} years ago", days_ago / DAYS_A_YEAR),
+        Validity::Unknown => "its dates can't be read".into(),
+    }
+}
+
 /// What the tests say of an entry, in a few words. The reason of a failure stands beside it.
 pub fn standing(standing: &Standing, now_ms: u64) -> String {
     match standing {
@@ -452,6 +473,35 @@ mod tests {
         assert_eq!(standing(&failing(NOW), NOW), "Failing since 09:12 UTC");
         assert_eq!(standing(&failing(NOW - 3 * 86_400_000), NOW), "Failing since 2026-11-20");
         assert_eq!(standing(&Standing::Changed, NOW), "Not verified since the last change");
+    }
+
+    #[test]
+    fn the_dates_of_a_certificate_are_told_as_they_matter_now() {
+        let day = |n: u64| n * 86_400_000;
+        let now = crate::certificate::instant_ms("2026-11-23T09:12:00Z").unwrap();
+        let certificate = |from: u64, to: u64| Certificate {
+            not_before: utc(from).replacen(' ', "T", 1).replace(" UTC", ":00Z"),
+            not_after: utc(to).replacen(' ', "T", 1).replace(" UTC", ":00Z"),
+            ..Certificate::default()
+        };
+        let table = [
+            (now + day(60), now + day(90), "not valid yet: from 2027-01-22"),
+            (0, now + 60_000, "expires today"),
+            (0, now + day(1), "expires tomorrow"),
+            (0, now + day(40), "expires in 40 days"),
+            (0, now + day(729), "expires in 729 days"),
+            (0, now + day(3 * 366), "expires in 3 years"),
+            (0, now - 60_000, "expired today"),
+            (0, now - day(1), "expired yesterday"),
+            (0, now - day(3), "expired 3 days ago"),
+            (0, now - day(4 * 366), "expired 4 years ago"),
+        ];
+        for (from, to, expected) in table {
+            assert_eq!(validity(&certificate(from, to), now), expected);
+        }
+        let endless = Certificate { not_after: "9999-12-31T23:59:59Z".into(), ..certificate(0, 0) };
+        assert_eq!(validity(&endless, now), "never expires");
+        assert_eq!(validity(&Certificate::default(), now), "its dates can't be read");
     }
 
     #[test]

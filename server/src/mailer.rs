@@ -5,7 +5,6 @@
 //! Every step is bounded by the entry's Timeout, the run by a deadline, and every count of bytes from outside by a cap.
 
 mod auth;
-mod certificate;
 mod compose;
 mod connect;
 mod lines;

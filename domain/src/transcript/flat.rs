@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use super::{Cause, Certificate, Downgrade, Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, What};
+use super::{Cause, Downgrade, Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, What};
+use crate::certificate::Certificate;
 use crate::diagnosis::Diagnosis;
 use crate::trust::TrustedBy;
 

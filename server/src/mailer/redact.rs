@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::words::is_invisible;
 use zeroize::Zeroizing;
 
 /// What stands where a secret was.
@@ -238,11 +239,6 @@ fn escape(bytes: &[u8], out: &mut String) {
             debug_assert!(written.is_ok(), "a String takes everything");
         }
     }
-}
-
-/// Zero-width and direction-changing characters: they would make a line look like another.
-pub(super) const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

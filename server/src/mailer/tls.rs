@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
+use domain::certificate::Certificate;
 use domain::host::Host;
-use domain::transcript::{Cause, Certificate, Security};
+use domain::transcript::{Cause, Security};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -19,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::certificate;
 use super::stream::Watched;
+use crate::certificate;
 use crate::ports::Clock;
 
 /// Whom we trust: the machine's certificate authorities and those given besides.
