@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Certificate;
 use crate::run::{Run, RunSummary, Standing};
 use crate::smtp_server::{Has, Protocol, ServerDraft, ServerOut, SmtpServer, StartTls};
-use crate::transcript::Certificate;
 use crate::trust::Expiring;
 
 /// Identifies an entry for ever; never used again after it.

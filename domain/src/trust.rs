@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Certificate;
 use crate::entry::EntryId;
 use crate::smtp_server::SmtpServer;
-use crate::transcript::{Certificate, Event};
+use crate::transcript::Event;
 
 /// The most certificates that can be trusted besides the system's.
 pub const MAX_TRUSTED: u64 = 2_000;
