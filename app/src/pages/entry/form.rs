@@ -1,25 +1,33 @@
 //! The form of an entry. It is posted as it is where the program does not run; where it runs, saving and testing stay on the
 //! page.
 
+use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{Kind, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
+#[cfg(feature = "hydrate")]
+use domain::trust::NewPin;
 use domain::words;
+use leptos::either::Either;
 use leptos::prelude::*;
 
 use super::history::HistoryList;
+use super::inspection::{Look, Panel};
+#[cfg(feature = "hydrate")]
+use super::inspection::{PANEL, TRUSTED, Trusting, Wanted, wanted};
 #[cfg(feature = "hydrate")]
 use super::report::OUTCOME;
 use super::report::{Report, Told};
 use super::stale::Stale;
 use crate::api::{Failure, save_server};
 use crate::components::{
-    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, StandingView, TextField, field_id,
+    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, NOTICE, PasswordFields, SelectField, StandingView,
+    TextField, ends, field_id, short_name,
 };
 use crate::pages::EntryData;
 
@@ -56,6 +64,8 @@ pub(super) struct Page {
     stored: RwSignal<Stored>,
     pub(super) error: RwSignal<Option<ApiError>>,
     told: RwSignal<Option<Told>>,
+    /// What stands in the place of the last test's report.
+    look: RwSignal<Option<Look>>,
     running: RwSignal<Option<Running>>,
     history: RwSignal<History>,
     doing: RwSignal<Doing>,
@@ -66,6 +76,11 @@ impl Page {
     fn unsaved(self) -> bool {
         self.state.draft.with(|d| self.stored.with(|s| *d != s.draft))
             || self.state.password.with(|p| *p != PasswordDraft::default())
+    }
+
+    /// Whether the server is being talked to.
+    fn is_trying(self) -> bool {
+        self.running.with(Option::is_some) || self.look.with(|look| matches!(look, Some(Look::Looking)))
     }
 
     /// What is typed, as the API takes it; or the focus on the first field that is wrong.
@@ -168,6 +183,7 @@ impl Page {
         let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
         let host = tried.0.host.trim().to_owned();
         self.error.set(None);
+        self.look.set(None);
         self.running.set(Some(Running::default()));
         let clock = gloo_timers::callback::Interval::new(1_000, move || {
             let _ = self.running.try_update(|running| running.iter_mut().for_each(|running| running.seconds += 1));
@@ -221,6 +237,55 @@ impl Page {
         });
     }
 
+    /// Asks the server for its certificate, and shows it before anything is trusted.
+    #[cfg(feature = "hydrate")]
+    fn inspect(self) {
+        let Some(server) = self.patch(false) else { return };
+        let typed = Box::new(self.state.draft.get_untracked());
+        self.error.set(None);
+        self.look.set(Some(Look::Looking));
+        crate::browser::reveal(PANEL);
+        leptos::task::spawn_local(async move {
+            match crate::api::inspect_server(Some(self.id), server).await {
+                Ok(inspection) => {
+                    self.state.accepted();
+                    self.look.set(Some(Look::Found(Box::new(inspection), typed)));
+                    focus(PANEL.to_owned());
+                }
+                Err(failure) => {
+                    self.look.set(None);
+                    self.refused(failure);
+                }
+            }
+        });
+    }
+
+    /// Trusts what was inspected, and leads to the test that shows that it works now.
+    #[cfg(feature = "hydrate")]
+    fn trust(self, trusting: Trusting) {
+        let found = self.look.with_untracked(|look| match look {
+            Some(Look::Found(inspection, _)) => wanted(inspection, trusting),
+            _ => None,
+        });
+        let Some(found) = found else { return };
+        leptos::task::spawn_local(async move {
+            let done = match found {
+                Wanted::Pin(NewPin { host, port, pem, outlives, replace }) => {
+                    crate::api::pin_certificate(host, port, pem, outlives, replace).await.map(drop)
+                }
+                Wanted::Authority(pem) => crate::api::add_certificates(pem, None).await.map(drop),
+            };
+            match done {
+                Ok(()) => {
+                    self.error.set(None);
+                    self.look.set(Some(Look::Trusted(TRUSTED.into())));
+                    focus(CHECK.to_owned());
+                }
+                Err(failure) => self.refused(failure),
+            }
+        });
+    }
+
     /// Stops the test at once. What had been sent, its last event says.
     #[cfg(feature = "hydrate")]
     fn cancel(self) {
@@ -239,6 +304,7 @@ impl Page {
             match crate::api::get_run(run).await {
                 Ok(found) if self.running.get_untracked().is_none() => {
                     let now_ms = self.history.with_untracked(|history| history.now_ms);
+                    self.look.set(None);
                     self.told.set(Some(Told::earlier(found, now_ms)));
                     crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
                     focus(OUTCOME.to_owned());
@@ -277,12 +343,17 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
+    let inspection = submitted.as_ref().and_then(|s| s.inspection.clone());
+    let trusted = submitted.as_ref().and_then(|s| s.trusted.clone());
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
     let page = Page {
         state,
         stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
+        look: RwSignal::new(
+            inspection.map(|found| Look::Found(Box::new(found), Box::new(draft.clone()))).or(trusted.map(Look::Trusted)),
+        ),
         told: RwSignal::new(
             report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms))),
         ),
@@ -299,11 +370,15 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         ev.prevent_default();
         // A test and a save don't stand in each other's way; two of a kind would.
         #[cfg(feature = "hydrate")]
-        match crate::browser::submitter_value(&ev).as_str() {
-            what @ ("check" | "send") if page.running.get_untracked().is_none() => page.test(what == "check"),
-            "check" | "send" => {}
-            _ if page.doing.get_untracked() == Doing::Saving => {}
-            _ => page.save(),
+        match (crate::browser::submitter_value(&ev).as_str(), page.is_trying()) {
+            (what @ ("check" | "send"), false) => page.test(what == "check"),
+            ("inspect", false) => page.inspect(),
+            ("check" | "send" | "inspect", true) => {}
+            (what, _) => match Trusting::parse(what) {
+                Some(trusting) => page.trust(trusting),
+                None if page.doing.get_untracked() == Doing::Saving => {}
+                None => page.save(),
+            },
         }
         #[cfg(not(feature = "hydrate"))]
         {
@@ -322,6 +397,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
                     <Stands page set_up=view.server.is_some()/>
+                    <ExpiringMarks expiring=view.expiring now_ms/>
                 </div>
                 <div class="actions">
                     <SaveState page/>
@@ -337,7 +413,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             <Stale page/>
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
             <div class="columns">
-                <Fields page/>
+                <Fields page client_certificate=view.client_certificate now_ms/>
                 <div class="side">
                     <TryIt page run_gone/>
                     <HistoryList id=page.id history=page.history open=Callback::new(move |run| page.open_run(run))/>
@@ -401,8 +477,16 @@ fn SaveState(page: Page) -> impl IntoView {
 }
 
 #[component]
-fn Fields(page: Page) -> impl IntoView {
+fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> impl IntoView {
     let state = page.state;
+    let href = format!("/servers/{}/client-certificate", page.id);
+    let link = if client_certificate.is_some() { "Change" } else { "Add one" };
+    let kept = match client_certificate {
+        Some(certificate) => {
+            Either::Left(view! { <strong>{short_name(&certificate.subject)}</strong> ", " {ends(&certificate, now_ms)} })
+        }
+        None => Either::Right("None"),
+    };
     let seconds = Signal::derive(move || {
         state.draft.with(|d| d.timeout_ms.trim().parse::<u32>().map_or_else(|_| String::new(), words::seconds))
     });
@@ -455,28 +539,36 @@ fn Fields(page: Page) -> impl IntoView {
                 <CheckField state field=Field::AzureOauth/>
                 <TextField state field=Field::AzureApplicationId/>
                 <TextField state field=Field::AzureTenant/>
+                <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
+                <SelectField state field=Field::MinTls choices=MinTls::CHOICES/>
+                <LinkField state field=Field::ClientCertificate href=href link=link>{kept}</LinkField>
             </details>
         </div>
     }
 }
 
-/// The element ids of the buttons "Save" and "Cancel", and of "Try it".
+/// The element ids of the buttons "Save", "Check connection" and "Cancel", and of "Try it".
 const SAVE: &str = "save";
 const TRY: &str = "try";
+const CHECK: &str = "check";
 const CANCEL: &str = "cancel";
 
 #[component]
 fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
     let state = page.state;
     let testing = move || page.running.with(Option::is_some);
+    let trying = move || page.is_trying().then_some("true");
     let outdated = move || page.told.with(|told| told.as_ref().is_some_and(|told| state.draft.with(|now| told.is_outdated(now))));
+    let look_outdated =
+        move || page.look.with(|look| look.as_ref().is_some_and(|look| state.draft.with(|now| look.is_outdated(now))));
+    let trusted = page.look.with_untracked(|look| matches!(look, Some(Look::Trusted(_))));
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
         #[cfg(feature = "hydrate")]
         if ev.key() == "Enter" && crate::browser::is_from_input(&ev) {
             ev.prevent_default();
-            if !testing() {
+            if !page.is_trying() {
                 page.test(false);
             }
         }
@@ -496,12 +588,14 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
                 <TextField state field=Field::TestTo/>
             </div>
             <div class="actions">
-                <button name="action" value="check" data-shortcut="test" aria-disabled=move || testing().then_some("true")>"Check connection"</button>
-                <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
+                <button name="action" value="check" id=CHECK data-shortcut="test" autofocus=trusted aria-disabled=trying>"Check connection"</button>
+                <button name="action" value="send" aria-disabled=trying>"Send test email"</button>
+                <button name="action" value="inspect" aria-disabled=trying>"Inspect certificate"</button>
                 <button type="button" id=CANCEL hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
-            {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) seconds=Signal::derive(seconds) state/> })}
+            {move || page.look.get().map(|look| view! { <Panel look outdated=Signal::derive(look_outdated)/> })}
+            {move || page.told.get().filter(|_| page.look.with(Option::is_none)).map(|told| view! { <Report told outdated=Signal::derive(outdated) seconds=Signal::derive(seconds) state/> })}
         </section>
     }
 }
