@@ -7,8 +7,12 @@ mod notice;
 mod standing;
 mod tools;
 
-pub(crate) use certificate::{ends, fact, facts, short_name};
+#[cfg(feature = "ssr")]
+pub(crate) use certificate::fact;
+pub(crate) use certificate::{ends, facts, short_name};
 pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, LinkField, PasswordFields, SelectField, TextField, field_id};
-pub(crate) use notice::{ErrorNotice, NOTICE, Undo, names};
+#[cfg(feature = "ssr")]
+pub(crate) use notice::names;
+pub(crate) use notice::{ErrorNotice, NOTICE, Undo};
 pub(crate) use standing::{ExpiringMarks, StandingView};
 pub(crate) use tools::SiteTools;

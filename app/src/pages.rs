@@ -150,21 +150,21 @@ pub(crate) fn PageView(page: Page) -> impl IntoView {
         Page::List { search, list, refused } => EitherOf4::A(view! { <list::List search list refused/> }),
         Page::New { name, refused } => EitherOf4::B(view! { <new::New name refused/> }),
         Page::Entry(data) => EitherOf4::C(view! { <entry::Entry data=*data/> }),
-        plain => EitherOf4::D(view! { <div>{plain_content(plain)}</div> }),
+        Page::Plain => EitherOf4::D(view! { <div>{plain_content(None)}</div> }),
+        #[cfg(feature = "ssr")]
+        Page::Of(plain) => EitherOf4::D(view! { <div>{plain_content(Some(plain))}</div> }),
     }
 }
 
-/// What stands in a plain page. In the browser it is there already, and stays.
+/// What stands in a plain page.
 #[cfg(feature = "ssr")]
-fn plain_content(page: Page) -> impl IntoView {
-    match page {
-        Page::Of(plain) => Some(view! { <plain::PlainView plain=*plain/> }),
-        _ => None,
-    }
+fn plain_content(plain: Option<Box<Plain>>) -> impl IntoView {
+    plain.map(|plain| view! { <plain::PlainView plain=*plain/> })
 }
 
+/// What stands in a plain page is there already, and stays.
 #[cfg(not(feature = "ssr"))]
-fn plain_content(_: Page) {}
+fn plain_content(_: Option<()>) {}
 
 /// Percent-encodes text for the query of an address (RFC 3986 section 2.1).
 pub fn encode_query(text: &str) -> String {

@@ -60,7 +60,7 @@ pub enum Plain {
     /// The client certificate of an entry.
     ClientCertificate {
         /// The entry.
-        view: EntryView,
+        view: Box<EntryView>,
         /// Why it was not kept or removed.
         refused: Option<ApiError>,
         /// Now: milliseconds since 1970.
@@ -120,7 +120,7 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
         Plain::Import { preview, chosen, refused } => view! { <import::Import preview chosen refused/> }.into_any(),
         Plain::TrashCertificates { plan, refused } => view! { <trash_certificates::TrashCertificates plan refused/> }.into_any(),
         Plain::ClientCertificate { view, refused, now_ms } => {
-            view! { <client_certificate::ClientCertificate entry=view refused now_ms/> }.into_any()
+            view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
         }
         Plain::Failed(error) => view! { <Failed error/> }.into_any(),
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::entry::{EntryId, Version};
-use domain::error::{ApiError, Problem};
+use domain::error::{ApiError, ErrorKind, Problem};
 use domain::secret::Secret;
 use domain::smtp_server::SecretInput;
 use domain::trust::TrustId;
@@ -69,7 +69,7 @@ impl Web {
 
     async fn client_certificate_page(&self, id: EntryId, refused: Option<ApiError>) -> Page {
         match self.backend.entry_page(id, None).await {
-            Ok(page) => Plain::ClientCertificate { view: page.view, refused, now_ms: page.now_ms }.into(),
+            Ok(page) => Plain::ClientCertificate { view: Box::new(page.view), refused, now_ms: page.now_ms }.into(),
             Err(problem) => failed(problem),
         }
     }
@@ -290,10 +290,10 @@ async fn changed_client_certificate(web: &Web, id: EntryId, refused: Option<ApiE
     web.show(page).await
 }
 
-/// What is wrong with a file stands at its field.
+/// What is wrong with a file stands at its field; what is wrong otherwise does not.
 fn of_file(problem: Problem) -> ApiError {
     let error = ApiError::from(problem);
-    at_field("file", &error.message)
+    if error.error == ErrorKind::Invalid { at_field("file", &error.message) } else { error }
 }
 
 /// The ids in an address, in order.

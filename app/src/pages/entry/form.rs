@@ -49,6 +49,29 @@ struct Running {
     seconds: u32,
 }
 
+/// What stands under the buttons of "Try it".
+#[derive(Clone)]
+enum Shown {
+    /// A test.
+    Test(Box<Told>),
+    /// The server's certificate.
+    Look(Look),
+}
+
+impl Shown {
+    fn test(told: Told) -> Self {
+        Self::Test(Box::new(told))
+    }
+
+    /// Whether it came of something else than `now`.
+    fn is_outdated(&self, now: &ServerDraft) -> bool {
+        match self {
+            Self::Test(told) => told.is_outdated(now),
+            Self::Look(look) => look.is_outdated(now),
+        }
+    }
+}
+
 /// What is stored, as far as this page knows.
 struct Stored {
     draft: ServerDraft,
@@ -63,9 +86,7 @@ pub(super) struct Page {
     pub(super) state: FormState,
     stored: RwSignal<Stored>,
     pub(super) error: RwSignal<Option<ApiError>>,
-    told: RwSignal<Option<Told>>,
-    /// What stands in the place of the last test's report.
-    look: RwSignal<Option<Look>>,
+    shown: RwSignal<Option<Shown>>,
     running: RwSignal<Option<Running>>,
     history: RwSignal<History>,
     doing: RwSignal<Doing>,
@@ -80,7 +101,7 @@ impl Page {
 
     /// Whether the server is being talked to.
     fn is_trying(self) -> bool {
-        self.running.with(Option::is_some) || self.look.with(|look| matches!(look, Some(Look::Looking)))
+        self.running.with(Option::is_some) || self.shown.with(|shown| matches!(shown, Some(Shown::Look(Look::Looking))))
     }
 
     /// What is typed, as the API takes it; or the focus on the first field that is wrong.
@@ -183,7 +204,6 @@ impl Page {
         let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
         let host = tried.0.host.trim().to_owned();
         self.error.set(None);
-        self.look.set(None);
         self.running.set(Some(Running::default()));
         let clock = gloo_timers::callback::Interval::new(1_000, move || {
             let _ = self.running.try_update(|running| running.iter_mut().for_each(|running| running.seconds += 1));
@@ -200,7 +220,7 @@ impl Page {
             };
             self.state.accepted();
             self.running.update(|running| running.iter_mut().for_each(|running| running.run = stream.run));
-            self.told.set(Some(Told { tried: Some(tried), ..Told::default() }));
+            self.shown.set(Some(Shown::test(Told { tried: Some(tried), ..Told::default() })));
             crate::browser::reveal(OUTCOME);
             loop {
                 let arrived = stream.next::<Event>().await;
@@ -210,8 +230,7 @@ impl Page {
                     _ => None,
                 });
                 let is_finished = finished.is_some();
-                self.told.update(|told| {
-                    let told = told.get_or_insert_default();
+                self.tell(|told| {
                     told.headline = finished;
                     told.events.extend(arrived);
                 });
@@ -219,7 +238,7 @@ impl Page {
                     break;
                 }
                 if is_over {
-                    self.told.update(|told| told.iter_mut().for_each(Told::break_off));
+                    self.tell(Told::break_off);
                     self.error.set(Some(stream::broken().0));
                     break;
                 }
@@ -237,23 +256,33 @@ impl Page {
         });
     }
 
+    /// Adds to what the running test tells.
+    #[cfg(feature = "hydrate")]
+    fn tell(self, more: impl FnOnce(&mut Told)) {
+        self.shown.update(|shown| {
+            if let Some(Shown::Test(told)) = shown {
+                more(told);
+            }
+        });
+    }
+
     /// Asks the server for its certificate, and shows it before anything is trusted.
     #[cfg(feature = "hydrate")]
     fn inspect(self) {
         let Some(server) = self.patch(false) else { return };
         let typed = Box::new(self.state.draft.get_untracked());
         self.error.set(None);
-        self.look.set(Some(Look::Looking));
+        self.shown.set(Some(Shown::Look(Look::Looking)));
         crate::browser::reveal(PANEL);
         leptos::task::spawn_local(async move {
             match crate::api::inspect_server(Some(self.id), server).await {
                 Ok(inspection) => {
                     self.state.accepted();
-                    self.look.set(Some(Look::Found(Box::new(inspection), typed)));
+                    self.shown.set(Some(Shown::Look(Look::Found(Box::new(inspection), typed))));
                     focus(PANEL.to_owned());
                 }
                 Err(failure) => {
-                    self.look.set(None);
+                    self.shown.set(None);
                     self.refused(failure);
                 }
             }
@@ -263,8 +292,8 @@ impl Page {
     /// Trusts what was inspected, and leads to the test that shows that it works now.
     #[cfg(feature = "hydrate")]
     fn trust(self, trusting: Trusting) {
-        let found = self.look.with_untracked(|look| match look {
-            Some(Look::Found(inspection, _)) => wanted(inspection, trusting),
+        let found = self.shown.with_untracked(|shown| match shown {
+            Some(Shown::Look(Look::Found(inspection, _))) => wanted(inspection, trusting),
             _ => None,
         });
         let Some(found) = found else { return };
@@ -278,7 +307,7 @@ impl Page {
             match done {
                 Ok(()) => {
                     self.error.set(None);
-                    self.look.set(Some(Look::Trusted(TRUSTED.into())));
+                    self.shown.set(Some(Shown::Look(Look::Trusted(TRUSTED.into()))));
                     focus(CHECK.to_owned());
                 }
                 Err(failure) => self.refused(failure),
@@ -304,8 +333,7 @@ impl Page {
             match crate::api::get_run(run).await {
                 Ok(found) if self.running.get_untracked().is_none() => {
                     let now_ms = self.history.with_untracked(|history| history.now_ms);
-                    self.look.set(None);
-                    self.told.set(Some(Told::earlier(found, now_ms)));
+                    self.shown.set(Some(Shown::test(Told::earlier(found, now_ms))));
                     crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
                     focus(OUTCOME.to_owned());
                 }
@@ -348,15 +376,12 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
+    let found = inspection.map(|found| Look::Found(Box::new(found), Box::new(draft.clone()))).or(trusted.map(Look::Trusted));
+    let told = report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms)));
     let page = Page {
         state,
         stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
-        look: RwSignal::new(
-            inspection.map(|found| Look::Found(Box::new(found), Box::new(draft.clone()))).or(trusted.map(Look::Trusted)),
-        ),
-        told: RwSignal::new(
-            report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms))),
-        ),
+        shown: RwSignal::new(found.map(Shown::Look).or(told.map(Shown::test))),
         running: RwSignal::new(None),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
@@ -558,10 +583,9 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
     let state = page.state;
     let testing = move || page.running.with(Option::is_some);
     let trying = move || page.is_trying().then_some("true");
-    let outdated = move || page.told.with(|told| told.as_ref().is_some_and(|told| state.draft.with(|now| told.is_outdated(now))));
-    let look_outdated =
-        move || page.look.with(|look| look.as_ref().is_some_and(|look| state.draft.with(|now| look.is_outdated(now))));
-    let trusted = page.look.with_untracked(|look| matches!(look, Some(Look::Trusted(_))));
+    let outdated =
+        move || page.shown.with(|shown| shown.as_ref().is_some_and(|shown| state.draft.with(|now| shown.is_outdated(now))));
+    let trusted = page.shown.with_untracked(|shown| matches!(shown, Some(Shown::Look(Look::Trusted(_)))));
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
@@ -594,8 +618,13 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
                 <button type="button" id=CANCEL hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
-            {move || page.look.get().map(|look| view! { <Panel look outdated=Signal::derive(look_outdated)/> })}
-            {move || page.told.get().filter(|_| page.look.with(Option::is_none)).map(|told| view! { <Report told outdated=Signal::derive(outdated) seconds=Signal::derive(seconds) state/> })}
+            {move || page.shown.get().map(|shown| {
+                let outdated = Signal::derive(outdated);
+                match shown {
+                    Shown::Test(told) => Either::Left(view! { <Report told=*told outdated seconds=Signal::derive(seconds) state/> }),
+                    Shown::Look(look) => Either::Right(view! { <Panel look outdated/> }),
+                }
+            })}
         </section>
     }
 }
