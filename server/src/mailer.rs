@@ -29,7 +29,7 @@ pub use connect::{Resolver, SystemResolver};
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub use session::Channel;
 pub use tls::BadRoots;
-pub use trust::{Pinned, SystemAuthorities, TrustList};
+pub use trust::{Pinned, SystemAuthorities, Trust, TrustList, system_authorities};
 
 use crate::ports::{Clock, Random, SystemClock, SystemRandom};
 
@@ -82,6 +82,20 @@ pub struct TestRun {
     pub credential: Option<Credential>,
     /// How far it goes.
     pub mode: Mode,
+    /// What is trusted; `None` for what the mailer was made with.
+    pub trust: Option<Arc<Trust>>,
+    /// What is shown to a server that wants to know who we are.
+    pub client: Option<Arc<rustls::sign::CertifiedKey>>,
+}
+
+/// A stand-in.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "a stand-in")]
+pub struct Inspected {
+    pub finished: Finished,
+    pub chain: Vec<rustls::pki_types::CertificateDer<'static>>,
+    pub findings: Vec<domain::trust::Finding>,
+    pub issuer: Option<usize>,
 }
 
 /// What proves to a server who we are.
@@ -169,6 +183,17 @@ impl Mailer {
     /// returned. It always ends by itself; dropping the future breaks it off ([`Finished::cancelled`] says what is known then).
     pub async fn run(&self, run: TestRun, sink: &mut (dyn FnMut(Event) + Send)) -> Finished {
         self.run_until(run, sink, std::future::pending()).await
+    }
+
+    /// A stand-in.
+    pub async fn inspect(
+        &self,
+        run: TestRun,
+        sink: &mut (dyn FnMut(Event) + Send),
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Inspected {
+        let finished = self.run_until(run, sink, cancelled).await;
+        Inspected { finished, chain: Vec::new(), findings: Vec::new(), issuer: None }
     }
 
     /// Like [`Mailer::run`], but the run is cancelled as soon as `cancelled` is ready: nothing more is said, and the connection is

@@ -197,7 +197,7 @@ async fn run_at(mailer: &Mailer, peer: Peer, mode: Mode, credential: Credential,
     let mut events = Vec::new();
     let started = Instant::now();
     let mut sink = |event| events.push(event);
-    let run = TestRun { server, credential: Some(credential), mode };
+    let run = TestRun { server, credential: Some(credential), mode, trust: None, client: None };
     assert_eq!(canary::found_in(&format!("{run:?}")), None);
     let running = mailer.run(run, &mut sink);
     let finished = tokio::time::timeout(Duration::from_mins(1), running).await.expect("the run ends by itself");

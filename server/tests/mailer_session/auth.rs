@@ -253,7 +253,10 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
         server.protocol = smtp(StartTls::Disabled);
         change(&mut server);
         let finished = mailer(None)
-            .run(TestRun { server, credential: Some(Secret::new(String::new()).into()), mode: sending() }, &mut |_| {})
+            .run(
+                TestRun { server, credential: Some(Secret::new(String::new()).into()), mode: sending(), trust: None, client: None },
+                &mut |_| {},
+            )
             .await;
         assert_eq!((finished.outcome, finished.stage, finished.cause), (Outcome::Failed, Stage::Resolve, Some(cause)));
         assert_eq!(finished.diagnosis.as_ref().unwrap().kind, kind);

@@ -25,7 +25,7 @@ impl Mailer {
         sink: &mut (dyn FnMut(Event) + Send),
         work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
     ) -> Result<T, Finished> {
-        let run = TestRun { server, credential, mode: Mode::Check(None) };
+        let run = TestRun { server, credential, mode: Mode::Check(None), trust: None, client: None };
         let mut record = run.recorder(sink);
         let mut channel = Channel { session: Session::new(self, &run, &mut record) };
         if let Err(stop) = channel.session.open().await {
