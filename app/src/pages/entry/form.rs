@@ -269,8 +269,12 @@ impl Page {
     /// Asks the server for its certificate, and shows it before anything is trusted.
     #[cfg(feature = "hydrate")]
     fn inspect(self) {
-        let Some(server) = self.patch(false) else { return };
         let typed = Box::new(self.state.draft.get_untracked());
+        let Ok(checked) = typed.only_what_leads_there().check(&PasswordDraft::default()) else {
+            ServerDraft::LEADS_THERE.into_iter().for_each(|field| self.state.touch(field));
+            return self.focus_first_error();
+        };
+        let server = ServerPatch { default: None, ..ServerPatch::of(&checked.server, checked.default) };
         self.error.set(None);
         self.shown.set(Some(Shown::Look(Look::Looking)));
         crate::browser::reveal(PANEL);
