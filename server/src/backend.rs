@@ -225,7 +225,7 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, ca
     let settings = entries.fingerprint(&checked.server, password.as_ref());
     Ok(Planned {
         entry: id,
-        test: TestRun { server: checked.server, credential: password.map(Into::into), mode },
+        test: TestRun { server: checked.server, credential: password.map(Into::into), mode, trust: None, client: None },
         settings,
         caller,
         one_of_many: false,

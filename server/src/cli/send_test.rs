@@ -97,7 +97,7 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
                 domain::secret::SecretChange::Set(secret) => Some(secret),
                 _ => None,
             };
-            Ok(TestRun { server: checked.server, credential: password.map(Into::into), mode })
+            Ok(TestRun { server: checked.server, credential: password.map(Into::into), mode, trust: None, client: None })
         }
         (checked, mode) => {
             let mut errors = checked.err().unwrap_or_default();

@@ -139,6 +139,6 @@ fn plan(entries: &Entries, id: EntryId, caller: Caller) -> Result<Option<(String
     let password = entries.password_for(id, &server)?;
     let settings = entries.fingerprint(&server, password.as_ref());
     let name = server.name.to_string();
-    let test = TestRun { server, credential: password.map(Into::into), mode: Mode::Check(None) };
+    let test = TestRun { server, credential: password.map(Into::into), mode: Mode::Check(None), trust: None, client: None };
     Ok(Some((name, Planned { entry: Some(id), test, settings, caller, one_of_many: true })))
 }
