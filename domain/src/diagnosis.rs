@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::{Certificate, fingerprint_words};
-use crate::smtp_server::{Protocol, StartTls};
-use crate::transcript::{Cause, Downgrade, RecipientResult, Reply, Stage};
+use crate::smtp_server::{MinTls, Protocol, StartTls};
+use crate::transcript::{Aim, Cause, Downgrade, RecipientResult, Reply, Stage};
+use crate::trust::or_nobody;
 
 /// The explanation of a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,12 +124,18 @@ pub struct Evidence<'a> {
     pub stage: Stage,
     /// Why.
     pub cause: Cause,
+    /// What the run was for.
+    pub aim: Aim,
     /// The server's reply, where it is the cause.
     pub reply: Option<&'a Reply>,
     /// The entry's host, as it was asked for.
     pub host: &'a str,
     /// The entry's port.
     pub port: u16,
+    /// The name that its certificate must be for.
+    pub certified_name: &'a str,
+    /// The lowest version of TLS that the entry accepts.
+    pub min_tls: MinTls,
     /// The entry's protocol.
     pub protocol: Protocol,
     /// The entry's Timeout, milliseconds.
@@ -145,6 +152,12 @@ pub struct Evidence<'a> {
     pub downgrade: Option<Downgrade>,
     /// What the server presented.
     pub certificate: Option<&'a Certificate>,
+    /// Whether it came without any other certificate.
+    pub alone: bool,
+    /// The certificates that are pinned for this host and port, where it is none of them.
+    pub pinned: &'a [Certificate],
+    /// Whether the system's authorities are switched off.
+    pub system_off: bool,
     /// Whether it signed in with an access token instead of a password.
     pub token: bool,
     /// The message's size and the server's limit, bytes, where both are known.
@@ -198,6 +211,16 @@ enum Also {
     SizesKnown,
     /// The certificate is for no name at all.
     Nameless,
+    /// It came without any other.
+    Alone,
+    /// The system's authorities are switched off.
+    SystemOff,
+    /// Nothing below TLS 1.3 is accepted.
+    Tls13Only,
+    /// The certificate must be for another name than the hostname.
+    OtherName,
+    /// The run only looks at the certificate.
+    Inspecting,
     /// Protocol SMTP on this port.
     SmtpOn(&'static [u16]),
     SmtpsOn(&'static [u16]),
@@ -213,7 +236,10 @@ enum Change {
     StarttlsHere,
     RequireStarttls,
     AllowPlaintext,
+    /// A name that the certificate is for, as hostname; else a look at it.
     NameInCertificate,
+    Inspect,
+    AcceptTls12,
     LongTimeout,
 }
 
@@ -282,6 +308,11 @@ impl Also {
             Self::Token => evidence.token,
             Self::SizesKnown => evidence.sizes.is_some(),
             Self::Nameless => evidence.certificate.is_some_and(|certificate| certificate.names.is_empty()),
+            Self::Alone => evidence.alone,
+            Self::SystemOff => evidence.system_off,
+            Self::Tls13Only => evidence.min_tls == MinTls::Tls13,
+            Self::OtherName => evidence.certified_name != evidence.host,
+            Self::Inspecting => evidence.aim == Aim::Inspect,
             Self::SmtpOn(ports) => !smtps && ports.contains(&evidence.port),
             Self::SmtpsOn(ports) => smtps && ports.contains(&evidence.port),
             Self::PortIs(port) => evidence.port == port,
@@ -300,10 +331,13 @@ fn change(change: Change, evidence: &Evidence<'_>) -> Option<Fix> {
             matches!(evidence.protocol, Protocol::Smtp { starttls: StartTls::Disabled, .. }).then_some(Fix::RequireStarttls)
         }
         Change::AllowPlaintext => Some(Fix::AllowPlaintextCredentials),
-        Change::NameInCertificate => evidence
-            .certificate
-            .and_then(|certificate| certificate.names.iter().find(|name| !name.contains('*')))
-            .map(|name| Fix::UseHost { host: name.clone() }),
+        Change::NameInCertificate => {
+            let names = evidence.certificate.map_or(&[][..], |certificate| &certificate.names);
+            let name = names.iter().find(|name| !name.contains('*'));
+            Some(name.map_or(Fix::InspectCertificate, |name| Fix::UseHost { host: name.clone() }))
+        }
+        Change::Inspect => Some(Fix::InspectCertificate),
+        Change::AcceptTls12 => Some(Fix::AcceptTls12),
         Change::LongTimeout => (evidence.timeout_ms < LONG_TIMEOUT).then_some(Fix::RaiseTimeout { timeout_ms: LONG_TIMEOUT }),
     }
 }
@@ -316,25 +350,40 @@ fn raw(evidence: &Evidence<'_>) -> Option<String> {
             None => reply.to_string(),
         });
     }
-    let certificate = evidence.certificate.filter(|_| evidence.stage == Stage::Tls).map(|certificate| {
-        let or_nobody = |name: &str| if name.is_empty() { "(nobody named)".to_owned() } else { name.to_owned() };
-        format!(
-            "Issued to {}; for {}; issued by {}; valid from {} until {}; SHA-256 {}",
-            or_nobody(&certificate.subject),
-            if certificate.names.is_empty() { "no name".into() } else { format!("the names {}", names(certificate)) },
-            or_nobody(&certificate.issuer),
-            instant(&certificate.not_before),
-            instant(&certificate.not_after),
-            fingerprint_words(&certificate.sha256)
-        )
+    // Where it is about ours, the server's would be taken for that.
+    let ours = matches!(evidence.cause, Cause::ClientCertificateWanted | Cause::ClientCertificateRefused);
+    let certificate = evidence.certificate.filter(|_| evidence.stage == Stage::Tls && !ours).map(|certificate| {
+        let presented = details(certificate);
+        match evidence.pinned {
+            [] => format!("Issued {presented}"),
+            pinned => {
+                let pinned: Vec<_> = pinned.iter().map(|pinned| format!("Pinned: issued {}.\n", details(pinned))).collect();
+                format!("{}Presented: issued {presented}.", pinned.concat())
+            }
+        }
     });
     // The title says the same in fewer words.
-    let told =
-        matches!(evidence.cause, Cause::UnknownIssuer | Cause::SelfSigned | Cause::Expired | Cause::NotYetValid | Cause::WrongName);
+    let told = matches!(
+        evidence.cause,
+        Cause::UnknownIssuer | Cause::SelfSigned | Cause::Expired | Cause::NotYetValid | Cause::WrongName | Cause::PinChanged
+    );
     match (certificate, evidence.detail) {
         (Some(certificate), Some(detail)) if !told => Some(format!("{detail}; {certificate}")),
         (certificate, detail) => certificate.or_else(|| detail.map(Into::into)),
     }
+}
+
+/// What to compare of a certificate, after "issued".
+fn details(certificate: &Certificate) -> String {
+    let names = if certificate.names.is_empty() { "no name".into() } else { format!("the names {}", names(certificate)) };
+    format!(
+        "to {}; for {names}; issued by {}; valid from {} until {}; SHA-256 {}",
+        or_nobody(&certificate.subject),
+        or_nobody(&certificate.issuer),
+        instant(&certificate.not_before),
+        instant(&certificate.not_after),
+        fingerprint_words(&certificate.sha256)
+    )
 }
 
 /// RFC 3339 as people read it: `2020-01-01 00:00 UTC`. What isn't so stays.
@@ -360,7 +409,7 @@ fn recipients(recipients: &[RecipientResult]) -> String {
 }
 
 /// At most five, so that a sentence stays one.
-fn names(certificate: &Certificate) -> String {
+pub(crate) fn names(certificate: &Certificate) -> String {
     const SHOWN: usize = 5;
     let text = certificate.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match certificate.names.len() {
@@ -388,6 +437,7 @@ fn value(name: &str, evidence: &Evidence<'_>) -> String {
     match name {
         "host" => evidence.host.into(),
         "port" => evidence.port.to_string(),
+        "certified_name" => evidence.certified_name.into(),
         "stage" => evidence.stage.words().into(),
         "code" => evidence.reply.map_or_else(
             || "?".into(),
@@ -415,6 +465,12 @@ const LONG_TIMEOUT: u32 = 60_000;
 const ASK_LATER: &str = "Try again in a few minutes.";
 const ASK_PROVIDER: &str = "If it stays so, give the details to whoever runs {host}.";
 const SPELLING: &str = "Check the spelling of the SMTP hostname.";
+const COMPARE: &str = "Click “Inspect certificate” and compare the SHA-256 with the one that whoever runs {host} sees.";
+const TRUST_EITHER: &str = "If it is the same: “Trust its issuer”, or “Trust this certificate” for this server alone. For send-test on the command line: --ca with that authority's certificate.";
+const TRUST_PINNED: &str = "If it is the same: “Trust this certificate”. It counts for this server alone, until that presents another one. For send-test on the command line: --ca with the certificate.";
+const NOT_THE_SAME: &str = "If it isn't the same, somebody may be listening in: don't send through this connection.";
+const TRUST_DESPITE_NAMES: &str = "Or click “Inspect certificate”, compare the SHA-256 with whoever runs {host}, then “Trust this certificate”: for this server alone, names don't matter then.";
+const TRUST_ANYWAY: &str = "If it has to be used all the same: click “Inspect certificate”, compare the SHA-256 with whoever runs {host}, then trust it for this server, also outside of its dates.";
 
 /// From the special to the general; the first that fits wins.
 const RULES: &[Rule] = &[
@@ -670,6 +726,18 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "starttls_not_offered",
         causes: &[Cause::StarttlsNotOffered],
+        also: Also::Inspecting,
+        title: "{host} offers no encryption on port {port}, so it presents no certificate there.",
+        steps: &[
+            "Try port 465 with SMTPS, or port 587.",
+            "A virus scanner or firewall in between may hide StartTLS: check from another network.",
+        ],
+        change: Change::Smtps465,
+        ..ANY
+    },
+    Rule {
+        kind: "starttls_not_offered",
+        causes: &[Cause::StarttlsNotOffered],
         title: "StartTLS is required, but {host} doesn't offer it on port {port}.",
         steps: &[
             "Try port 465 with SMTPS.",
@@ -705,82 +773,195 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "certificate_changed",
+        causes: &[Cause::PinChanged],
+        title: "{host} presents another certificate than the one that is trusted for it on port {port}.",
+        steps: &[
+            "Either it was renewed, or somebody is in between: compare the SHA-256 of both in the details with what whoever runs {host} sees.",
+            "If it was renewed: click “Inspect certificate”, then “Trust this certificate” in place of the old one.",
+            "If nobody knows of the new one: don't send through this connection, and tell your network's security staff.",
+        ],
+        change: Change::Inspect,
+        ..ANY
+    },
+    Rule {
+        kind: "no_trusted_roots",
+        causes: &[Cause::NoTrustedRoots],
+        also: Also::SystemOff,
+        title: "The system's authorities are switched off and no other is trusted, so nobody can vouch for a certificate.",
+        steps: &[
+            "If {host} is a public server: switch the system's authorities on again, on the page “Certificates”.",
+            "If it is your organisation's own: import your organisation's authority there.",
+            "Or click “Inspect certificate”, compare the SHA-256 with whoever runs {host}, then “Trust this certificate”.",
+        ],
+        change: Change::Inspect,
+        ..ANY
+    },
+    Rule {
+        kind: "no_trusted_roots",
+        causes: &[Cause::NoTrustedRoots],
+        title: "This machine has no list of trusted certificate authorities, so nobody can vouch for a certificate.",
+        steps: &[
+            "Install the package “ca-certificates” and restart Postroom.",
+            "If {host} is your organisation's own: import your organisation's authority on the page “Certificates”.",
+            "Or click “Inspect certificate”, compare the SHA-256 with whoever runs {host}, then “Trust this certificate”.",
+        ],
+        change: Change::Inspect,
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_unknown_issuer",
+        causes: &[Cause::UnknownIssuer],
+        also: Also::SystemOff,
+        title: "The server's certificate was signed by {issuer}, and the system's authorities are switched off.",
+        steps: &[
+            "If {host} is a public server: switch the system's authorities on again, on the page “Certificates”.",
+            COMPARE,
+            TRUST_EITHER,
+            NOT_THE_SAME,
+        ],
+        change: Change::Inspect,
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_unknown_issuer",
+        causes: &[Cause::UnknownIssuer],
+        also: Also::Alone,
+        title: "The server's certificate was signed by {issuer}, whom this machine doesn't trust.",
+        steps: &[
+            "If {host} is a public server: the server probably doesn't send its intermediate certificate; tell whoever runs it.",
+            COMPARE,
+            TRUST_EITHER,
+            NOT_THE_SAME,
+        ],
+        change: Change::Inspect,
+        ..ANY
+    },
+    Rule {
         kind: "certificate_unknown_issuer",
         causes: &[Cause::UnknownIssuer],
         title: "The server's certificate was signed by {issuer}, whom this machine doesn't trust.",
-        steps: &[
-            "If the mail server is public: it probably doesn't send its intermediate certificate; tell whoever runs it.",
-            "If it is your organisation's own: add the organisation's CA certificate to this machine's trusted certificates and restart Postroom.",
-            "If you expected neither, somebody may be listening in: compare the SHA-256 with the one the server's administrator sees.",
-        ],
+        steps: &[COMPARE, TRUST_EITHER, NOT_THE_SAME],
+        change: Change::Inspect,
         ..ANY
     },
     Rule {
         kind: "certificate_self_signed",
         causes: &[Cause::SelfSigned],
         title: "The server's certificate is signed by nobody but itself.",
-        steps: &[
-            "Compare its SHA-256 in the details with the one the server's administrator sees.",
-            "If it is the right one, add it to this machine's trusted certificates and restart Postroom.",
-            "If it is trusted already, it is marked as an authority's, as “openssl req -x509” marks it: make it anew with -addext basicConstraints=critical,CA:FALSE.",
-            "Better: give the server a certificate from an authority.",
-        ],
+        steps: &[COMPARE, TRUST_PINNED, NOT_THE_SAME, "Better: give the server a certificate from an authority."],
+        change: Change::Inspect,
         ..ANY
     },
     Rule {
         kind: "certificate_expired",
         causes: &[Cause::Expired],
         title: "The server's certificate expired on {not_after}.",
-        steps: &["Ask whoever runs {host} to renew it.", "Check this machine's clock."],
+        steps: &["Ask whoever runs {host} to renew it.", "Check this machine's clock.", TRUST_ANYWAY],
+        change: Change::Inspect,
         ..ANY
     },
     Rule {
         kind: "certificate_not_yet_valid",
         causes: &[Cause::NotYetValid],
         title: "The server's certificate isn't valid before {not_before}.",
-        steps: &["Check this machine's clock; it is probably wrong.", "Otherwise ask whoever runs {host}."],
+        steps: &["Check this machine's clock; it is probably wrong.", "Otherwise ask whoever runs {host}.", TRUST_ANYWAY],
+        change: Change::Inspect,
         ..ANY
     },
     Rule {
         kind: "certificate_without_names",
         causes: &[Cause::WrongName],
         also: Also::Nameless,
-        title: "The server's certificate names no host at all, so it can't be matched with {host}.",
+        title: "The server's certificate names no host at all, so it can't be matched with {certified_name}.",
         steps: &[
-            "Ask whoever runs {host} for a certificate with {host} as “subject alternative name”; the common name alone no longer counts.",
+            "Ask whoever runs {host} for a certificate with {certified_name} as “subject alternative name”; the common name alone no longer counts.",
+            TRUST_DESPITE_NAMES,
         ],
+        change: Change::Inspect,
         ..ANY
     },
     Rule {
         kind: "certificate_wrong_name",
         causes: &[Cause::WrongName],
-        title: "The server's certificate is for {names}, not for {host}.",
+        also: Also::OtherName,
+        title: "The server's certificate is for {names}, not for {certified_name}.",
+        steps: &[
+            "Enter one of these names as “Certificate name” (advanced), or leave that empty if the hostname is one of them.",
+            TRUST_DESPITE_NAMES,
+            "Or ask whoever runs {host} for a certificate with that name.",
+        ],
+        change: Change::Inspect,
+        ..ANY
+    },
+    Rule {
+        kind: "certificate_wrong_name",
+        causes: &[Cause::WrongName],
+        title: "The server's certificate is for {names}, not for {certified_name}.",
         steps: &[
             "Use one of these names as SMTP hostname, if it leads to the same server.",
+            "If the hostname has to stay, such as localhost or an address: enter one of these names as “Certificate name” (advanced).",
+            TRUST_DESPITE_NAMES,
             "Or ask whoever runs {host} for a certificate with that name.",
         ],
         change: Change::NameInCertificate,
         ..ANY
     },
     Rule {
-        kind: "no_trusted_roots",
-        causes: &[Cause::NoTrustedRoots],
-        title: "This machine has no list of trusted certificate authorities, so no certificate can be checked.",
-        steps: &["Install the package “ca-certificates” and restart Postroom."],
-        ..ANY
-    },
-    Rule {
         kind: "certificate_bad",
         causes: &[Cause::BadCertificate],
         title: "The server's certificate can't be accepted.",
-        steps: &["The details say what is wrong with it; give them to whoever runs {host}."],
+        steps: &[
+            "The details say what is wrong with it; give them to whoever runs {host}.",
+            "Click “Inspect certificate” to see everything that the server presents.",
+        ],
+        change: Change::Inspect,
         ..ANY
     },
     Rule {
         kind: "client_certificate_wanted",
         causes: &[Cause::ClientCertificateWanted],
-        title: "The server wants a certificate from Postroom, which has none to show.",
-        steps: &["Ask whoever runs {host} for a port or an account that signs in with a password."],
+        title: "The server wants a certificate from Postroom, and this entry has none to show.",
+        steps: &[
+            "Add the certificate and key that you were given for {host} as “Client certificate” (advanced).",
+            "Or ask whoever runs {host} for a port or an account that signs in with a password.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "client_certificate_refused",
+        causes: &[Cause::ClientCertificateRefused],
+        title: "The server doesn't accept the client certificate that Postroom showed.",
+        steps: &[
+            "Check that it is the one that was made for {host}, and that it hasn't expired.",
+            "Add it once more with the intermediate certificates that belong to it: the server may need them.",
+            "Ask whoever runs {host} what its log says.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "tls_too_old",
+        causes: &[Cause::NoCommonProtocol],
+        also: Also::Tls13Only,
+        title: "The server and Postroom have no common encryption, as this entry wants TLS 1.3; the server probably speaks TLS 1.2.",
+        steps: &[
+            "Set “Minimum TLS version” (advanced) to TLS 1.2, which is still safe.",
+            "Or ask whoever runs {host} to enable TLS 1.3.",
+        ],
+        change: Change::AcceptTls12,
+        ..ANY
+    },
+    Rule {
+        kind: "handshake_broken",
+        causes: &[Cause::HandshakeBroken],
+        also: Also::Tls13Only,
+        title: "The server closed the connection in the middle of the encryption handshake; it may not know TLS 1.3, which this entry wants.",
+        steps: &[
+            "Set “Minimum TLS version” (advanced) to TLS 1.2, which is still safe.",
+            "Check port and protocol: 465 with SMTPS, 587 with StartTLS.",
+            "Ask whoever runs {host} what its log says; often the certificate or its key is missing.",
+        ],
+        change: Change::AcceptTls12,
         ..ANY
     },
     Rule {
@@ -1273,9 +1454,12 @@ mod tests {
         Evidence {
             stage,
             cause,
+            aim: Aim::Send,
             reply: None,
             host: "smtp.example.com",
             port: 587,
+            certified_name: "smtp.example.com",
+            min_tls: MinTls::Tls12,
             protocol: SMTP,
             timeout_ms: 1_000,
             signs_in: false,
@@ -1284,6 +1468,9 @@ mod tests {
             auth_offered: false,
             downgrade: None,
             certificate: None,
+            alone: false,
+            pinned: &[],
+            system_off: false,
             token: false,
             sizes: None,
             recipients: &[],
@@ -1546,6 +1733,14 @@ mod tests {
         let refused = vec![RecipientResult { address: "bad1@example.com".into(), accepted: false, reply: None }];
         let refused: &[RecipientResult] = Box::leak(refused.into_boxed_slice());
         let nameless: &Certificate = Box::leak(Box::new(Certificate { names: vec![], ..certificate.clone() }));
+        let wild: &Certificate = Box::leak(Box::new(Certificate { names: vec!["*.example.net".into()], ..certificate.clone() }));
+        let pinned: &[Certificate] = Box::leak(Box::new([Certificate {
+            issuer: "CN=Former CA".into(),
+            not_before: "2019-01-01T00:00:00Z".into(),
+            not_after: "2020-01-01T00:00:00Z".into(),
+            sha256: "cd".repeat(32),
+            ..certificate.clone()
+        }]));
         let tls = |cause| Evidence {
             certificate: Some(certificate),
             detail: Some("the system's own words"),
@@ -1574,17 +1769,39 @@ mod tests {
             ("STARTTLS not offered, required", on(25, REQUIRED, S::Starttls, C::StarttlsNotOffered)),
             ("STARTTLS refused", said(S::Starttls, "454 4.7.0")),
             ("Injected after STARTTLS", on(587, REQUIRED, S::Starttls, C::Injected)),
+            (
+                "STARTTLS not offered, to inspect",
+                Evidence { aim: Aim::Inspect, ..on(25, SMTP, S::Starttls, C::StarttlsNotOffered) },
+            ),
             ("Unknown issuer", tls(C::UnknownIssuer)),
+            ("Unknown issuer of a certificate that comes alone", Evidence { alone: true, ..tls(C::UnknownIssuer) }),
+            (
+                "Unknown issuer, the system's authorities switched off",
+                Evidence { alone: true, system_off: true, ..tls(C::UnknownIssuer) },
+            ),
             ("Self-signed", tls(C::SelfSigned)),
+            ("Another certificate than the pinned one", Evidence { pinned, ..tls(C::PinChanged) }),
             ("Expired", tls(C::Expired)),
             ("Not yet valid", tls(C::NotYetValid)),
             ("Wrong name", tls(C::WrongName)),
             ("No name", Evidence { certificate: Some(nameless), ..tls(C::WrongName) }),
+            (
+                "Wrong name, where another one than the hostname is wanted",
+                Evidence { certified_name: "mail.example.com", ..tls(C::WrongName) },
+            ),
+            ("Only a wildcard name", Evidence { certificate: Some(wild), ..tls(C::WrongName) }),
             ("Bad certificate", tls(C::BadCertificate)),
             ("No trusted authorities", tls(C::NoTrustedRoots)),
+            ("The system's authorities switched off", Evidence { system_off: true, ..tls(C::NoTrustedRoots) }),
             ("Client certificate wanted", tls(C::ClientCertificateWanted)),
+            ("Client certificate refused", tls(C::ClientCertificateRefused)),
             ("No common TLS", on(587, REQUIRED, S::Tls, C::NoCommonProtocol)),
+            ("No TLS 1.3", Evidence { min_tls: MinTls::Tls13, ..on(587, REQUIRED, S::Tls, C::NoCommonProtocol) }),
             ("Handshake broken off", on(587, REQUIRED, S::Tls, C::HandshakeBroken)),
+            (
+                "Handshake broken off where TLS 1.3 is wanted",
+                Evidence { min_tls: MinTls::Tls13, ..on(587, REQUIRED, S::Tls, C::HandshakeBroken) },
+            ),
             ("Garbage instead of a handshake", on(587, REQUIRED, S::Tls, C::HandshakeGarbage)),
             ("Handshake too slow", on(465, SMTPS, S::Tls, C::Timeout)),
             ("530 5.7.0 before the sign-in, in clear", in_clear(S::Auth, "530 5.7.0")),
@@ -1682,9 +1899,10 @@ mod tests {
         assert!(RULES.iter().all(|rule| !rule.causes.is_empty() || !rule.codes.is_empty()), "a rule that takes everything");
     }
 
-    const PLACEHOLDERS: [&str; 14] = [
+    const PLACEHOLDERS: [&str; 15] = [
         "host",
         "port",
+        "certified_name",
         "stage",
         "code",
         "names",

@@ -302,8 +302,8 @@ mod tests {
 
     use super::*;
     use crate::diagnosis::{Diagnosis, Evidence, diagnose};
-    use crate::smtp_server::{Protocol, StartTls};
-    use crate::transcript::Reply;
+    use crate::smtp_server::{MinTls, Protocol, StartTls};
+    use crate::transcript::{Aim, Reply};
 
     fn failed(stage: Stage, title: &str) -> Finished {
         let diagnosis = Some(Diagnosis { title: title.into(), ..Diagnosis::default() });
@@ -342,9 +342,12 @@ mod tests {
         let diagnosis = diagnose(&Evidence {
             stage,
             cause,
+            aim: Aim::Send,
             reply: reply.as_ref(),
             host: "mail.test",
             port: 587,
+            certified_name: "mail.test",
+            min_tls: MinTls::default(),
             protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
             timeout_ms: 10_000,
             signs_in: true,
@@ -353,6 +356,9 @@ mod tests {
             auth_offered: true,
             downgrade: None,
             certificate: None,
+            alone: false,
+            pinned: &[],
+            system_off: false,
             token: false,
             sizes: None,
             recipients: &[],

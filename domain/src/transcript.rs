@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificate::Certificate;
 use crate::diagnosis::Diagnosis;
-use crate::trust::TrustedBy;
+use crate::trust::{TrustedBy, or_nobody};
 
 /// One thing that happened. `elapsed_ms` counts from the start of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub enum What {
 pub struct Finished {
     /// How.
     pub outcome: Outcome,
+    /// What it was for.
+    #[serde(skip_serializing_if = "Aim::is_send")]
+    pub aim: Aim,
     /// The stage it ended in: for a failure the one that failed, else the last one that matters to the outcome.
     pub stage: Stage,
     /// What protected the connection at the end.
@@ -128,6 +131,26 @@ pub enum Outcome {
     Unknown,
     /// It was cancelled before anything was handed over.
     Cancelled,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// To send a message. So were all runs before this was kept, as far as anybody knows.
+    #[default]
+    Send,
+    /// To see whether one could be sent.
+    Check,
+    /// To look at the certificate.
+    Inspect,
+}
+
+impl Aim {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_send(&self) -> bool {
+        *self == Self::Send
+    }
 }
 
 /// A stage of a session, in order.
@@ -472,6 +495,7 @@ impl Finished {
     pub const fn new(outcome: Outcome, stage: Stage) -> Self {
         Self {
             outcome,
+            aim: Aim::Send,
             stage,
             security: Security::Plaintext,
             upgraded: false,
@@ -521,6 +545,7 @@ pub fn headline(finished: &Finished, host: &str) -> String {
             let to = if finished.partial { format!(" to {some} of {all} recipients") } else { String::new() };
             format!("Sent{to}. {host} accepted the message{id}, {}", how_protected(finished))
         }
+        Outcome::Checked if finished.aim == Aim::Inspect => format!("Inspected. {}, and it is trusted", presents(finished, host)),
         Outcome::Checked => {
             let what = match finished.stage {
                 Stage::RcptTo => "accepts the sender and the recipients",
@@ -529,10 +554,18 @@ pub fn headline(finished: &Finished, host: &str) -> String {
             };
             format!("Checked. {host} {what}, {}; nothing was sent", how_protected(finished))
         }
-        Outcome::Failed => match &finished.diagnosis {
-            Some(diagnosis) => format!("Not sent. {}; nothing was handed over", diagnosis.title.trim_end_matches('.')),
-            None => format!("Not sent. It failed during {}; nothing was handed over", finished.stage.words()),
-        },
+        Outcome::Failed => {
+            let why = match &finished.diagnosis {
+                Some(diagnosis) => diagnosis.title.trim_end_matches('.').to_owned(),
+                None => format!("It failed during {}", finished.stage.words()),
+            };
+            match (finished.aim, &finished.certificate) {
+                (Aim::Send, _) => format!("Not sent. {why}; nothing was handed over"),
+                (Aim::Check, _) => format!("Check failed. {why}"),
+                (Aim::Inspect, Some(_)) => format!("Inspected. {}. {why}", presents(finished, host)),
+                (Aim::Inspect, None) => format!("Not inspected. {why}"),
+            }
+        }
         Outcome::Unknown if finished.cause == Some(Cause::Cancelled) => format!(
             "Unknown. The run was cancelled after the message had been handed to {host} and before its answer came. Look into the recipient's mailbox before sending it again"
         ),
@@ -553,6 +586,12 @@ pub fn headline(finished: &Finished, host: &str) -> String {
         }
     };
     format!("{text}.")
+}
+
+fn presents(finished: &Finished, host: &str) -> String {
+    let unknown = Certificate::default();
+    let certificate = finished.certificate.as_deref().unwrap_or(&unknown);
+    format!("{host} presents {}, issued by {}", or_nobody(&certificate.subject), or_nobody(&certificate.issuer))
 }
 
 fn how_protected(finished: &Finished) -> String {
@@ -695,6 +734,34 @@ mod tests {
             ..failed(Stage::Auth, Cause::Rejected)
         };
         assert_eq!(headline(&failed, "h"), "Not sent. The server refused the password; nothing was handed over.");
+        let checked = Finished { aim: Aim::Check, ..failed };
+        assert_eq!(headline(&checked, "h"), "Check failed. The server refused the password.", "nothing was to be sent");
+    }
+
+    #[test]
+    fn the_headline_of_an_inspection_says_what_is_presented_whether_or_not_it_is_trusted() {
+        let certificate =
+            Certificate { subject: "CN=mail.example".into(), issuer: "CN=Example CA".into(), ..Certificate::default() };
+        let trusted =
+            Finished { aim: Aim::Inspect, certificate: Some(Box::new(certificate)), ..Finished::new(Outcome::Checked, Stage::Tls) };
+        assert_eq!(headline(&trusted, "h"), "Inspected. h presents CN=mail.example, issued by CN=Example CA, and it is trusted.");
+        let title = |title: &str| Some(Diagnosis { title: title.into(), ..Diagnosis::default() });
+        let expired = Finished { outcome: Outcome::Failed, diagnosis: title("It expired."), ..trusted.clone() };
+        assert_eq!(headline(&expired, "h"), "Inspected. h presents CN=mail.example, issued by CN=Example CA. It expired.");
+        let nameless = Finished { certificate: Some(Box::default()), ..expired.clone() };
+        assert_eq!(headline(&nameless, "h"), "Inspected. h presents (nobody named), issued by (nobody named). It expired.");
+        let nothing = Finished { certificate: None, diagnosis: title("Nobody answers."), ..expired };
+        assert_eq!(headline(&nothing, "h"), "Not inspected. Nobody answers.");
+    }
+
+    #[test]
+    fn what_a_run_was_for_travels_unless_it_was_to_send() {
+        for (aim, written) in [(Aim::Send, json!(null)), (Aim::Check, json!("check")), (Aim::Inspect, json!("inspect"))] {
+            let event = Event { what: What::Finished(Finished { aim, ..failed(Stage::Tls, Cause::Expired) }), elapsed_ms: 1 };
+            let value = serde_json::to_value(&event).unwrap();
+            assert_eq!(value["aim"], written);
+            assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+        }
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! Whose certificates are trusted, as pages, API and transcripts tell it: authorities, pinned certificates, what a file would
 //! add, and what a server presents. Verifying is the server's affair.
 
+mod objection;
+
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Certificate;
 use crate::entry::EntryId;
 use crate::smtp_server::SmtpServer;
 use crate::transcript::Event;
+
+pub(crate) use objection::or_nobody;
+pub use objection::{Asked, Flaw, Objection, trusted};
 
 /// The most certificates that can be trusted besides the system's.
 pub const MAX_TRUSTED: u64 = 2_000;

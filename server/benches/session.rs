@@ -79,7 +79,7 @@ async fn messages(port: u16, count: usize) {
 /// What `send-test` does, with the events kept as the page keeps them.
 async fn ours(mailer: &Mailer, port: u16) -> Vec<Event> {
     let mut events = Vec::new();
-    let run = TestRun { server: entry(port), credential: None, mode: Mode::Send(envelope()), trust: None, client: None };
+    let run = TestRun::new(entry(port), None, Mode::Send(envelope()));
     let finished = mailer.run(run, &mut |event| events.push(event)).await;
     assert_eq!(finished.outcome, Outcome::Sent);
     events

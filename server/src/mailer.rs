@@ -24,27 +24,32 @@ use domain::secret::Secret;
 use domain::smtp_server::SmtpServer;
 pub use domain::smtp_server::{Envelope, Mode};
 use domain::transcript::{Event, Finished};
+use domain::trust::Finding;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::sign::CertifiedKey;
 
 pub use connect::{Resolver, SystemResolver};
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub use session::Channel;
-pub use tls::BadRoots;
 pub use trust::{Pinned, SystemAuthorities, Trust, TrustList, system_authorities};
 
 use crate::ports::{Clock, Random, SystemClock, SystemRandom};
 
-/// Runs SMTP sessions. Cheap to share, thread-safe, made once: it reads the machine's certificate authorities.
+/// Runs SMTP sessions. Cheap to share, thread-safe, made once.
 ///
 /// ```no_run
 /// # async fn example(server: domain::smtp_server::SmtpServer) {
 /// use server::mailer::{Mailer, Mode, TestRun};
 /// let mailer = Mailer::system(None).expect("no extra roots, nothing to fail");
-/// let run = TestRun { server, credential: None, mode: Mode::Check(None) };
+/// let run = TestRun::new(server, None, Mode::Check(None));
 /// let finished = mailer.run(run, &mut |event| println!("{event:?}")).await;
 /// # }
 /// ```
 pub struct Mailer {
-    trust: tls::Trust,
+    provider: Arc<CryptoProvider>,
+    trust: Arc<Trust>,
     resolver: Arc<dyn Resolver>,
     clock: Arc<dyn Clock + Send + Sync>,
     random: Arc<dyn Random + Send + Sync>,
@@ -82,20 +87,38 @@ pub struct TestRun {
     pub credential: Option<Credential>,
     /// How far it goes.
     pub mode: Mode,
-    /// What is trusted; `None` for what the mailer was made with.
+    /// What is trusted; `None` stands for the machine's authorities and the roots that the [`Mailer`] was made with.
     pub trust: Option<Arc<Trust>>,
-    /// What is shown to a server that wants to know who we are.
-    pub client: Option<Arc<rustls::sign::CertifiedKey>>,
+    /// The certificate that is shown to a server that asks who connects, and to no other.
+    pub client: Option<Arc<CertifiedKey>>,
 }
 
-/// A stand-in.
+/// What a server presents, and what is to be thought of it.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "a stand-in")]
 pub struct Inspected {
+    /// How it ended, as the last event tells it.
     pub finished: Finished,
-    pub chain: Vec<rustls::pki_types::CertificateDer<'static>>,
-    pub findings: Vec<domain::trust::Finding>,
+    /// What was presented, the server's own certificate first: at most ten of at most 64 KiB. Empty where it came to no
+    /// handshake.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Everything that stands against it, or the one ground to trust it. Empty where `chain` is.
+    pub findings: Vec<Finding>,
+    /// The place in `chain` of the authority's certificate that really signed the first one.
     pub issuer: Option<usize>,
+}
+
+/// Extra certificates that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRoots {
+    /// The text is not PEM.
+    #[error("it can't be read as PEM")]
+    Pem(#[source] rustls::pki_types::pem::Error),
+    /// There is no certificate in it.
+    #[error("it holds no certificate")]
+    Empty,
+    /// One of them can't be a root.
+    #[error("a certificate in it can't be used")]
+    Certificate(#[source] webpki::Error),
 }
 
 /// What proves to a server who we are.
@@ -123,6 +146,11 @@ impl From<Secret> for Credential {
 }
 
 impl TestRun {
+    /// With the mailer's own trust, and nothing to show a server that asks who connects.
+    pub const fn new(server: SmtpServer, credential: Option<Credential>, mode: Mode) -> Self {
+        Self { server, credential, mode, trust: None, client: None }
+    }
+
     /// What tells of this run, without what must not be told.
     fn recorder<'s>(&self, sink: &'s mut (dyn FnMut(Event) + Send)) -> record::Recorder<'s> {
         let mut record = record::Recorder::new(sink);
@@ -135,7 +163,7 @@ impl TestRun {
 
 impl Mailer {
     /// With the machine's own certificate authorities, resolver, clock and randomness. `extra_roots` is PEM: authorities,
-    /// or servers' own certificates, that are trusted besides.
+    /// or servers' own certificates, that are trusted besides, unless a run says what is ([`TestRun::trust`]).
     ///
     /// # Errors
     /// If `extra_roots` can't be used.
@@ -153,9 +181,18 @@ impl Mailer {
         clock: Arc<dyn Clock + Send + Sync>,
         random: Arc<dyn Random + Send + Sync>,
     ) -> Result<Self, BadRoots> {
-        let trust = tls::Trust::new(extra_roots, clock.clone())?;
-        let policy = NetworkPolicy::default();
-        Ok(Self { trust, resolver, clock, random, policy, ehlo_name: None, session_deadline: SessionDeadline::STANDARD })
+        let given = extra_roots.map_or_else(|| Ok(Vec::new()), roots)?;
+        let trust = Arc::new(Trust::new(TrustList { system: true, ..TrustList::default() }).with_given(given));
+        Ok(Self {
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            trust,
+            resolver,
+            clock,
+            random,
+            policy: NetworkPolicy::default(),
+            ehlo_name: None,
+            session_deadline: SessionDeadline::STANDARD,
+        })
     }
 
     /// Introduces itself as `name` instead of the machine's own name or address.
@@ -185,17 +222,6 @@ impl Mailer {
         self.run_until(run, sink, std::future::pending()).await
     }
 
-    /// A stand-in.
-    pub async fn inspect(
-        &self,
-        run: TestRun,
-        sink: &mut (dyn FnMut(Event) + Send),
-        cancelled: impl Future<Output = ()> + Send,
-    ) -> Inspected {
-        let finished = self.run_until(run, sink, cancelled).await;
-        Inspected { finished, chain: Vec::new(), findings: Vec::new(), issuer: None }
-    }
-
     /// Like [`Mailer::run`], but the run is cancelled as soon as `cancelled` is ready: nothing more is said, and the connection is
     /// closed. A run that has its result and is only saying goodbye is not cancelled any more.
     pub async fn run_until(
@@ -204,9 +230,50 @@ impl Mailer {
         sink: &mut (dyn FnMut(Event) + Send),
         cancelled: impl Future<Output = ()> + Send,
     ) -> Finished {
-        let mut record = run.recorder(sink);
-        let finished = session::Session::new(self, &run, &mut record).run(cancelled).await;
-        record.finish(finished.clone());
-        finished
+        self.carry_out(&run, sink, cancelled).await.0
     }
+
+    /// Looks at what a server presents, as it would be presented to a test with the same trust: to the end of the handshake, then
+    /// goodbye. It signs in nowhere, shows no certificate and sends nothing, whatever `run` says. Where StartTLS is disabled it
+    /// is asked for all the same, as nothing depends on it. Ends, and is cancelled, as [`Mailer::run_until`] is.
+    pub async fn inspect(
+        &self,
+        run: TestRun,
+        sink: &mut (dyn FnMut(Event) + Send),
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Inspected {
+        let run = TestRun { mode: Mode::Inspect, client: None, ..run };
+        let (finished, presented) = self.carry_out(&run, sink, cancelled).await;
+        let issuer = self.trust_of(&run).issuer(&presented.chain);
+        let findings = presented.findings(&run.server);
+        Inspected { finished, chain: presented.chain, findings, issuer }
+    }
+
+    async fn carry_out(
+        &self,
+        run: &TestRun,
+        sink: &mut (dyn FnMut(Event) + Send),
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> (Finished, tls::Presented) {
+        let mut record = run.recorder(sink);
+        let (finished, presented) = session::Session::new(self, run, &mut record).run(cancelled).await;
+        record.finish(finished.clone());
+        (finished, presented)
+    }
+
+    fn trust_of<'r>(&'r self, run: &'r TestRun) -> &'r Arc<Trust> {
+        run.trust.as_ref().unwrap_or(&self.trust)
+    }
+}
+
+/// The certificates in PEM, each of which can be relied on.
+fn roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadRoots> {
+    let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(BadRoots::Pem)?;
+    if all.is_empty() {
+        return Err(BadRoots::Empty);
+    }
+    for root in &all {
+        webpki::anchor_from_trusted_cert(root).map_err(BadRoots::Certificate)?;
+    }
+    Ok(all)
 }

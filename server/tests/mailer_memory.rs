@@ -65,7 +65,7 @@ fn cause(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr
     };
     let credential = Some(Secret::new("not-a-password".into()).into());
     let mut events: Vec<Event> = Vec::new();
-    let run = TestRun { server, credential, mode: Mode::Check(None), trust: None, client: None };
+    let run = TestRun::new(server, credential, Mode::Check(None));
     runtime.block_on(mailer.run(run, &mut |event| events.push(event))).cause
 }
 

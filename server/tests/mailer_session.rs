@@ -55,6 +55,8 @@ mod starttls;
 mod steps;
 #[path = "mailer_session/transaction.rs"]
 mod transaction;
+#[path = "mailer_session/trust.rs"]
+mod trust;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -69,7 +71,7 @@ use domain::smtp_server::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
 };
 use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What, headline};
-use server::mailer::{Credential, Envelope, Mailer, Mode, Resolver, TestRun};
+use server::mailer::{Credential, Envelope, Inspected, Mailer, Mode, Resolver, TestRun};
 use server::ports::{SystemClock, SystemRandom};
 
 use canary::CANARY;
@@ -191,16 +193,24 @@ async fn run_with(
 
 /// The same through another mailer, at a peer that listens already.
 async fn run_at(mailer: &Mailer, peer: Peer, mode: Mode, credential: Credential, change: impl FnOnce(&mut SmtpServer)) -> Run {
-    canary::watch_the_log();
     let mut server = entry(peer.address);
     change(&mut server);
+    carry_out(peer, TestRun::new(server, Some(credential), mode), async |run, sink| mailer.run(run, sink).await).await.0
+}
+
+/// Where the events of a run go.
+type Sink<'s> = &'s mut (dyn FnMut(Event) + Send);
+
+/// Does `work` with a run against a peer; besides, what that says of how it ended.
+async fn carry_out<T: Ended>(peer: Peer, run: TestRun, work: impl AsyncFnOnce(TestRun, Sink<'_>) -> T) -> (Run, T) {
+    canary::watch_the_log();
     let mut events = Vec::new();
     let started = Instant::now();
     let mut sink = |event| events.push(event);
-    let run = TestRun { server, credential: Some(credential), mode, trust: None, client: None };
     assert_eq!(canary::found_in(&format!("{run:?}")), None);
-    let running = mailer.run(run, &mut sink);
-    let finished = tokio::time::timeout(Duration::from_mins(1), running).await.expect("the run ends by itself");
+    let running = work(run, &mut sink);
+    let ended = tokio::time::timeout(Duration::from_mins(1), running).await.expect("the run ends by itself");
+    let finished = ended.finished().clone();
     let took = started.elapsed();
     let log = tokio::time::timeout(Duration::from_secs(10), peer.log()).await.expect("the peer is let go");
     let run = Run { finished, events, log, took };
@@ -209,7 +219,24 @@ async fn run_at(mailer: &Mailer, peer: Peer, mode: Mode, credential: Credential,
     assert_eq!(run.finished.diagnosis.is_some(), matches!(run.outcome(), Outcome::Failed | Outcome::Unknown));
     assert!(!run.log.has("EXTRA"), "a connection too many: {:?}", run.log);
     run.shows_no_secret();
-    run
+    (run, ended)
+}
+
+/// What a run, or a look, returns.
+trait Ended {
+    fn finished(&self) -> &Finished;
+}
+
+impl Ended for Finished {
+    fn finished(&self) -> &Finished {
+        self
+    }
+}
+
+impl Ended for Inspected {
+    fn finished(&self) -> &Finished {
+        &self.finished
+    }
 }
 
 /// A polite server up to the end of the introduction, with these capabilities (lines after the first).

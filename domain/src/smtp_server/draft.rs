@@ -82,6 +82,8 @@ pub enum Mode {
     Check(Option<Envelope>),
     /// The test message is sent.
     Send(Envelope),
+    /// Only a look at the certificate: it ends after the handshake, and signs in nowhere.
+    Inspect,
 }
 
 impl TestDraft {

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Cause, Downgrade, Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, What};
+use super::{Aim, Cause, Downgrade, Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, What};
 use crate::certificate::Certificate;
 use crate::diagnosis::Diagnosis;
 use crate::trust::TrustedBy;
@@ -34,6 +34,8 @@ pub(super) struct FlatEvent {
     #[serde(default)]
     message: String,
     outcome: Option<Outcome>,
+    #[serde(default)]
+    aim: Aim,
     #[serde(default)]
     security: Security,
     #[serde(default)]
@@ -66,6 +68,7 @@ impl TryFrom<FlatEvent> for Event {
             Kind::Warning => What::Warning { stage, message },
             Kind::Finished => What::Finished(Finished {
                 outcome: flat.outcome.ok_or("a finished event has no outcome")?,
+                aim: flat.aim,
                 stage,
                 security: flat.security,
                 upgraded: flat.upgraded,

@@ -22,9 +22,8 @@ use crate::web::{Hosts, Web, router, serve};
 const CANT_LISTEN: u8 = 14;
 /// The database can't be read although it could be opened.
 const CANT_READ: u8 = 13;
-/// What is logged unless asked for otherwise. The verifier logs each untrusted certificate as an error of its own; the
-/// diagnosis of the test says it better.
-const DEFAULT_LOG: &str = "info,rustls_platform_verifier=off";
+/// What is logged unless asked for otherwise.
+const DEFAULT_LOG: &str = "info";
 /// The stack of each thread: bytes. Views are deep, and an unoptimised build of the largest page needs more than the usual
 /// 2 MiB. Only what is used takes memory.
 const STACK: usize = 8 << 20;

@@ -7,13 +7,14 @@
 mod channel;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::address::{AddrSpec, Mailbox};
 use domain::diagnosis::{Evidence, diagnose};
 use domain::host::Host;
-use domain::smtp_server::{Kind, Protocol, SignIn, StartTls};
-use domain::transcript::{Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
+use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
+use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
@@ -26,7 +27,10 @@ use super::lines::Lines;
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
+use super::tls::Ours;
+use super::trust::Asked;
 use super::{Credential, Envelope, Mailer, Mode, TestRun, connect, lines, tls};
+use crate::certificate;
 pub use channel::Channel;
 
 /// How long QUIT may take at most: its outcome changes nothing.
@@ -55,6 +59,8 @@ pub(super) struct Session<'a, 's> {
     message_size: Option<u64>,
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
     ahead: usize,
+    /// What the server showed in its last handshake.
+    presented: tls::Presented,
     /// What is known of the end so far.
     known: Finished,
 }
@@ -95,7 +101,12 @@ impl<'a, 's> Session<'a, 's> {
     pub(super) fn new(mailer: &'a Mailer, run: &'a TestRun, record: &'a mut Recorder<'s>) -> Self {
         let step = Duration::from_millis(run.server.timeout_ms.into());
         let timer = Timer { step, end: Instant::now() + mailer.session_deadline.of(step) };
-        let known = Finished::new(Outcome::Failed, Stage::Resolve);
+        let aim = match run.mode {
+            Mode::Send(_) => Aim::Send,
+            Mode::Check(_) => Aim::Check,
+            Mode::Inspect => Aim::Inspect,
+        };
+        let known = Finished { aim, ..Finished::new(Outcome::Failed, Stage::Resolve) };
         Self {
             mailer,
             run,
@@ -106,11 +117,13 @@ impl<'a, 's> Session<'a, 's> {
             last_reply: Zeroizing::default(),
             message_size: None,
             ahead: 0,
+            presented: tls::Presented::default(),
             known,
         }
     }
 
-    pub(super) async fn run(mut self, cancelled: impl Future<Output = ()>) -> Finished {
+    /// The end, and what the server presented.
+    pub(super) async fn run(mut self, cancelled: impl Future<Output = ()>) -> (Finished, tls::Presented) {
         // A result that is there counts, whatever is asked for in the same instant.
         let attempt = tokio::select! {
             biased;
@@ -125,22 +138,46 @@ impl<'a, 's> Session<'a, 's> {
             None => self.cancel(),
         }
         self.quit().await;
-        self.known
+        (self.known, self.presented)
     }
 
     async fn attempt(&mut self) -> Result<Reached, Stop> {
-        let (stage, hello) = self.open().await?;
         match &self.run.mode {
-            Mode::Check(None) => Ok(Reached { outcome: Outcome::Checked, stage, reply: Some(hello) }),
+            Mode::Inspect => self.look().await,
+            Mode::Check(None) => {
+                let (stage, hello) = self.open().await?;
+                Ok(Reached { outcome: Outcome::Checked, stage, reply: Some(hello) })
+            }
             Mode::Check(Some(envelope)) => {
+                self.open().await?;
                 let reply = self.envelope(envelope, None).await?;
                 Ok(Reached { outcome: Outcome::Checked, stage: Stage::RcptTo, reply })
             }
             Mode::Send(envelope) => {
+                self.open().await?;
                 let message = self.compose(envelope)?;
                 self.transact(envelope, &message).await
             }
         }
+    }
+
+    /// To the end of the handshake, whatever the entry says of StartTLS: nothing depends on it.
+    async fn look(&mut self) -> Result<Reached, Stop> {
+        let addresses = self.resolve().await?;
+        let (stream, _) = self.connect(&addresses).await?;
+        match self.run.server.protocol {
+            Protocol::Smtps => self.encrypt(stream, false).await?,
+            Protocol::Smtp { .. } => {
+                self.connection = Some(Connection::plain(stream));
+                self.greet().await?;
+                if !self.offers.starttls {
+                    self.record.begin(Stage::Starttls);
+                    return Err(Stop::because(Stage::Starttls, Cause::StarttlsNotOffered));
+                }
+                self.upgrade().await?;
+            }
+        }
+        Ok(Reached { outcome: Outcome::Checked, stage: Stage::Tls, reply: None })
     }
 
     /// Everything before a message: the last stage of it, and the reply that let us in.
@@ -187,7 +224,7 @@ impl<'a, 's> Session<'a, 's> {
 
     fn has_bare_name(&self) -> bool {
         match &self.run.mode {
-            Mode::Check(None) => false,
+            Mode::Check(None) | Mode::Inspect => false,
             Mode::Check(Some(envelope)) | Mode::Send(envelope) => {
                 envelope.to.iter().chain([&envelope.from]).any(|mailbox| mailbox.addr().is_none())
             }
@@ -240,7 +277,7 @@ impl<'a, 's> Session<'a, 's> {
     async fn connect(&mut self, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Stop> {
         self.record.begin(Stage::Connect);
         self.record.set_encrypted(false);
-        self.known.security = Security::Plaintext;
+        (self.known.security, self.known.trusted_by) = (Security::Plaintext, None);
         let mut attempts = connect::Attempts::default();
         let connected = self.timer.bound(1, connect::connect(addresses, &mut attempts)).await;
         let (stream, address) = connected.map_err(|trouble| {
@@ -317,7 +354,7 @@ impl<'a, 's> Session<'a, 's> {
             Ok(()) => return self.introduce().await.map(Some),
             Err(stop) => stop,
         };
-        let fallback = (mode == StartTls::Enabled).then(|| fallback(&stop)).flatten();
+        let fallback = (mode == StartTls::Enabled).then(|| fallback(&stop, self.run.server.tls.min)).flatten();
         let Some(downgrade) = fallback else { return Err(stop) };
         self.downgrade(downgrade);
         self.connection = None;
@@ -352,25 +389,59 @@ impl<'a, 's> Session<'a, 's> {
     /// `upgrade`: after STARTTLS.
     async fn encrypt(&mut self, stream: TcpStream, upgrade: bool) -> Result<(), Stop> {
         self.record.begin(Stage::Tls);
-        let host = &self.run.server.host;
-        let shaking = async { Ok::<_, Trouble>(self.mailer.trust.handshake(host, stream, upgrade).await) };
-        let (result, certificate) = self.timer.bound(1, shaking).await.map_err(|trouble| Stop::because(Stage::Tls, trouble))?;
-        self.known.certificate = certificate;
-        let encrypted = result.map_err(|failure| {
-            let detail = self.record.visible(failure.detail.as_bytes());
-            // In clear after the reply to STARTTLS, only later than we looked.
-            if failure.cause == Cause::Injected {
-                self.record_stray(&failure.injected);
-                return Stop::because(Stage::Starttls, Cause::Injected);
-            }
-            Stop::because(Stage::Tls, Trouble { cause: failure.cause, detail: Some(detail) })
-        })?;
+        let stop = |trouble| Stop::because(Stage::Tls, trouble);
+        let terms = self.terms().map_err(stop)?;
+        let seen = Arc::new(tls::Seen::default());
+        let shaking = async { Ok::<_, Trouble>(tls::handshake(&terms, stream, upgrade, &seen).await) };
+        let result = self.timer.bound(1, shaking).await;
+        // Also where time ran out over the rest.
+        self.presented = seen.take();
+        self.known.certificate = self.presented.chain.first().map(|der| Box::new(certificate::summary(der)));
+        self.known.trusted_by = self.presented.trusted_by().cloned().map(Box::new);
+        let encrypted = result.map_err(stop)?.map_err(|failure| self.refused(failure))?;
         self.known.security = encrypted.security;
         self.record.set_encrypted(true);
         let subject = self.known.certificate.as_ref().map(|c| format!(", {}", c.subject)).unwrap_or_default();
-        self.record.pass(format!("{}, {}{subject}", encrypted.security.version(), encrypted.cipher));
+        let shown = match &self.presented.ours {
+            Ours::Shown(subject) => format!(", showed {subject}"),
+            Ours::NotAsked | Ours::Asked => String::new(),
+        };
+        self.record.pass(format!("{}, {}{subject}{shown}", encrypted.security.version(), encrypted.cipher));
         self.connection = Some(Connection::encrypted(encrypted.stream));
         Ok(())
+    }
+
+    /// What the handshake is to be like.
+    fn terms(&self) -> Result<tls::Terms, Trouble> {
+        let Mailer { provider, clock, .. } = self.mailer;
+        let asked =
+            Asked::of(&self.run.server).map_err(|error| Trouble { cause: Cause::WrongName, detail: Some(error.to_string()) })?;
+        Ok(tls::Terms {
+            provider: provider.clone(),
+            clock: clock.clone(),
+            trust: self.mailer.trust_of(self.run).clone(),
+            asked,
+            min: self.run.server.tls.min,
+            client: self.run.client.clone(),
+        })
+    }
+
+    /// The handshake failed.
+    fn refused(&mut self, failure: tls::HandshakeFailure) -> Stop {
+        // In clear after the reply to STARTTLS, only later than we looked.
+        if failure.cause == Cause::Injected {
+            self.record_stray(&failure.injected);
+            return Stop::because(Stage::Starttls, Cause::Injected);
+        }
+        if failure.cause == Cause::PinChanged
+            && let Ok(asked) = Asked::of(&self.run.server)
+        {
+            let pins = self.mailer.trust_of(self.run).pins(&asked);
+            self.known.pinned = pins.map(|pin| certificate::summary(&pin.certificate)).collect();
+        }
+        let refusal = || self.presented.refusal(self.known.certificate.as_deref()?, &self.run.server);
+        let detail = failure.detail.or_else(refusal).map(|detail| self.record.visible(detail.as_bytes()));
+        Stop::because(Stage::Tls, Trouble { cause: failure.cause, detail })
     }
 
     /// The reply that let us in; `None` where the entry does not sign in.
@@ -692,7 +763,12 @@ impl<'a, 's> Session<'a, 's> {
     fn broken(&mut self, trouble: Trouble) -> Stop {
         self.connection = None;
         let detail = trouble.detail.map(|detail| self.record.visible(detail.as_bytes()));
-        Stop::because(self.record.stage(), Trouble { detail, ..trouble })
+        let cause = match trouble.cause {
+            // An alert that is about certificates; about ours, if it was asked for.
+            Cause::ClientCertificateWanted => self.presented.ours.cause().unwrap_or(Cause::Broken),
+            cause => cause,
+        };
+        Stop::because(self.record.stage(), Trouble { cause, detail })
     }
 
     /// Ends it where it is. Nothing more may be said: in the middle of the message it would become a part of that.
@@ -707,14 +783,17 @@ impl<'a, 's> Session<'a, 's> {
 
     fn fail(&mut self, stop: Stop) {
         let server = &self.run.server;
-        let host = server.host.to_string();
+        let (host, certified_name) = (server.host.to_string(), server.certified_name().to_string());
         let reply = stop.reply.map(kept);
         let diagnosis = diagnose(&Evidence {
             stage: stop.stage,
             cause: stop.cause,
+            aim: self.known.aim,
             reply: reply.as_ref(),
             host: &host,
             port: server.port,
+            certified_name: &certified_name,
+            min_tls: server.tls.min,
             protocol: server.protocol,
             timeout_ms: server.timeout_ms,
             signs_in: server.username().is_some(),
@@ -723,6 +802,9 @@ impl<'a, 's> Session<'a, 's> {
             auth_offered: !self.offers.auth.is_empty(),
             downgrade: self.known.downgrade,
             certificate: self.known.certificate.as_deref(),
+            alone: self.presented.chain.len() == 1,
+            pinned: &self.known.pinned,
+            system_off: self.mailer.trust_of(self.run).is_system_off(),
             token: matches!(self.run.credential, Some(Credential::AccessToken(_))),
             recipients: &self.known.recipients,
             sizes: stop.sizes.or(self.message_size.zip(self.offers.size_limit)),
@@ -746,8 +828,12 @@ impl<'a, 's> Session<'a, 's> {
         let end = Instant::now() + GOODBYE.min(self.timer.step);
         self.timer.end = end;
         let reset = matches!(self.run.mode, Mode::Check(Some(_)));
-        let polite =
-            self.settle().await.is_ok() && (!reset || self.command("RSET").await.is_ok()) && self.command("QUIT").await.is_ok();
+        // A look at SMTPS ends before the greeting; whoever speaks before that is taken for a spammer.
+        let greeted = self.run.mode != Mode::Inspect || self.run.server.protocol != Protocol::Smtps || self.reply(1).await.is_ok();
+        let polite = greeted
+            && self.settle().await.is_ok()
+            && (!reset || self.command("RSET").await.is_ok())
+            && self.command("QUIT").await.is_ok();
         if polite {
             self.record.pass("");
         }
@@ -785,10 +871,12 @@ fn path(mailbox: &Mailbox, stage: Stage) -> Result<String, Stop> {
 /// Whether a failed STARTTLS lets "Enabled" go on in clear: where there is no common protocol, or the peer refused, broke
 /// off or answered nonsense in TLS. Never for what could be an attack or a slow network: trust, injected bytes, time-outs.
 /// An answer to the command that is no SMTP reply at all is no refusal either: whoever speaks there isn't the server that
-/// offered STARTTLS. Nor is a goodbye that came before the command was sent.
-fn fallback(stop: &Stop) -> Option<Downgrade> {
+/// offered STARTTLS. Nor is a goodbye that came before the command was sent. Where TLS 1.3 is wanted, a handshake may fail for
+/// that alone; nobody who wants more encryption is served by none.
+fn fallback(stop: &Stop, min: MinTls) -> Option<Downgrade> {
     match (stop.stage, stop.cause) {
         _ if stop.unasked => None,
+        (Stage::Tls, _) if min == MinTls::Tls13 => None,
         (Stage::Starttls, Cause::Rejected | Cause::Unexpected | Cause::Closed | Cause::Broken) => Some(Downgrade::Refused),
         (Stage::Tls, Cause::NoCommonProtocol | Cause::HandshakeBroken | Cause::HandshakeGarbage) => {
             Some(Downgrade::HandshakeFailed)

@@ -1,50 +1,45 @@
-//! Encryption: what is trusted, the handshake, and what a failed one was. Certificate and name are verified in every
-//! mode; there is no switch for that.
+//! Encryption: the handshake, what it showed of the peer, and what a failed one was. Certificate and name are verified in every
+//! mode; there is no switch for that. What is trusted is [`super::trust`]'s affair.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use domain::certificate::Certificate;
-use domain::host::Host;
+use domain::smtp_server::{MinTls, SmtpServer};
 use domain::transcript::{Cause, Security};
+use domain::trust::{self, Finding, Flaw, Objection, TrustedBy};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::stream::Watched;
+use super::trust::{Asked, MAX_CHAIN, Trust, Verdict};
 use crate::certificate;
 use crate::ports::Clock;
 
-/// Whom we trust: the machine's certificate authorities and those given besides.
-pub(super) struct Trust {
-    provider: Arc<CryptoProvider>,
-    /// `None` where the machine has no authorities and none were given.
-    roots: Option<Arc<dyn ServerCertVerifier>>,
-    extra: Arc<[CertificateDer<'static>]>,
-    clock: Arc<dyn Clock + Send + Sync>,
-}
+/// The most bytes of a certificate that is kept.
+const MAX_CERTIFICATE: usize = 64 << 10;
 
-/// Extra certificates that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadRoots {
-    /// The text is not PEM.
-    #[error("it can't be read as PEM")]
-    Pem(#[source] rustls::pki_types::pem::Error),
-    /// There is no certificate in it.
-    #[error("it holds no certificate")]
-    Empty,
-    /// One of them can't be a root.
-    #[error("a certificate in it can't be used")]
-    Certificate(#[source] rustls::Error),
+/// What a handshake is to be like.
+pub(super) struct Terms {
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) clock: Arc<dyn Clock + Send + Sync>,
+    pub(super) trust: Arc<Trust>,
+    pub(super) asked: Asked,
+    pub(super) min: MinTls,
+    /// What we show a server that asks who we are.
+    pub(super) client: Option<Arc<CertifiedKey>>,
 }
 
 /// A handshake that succeeded.
@@ -57,94 +52,81 @@ pub(super) struct Encrypted {
 /// A handshake that failed.
 pub(super) struct HandshakeFailure {
     pub(super) cause: Cause,
-    pub(super) detail: String,
+    /// The system's own words; none where it is the certificate that isn't trusted.
+    pub(super) detail: Option<String>,
     /// What came in clear where nothing but TLS may come; empty with every other cause than [`Cause::Injected`].
     pub(super) injected: Vec<u8>,
 }
 
-impl Trust {
-    pub(super) fn new(extra_pem: Option<&[u8]>, clock: Arc<dyn Clock + Send + Sync>) -> Result<Self, BadRoots> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let extra = match extra_pem {
-            None => Vec::new(),
-            Some(pem) => CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(BadRoots::Pem)?,
-        };
-        if extra_pem.is_some() && extra.is_empty() {
-            return Err(BadRoots::Empty);
+/// Shakes hands over `stream`. After STARTTLS (`upgrade`) a first byte that is none of TLS is an injection, however late it comes
+/// and whatever follows. What it shows of the peer stands in `seen`, also where it fails or never ends.
+pub(super) async fn handshake(
+    terms: &Terms,
+    stream: TcpStream,
+    upgrade: bool,
+    seen: &Arc<Seen>,
+) -> Result<Encrypted, HandshakeFailure> {
+    let failure = |cause, detail: Option<&dyn ToString>| HandshakeFailure {
+        cause,
+        detail: detail.map(ToString::to_string),
+        injected: Vec::new(),
+    };
+    terms.trust.ready().await;
+    let config = terms.config(seen).map_err(|error| failure(Cause::NoCommonProtocol, Some(&error)))?;
+    let connecting = TlsConnector::from(Arc::new(config)).connect(terms.asked.name.clone(), Watched::new(stream, upgrade));
+    match connecting.into_fallible().await {
+        Ok(stream) => {
+            let (_, connection) = stream.get_ref();
+            let security = match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => Security::Tls13,
+                _ => Security::Tls12,
+            };
+            let cipher = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
+            Ok(Encrypted { stream, security, cipher })
         }
-        let roots = rustls_platform_verifier::Verifier::new_with_extra_roots(extra.iter().cloned(), provider.clone());
-        let roots: Option<Arc<dyn ServerCertVerifier>> = match roots {
-            Ok(verifier) => Some(Arc::new(verifier)),
-            Err(error) if !extra.is_empty() => return Err(BadRoots::Certificate(error)),
-            Err(_) => None,
-        };
-        Ok(Self { provider, roots, extra: extra.into(), clock })
-    }
-
-    /// Shakes hands with `host`. The certificate is what the peer presented, trusted or not. After STARTTLS (`upgrade`) a
-    /// first byte that is none of TLS is an injection, however late it comes and whatever follows.
-    pub(super) async fn handshake(
-        &self,
-        host: &Host,
-        stream: TcpStream,
-        upgrade: bool,
-    ) -> (Result<Encrypted, HandshakeFailure>, Option<Box<Certificate>>) {
-        let failure =
-            |cause, detail: &dyn ToString| Err(HandshakeFailure { cause, detail: detail.to_string(), injected: Vec::new() });
-        let Some(roots) = self.roots.clone() else {
-            return (failure(Cause::NoTrustedRoots, &"no certificate authorities found"), None);
-        };
-        let name = match host {
-            Host::Ip(ip) => ServerName::from(*ip),
-            Host::Dns(name) => match ServerName::try_from(name.clone()) {
-                Ok(name) => name,
-                Err(error) => return (failure(Cause::WrongName, &error), None),
-            },
-        };
-        let seen = Arc::new(Seen::default());
-        let verifier = Verifier { roots, extra: self.extra.clone(), seen: seen.clone() };
-        let config = ClientConfig::builder_with_details(self.provider.clone(), Arc::new(Time(self.clock.clone())))
-            .with_safe_default_protocol_versions();
-        let config = match config {
-            Ok(config) => config,
-            Err(error) => return (failure(Cause::NoCommonProtocol, &error), None),
-        };
-        let mut config =
-            config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_client_cert_resolver(seen.clone());
-        config.resumption = Resumption::disabled();
-        let connecting = TlsConnector::from(Arc::new(config)).connect(name, Watched::new(stream, upgrade)).into_fallible();
-        let result = connecting.await;
-        let certificate = seen.certificate().map(|der| Box::new(certificate::summary(&der)));
-        let result = match result {
-            Ok(stream) => {
-                let (_, connection) = stream.get_ref();
-                let security = match connection.protocol_version() {
-                    Some(ProtocolVersion::TLSv1_3) => Security::Tls13,
-                    _ => Security::Tls12,
-                };
-                let cipher = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
-                Ok(Encrypted { stream, security, cipher })
+        Err((error, watched)) if upgrade && watched.head().first().is_some_and(|&first| !is_content_type(first)) => {
+            let injected = watched.head().to_vec();
+            Err(HandshakeFailure { cause: Cause::Injected, detail: Some(error.to_string()), injected })
+        }
+        Err((error, watched)) => {
+            let presented = seen.lock();
+            if let Some(objection) = presented.objections().first() {
+                return Err(failure(objection.cause(), None));
             }
-            Err((error, watched)) if upgrade && watched.head().first().is_some_and(|&first| !is_content_type(first)) => {
-                let injected = watched.head().to_vec();
-                Err(HandshakeFailure { cause: Cause::Injected, detail: error.to_string(), injected })
-            }
-            Err((error, watched)) => {
-                let self_signed = certificate.as_ref().is_some_and(|certificate| certificate.self_signed);
-                let cause = handshake_cause(&error, watched.head(), self_signed, seen.wants_ours.load(Ordering::Relaxed));
-                match rustls_error(&error) {
-                    Some(rustls::Error::InvalidCertificate(bad)) => failure(cause, &certificate_words(bad)),
-                    _ => failure(cause, &error),
-                }
-            }
-        };
-        (result, certificate)
+            let cause = handshake_cause(&error, watched.head(), &presented.ours);
+            Err(match rustls_error(&error) {
+                Some(rustls::Error::InvalidCertificate(_)) => failure(cause, Some(&Flaw::Unproven.words())),
+                _ => failure(cause, Some(&error)),
+            })
+        }
     }
 }
 
-/// Why a handshake failed. The kinds of failure that let StartTLS "Enabled" go on in clear are told from the others here.
-fn handshake_cause(error: &io::Error, head: &[u8], self_signed: bool, wants_ours: bool) -> Cause {
-    use CertificateError as Bad;
+impl Terms {
+    fn config(&self, seen: &Arc<Seen>) -> Result<ClientConfig, rustls::Error> {
+        const ONLY_13: &[&SupportedProtocolVersion] = &[&TLS13];
+        const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+        let versions = match self.min {
+            MinTls::Tls12 => BOTH,
+            MinTls::Tls13 => ONLY_13,
+        };
+        let verifier =
+            Verifier { trust: self.trust.clone(), asked: self.asked.clone(), provider: self.provider.clone(), seen: seen.clone() };
+        let ours = OurCertificate { certified: self.client.clone(), seen: seen.clone() };
+        let mut config = ClientConfig::builder_with_details(self.provider.clone(), Arc::new(Time(self.clock.clone())))
+            .with_protocol_versions(versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(ours));
+        // Each session is verified anew.
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    }
+}
+
+/// Why a handshake failed although nothing stands against the certificate. The kinds of failure that let StartTLS "Enabled" go on in
+/// clear are told from the others here.
+fn handshake_cause(error: &io::Error, head: &[u8], ours: &Ours) -> Cause {
     if looks_like_smtp(head) {
         return Cause::PlaintextInTls;
     }
@@ -155,50 +137,37 @@ fn handshake_cause(error: &io::Error, head: &[u8], self_signed: bool, wants_ours
         };
     };
     match error {
-        rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::Expired | Bad::ExpiredContext { .. } => Cause::Expired,
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => Cause::NotYetValid,
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Cause::WrongName,
-            // A certificate that is its own authority's (what `openssl req -x509` makes) fails as `Other`.
-            Bad::UnknownIssuer | Bad::Other(_) if self_signed => Cause::SelfSigned,
-            Bad::UnknownIssuer => Cause::UnknownIssuer,
-            _ => Cause::BadCertificate,
-        },
-        rustls::Error::NoCertificatesPresented => Cause::BadCertificate,
-        rustls::Error::AlertReceived(_) if wants_ours => Cause::ClientCertificateWanted,
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => Cause::ClientCertificateWanted,
-        rustls::Error::PeerIncompatible(_)
-        | rustls::Error::AlertReceived(
-            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity,
-        ) => Cause::NoCommonProtocol,
-        rustls::Error::AlertReceived(_) => Cause::HandshakeBroken,
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Cause::BadCertificate,
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            ours.cause().unwrap_or(Cause::ClientCertificateWanted)
+        }
+        rustls::Error::AlertReceived(alert) => ours.cause().unwrap_or(match alert {
+            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
+                Cause::NoCommonProtocol
+            }
+            _ => Cause::HandshakeBroken,
+        }),
+        rustls::Error::PeerIncompatible(_) => Cause::NoCommonProtocol,
         _ => Cause::HandshakeGarbage,
     }
 }
 
-/// What is wrong with a certificate, where its fields don't show it.
-fn certificate_words(bad: &CertificateError) -> &'static str {
-    use CertificateError as Bad;
-    match bad {
-        Bad::BadEncoding => "the certificate can't be read",
-        Bad::BadSignature => "the certificate's signature is wrong",
-        Bad::Revoked => "the certificate was revoked",
-        Bad::UnhandledCriticalExtension => "the certificate has a critical extension that isn't known here",
-        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "the certificate isn't meant for servers",
-        Bad::UnsupportedSignatureAlgorithmContext { .. } | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "the certificate is signed in a way that isn't accepted here"
-        }
-        Bad::Other(_) => "the certificate, or one it was signed with, breaks a rule for certificates of servers",
-        _ => "the certificate can't be verified",
-    }
-}
-
-/// Why an encrypted connection broke later on, if TLS says why.
+/// Why an encrypted connection broke later on, if TLS says why. Whether it is our certificate that is missing or not taken,
+/// [`Ours::cause`] knows: TLS 1.3 tells either only after its handshake.
 pub(super) fn cause_after_handshake(error: &io::Error) -> Option<Cause> {
+    use AlertDescription as Alert;
     match rustls_error(error)? {
-        // TLS 1.3 says so only after its handshake.
         rustls::Error::AlertReceived(
-            AlertDescription::CertificateRequired | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+            | Alert::HandshakeFailure,
         ) => Some(Cause::ClientCertificateWanted),
         _ => None,
     }
@@ -230,38 +199,130 @@ pub(super) fn looks_like_tls(head: &[u8]) -> bool {
     matches!(head, [0x15 | 0x16, 0x03, ..])
 }
 
-/// What a handshake showed of the peer.
+/// What a peer presented, and what became of our own certificate.
 #[derive(Debug, Default)]
-struct Seen {
-    certificate: Mutex<Option<CertificateDer<'static>>>,
-    wants_ours: AtomicBool,
+pub(super) struct Presented {
+    /// Its certificates, its own first: at most [`MAX_CHAIN`].
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    /// What is to be thought of the first one.
+    pub(super) verdict: Option<Verdict>,
+    /// Whether it has the key of that.
+    pub(super) proved: bool,
+    pub(super) ours: Ours,
 }
 
-impl Seen {
-    fn certificate(&self) -> Option<CertificateDer<'static>> {
-        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).take()
+/// What became of our own certificate.
+#[derive(Debug, Default)]
+pub(super) enum Ours {
+    /// Nobody asked for it.
+    #[default]
+    NotAsked,
+    /// There was none to show.
+    Asked,
+    /// It was shown; its subject.
+    Shown(String),
+}
+
+impl Ours {
+    /// Why a server that asked for it broke off.
+    pub(super) const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::NotAsked => None,
+            Self::Asked => Some(Cause::ClientCertificateWanted),
+            Self::Shown(_) => Some(Cause::ClientCertificateRefused),
+        }
     }
 }
 
-/// We have no certificate to show, but want to know that one was asked for.
-impl ResolvesClientCert for Seen {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
-        self.wants_ours.store(true, Ordering::Relaxed);
-        None
+impl Presented {
+    /// Everything that stands against it.
+    pub(super) fn objections(&self) -> &[Objection] {
+        match &self.verdict {
+            Some(Err(objections)) => objections,
+            _ => &[],
+        }
+    }
+
+    /// Why it was accepted.
+    pub(super) fn trusted_by(&self) -> Option<&TrustedBy> {
+        self.verdict.as_ref().filter(|_| self.proved)?.as_ref().ok()
+    }
+
+    /// Everything that stands against it, or the one ground to trust it.
+    pub(super) fn findings(&self, server: &SmtpServer) -> Vec<Finding> {
+        let Some(leaf) = self.chain.first() else { return Vec::new() };
+        let certificate = certificate::summary(leaf);
+        let (host, name) = (server.host.to_string(), server.certified_name().to_string());
+        let asked = trust::Asked { host: &host, port: server.port, name: &name };
+        match (&self.verdict, self.trusted_by()) {
+            (_, Some(by)) => vec![trust::trusted(by, &asked)],
+            (Some(Ok(_)), None) => vec![Objection::Flawed(Flaw::Unproven).finding(&certificate, &asked)],
+            _ => self.objections().iter().map(|objection| objection.finding(&certificate, &asked)).collect(),
+        }
+    }
+
+    /// What stands against it, in words, without the end of the sentence.
+    pub(super) fn refusal(&self, certificate: &Certificate, server: &SmtpServer) -> Option<String> {
+        let (host, name) = (server.host.to_string(), server.certified_name().to_string());
+        let asked = trust::Asked { host: &host, port: server.port, name: &name };
+        let words = self.objections().first()?.words(certificate, &asked);
+        Some(words.trim_end_matches('.').to_owned())
+    }
+}
+
+/// What a handshake showed so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Mutex<Presented>);
+
+impl Seen {
+    fn lock(&self) -> MutexGuard<'_, Presented> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take(&self) -> Presented {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+/// Shows our certificate to whoever asks for one, if we have one, and remembers it. rustls sends it after the server's own was
+/// accepted.
+#[derive(Debug)]
+struct OurCertificate {
+    certified: Option<Arc<CertifiedKey>>,
+    seen: Arc<Seen>,
+}
+
+impl ResolvesClientCert for OurCertificate {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        // With another kind of key than they take, it would not be sent.
+        let usable = self.certified.clone().filter(|certified| certified.key.choose_scheme(schemes).is_some());
+        self.seen.lock().ours = match usable.as_ref().and_then(|certified| certified.cert.first()) {
+            Some(shown) => Ours::Shown(certificate::summary(shown).subject),
+            None => Ours::Asked,
+        };
+        usable
     }
 
     fn has_certs(&self) -> bool {
-        false
+        self.certified.is_some()
     }
 }
 
-/// Asks the machine's authorities, and takes a certificate that was given by itself: as a leaf it need not be signed by
-/// anybody, but names and dates must be right all the same.
+/// Asks what we trust, and remembers what it was asked about.
 #[derive(Debug)]
 struct Verifier {
-    roots: Arc<dyn ServerCertVerifier>,
-    extra: Arc<[CertificateDer<'static>]>,
+    trust: Arc<Trust>,
+    asked: Asked,
+    provider: Arc<CryptoProvider>,
     seen: Arc<Seen>,
+}
+
+impl Verifier {
+    /// The key counts whatever vouches for the certificate.
+    fn proved(&self, valid: Result<HandshakeSignatureValid, rustls::Error>) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.seen.lock().proved = valid.is_ok();
+        valid
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -269,18 +330,24 @@ impl ServerCertVerifier for Verifier {
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _: &ServerName<'_>,
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.seen.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.clone().into_owned());
-        if !self.extra.contains(end_entity) {
-            return self.roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict = self.trust.judge(end_entity, intermediates, &self.asked, now);
+        let refusal = verdict.as_ref().err().map(|objections| alert_for(objections));
+        let mut presented = self.seen.lock();
+        presented.chain = std::iter::once(end_entity)
+            .chain(intermediates)
+            .take_while(|certificate| certificate.len() <= MAX_CERTIFICATE)
+            .take(MAX_CHAIN)
+            .map(|certificate| certificate.clone().into_owned())
+            .collect();
+        presented.verdict = Some(verdict);
+        match refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(ServerCertVerified::assertion()),
         }
-        let parsed = ParsedCertificate::try_from(end_entity)?;
-        rustls::client::verify_server_name(&parsed, server_name)?;
-        check_dates(&certificate::summary(end_entity), now)?;
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -289,7 +356,8 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.roots.verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        self.proved(verify_tls12_signature(message, certificate, signature, algorithms))
     }
 
     fn verify_tls13_signature(
@@ -298,28 +366,26 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.roots.verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        self.proved(verify_tls13_signature(message, certificate, signature, algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.roots.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
-/// RFC 3339 in UTC sorts like time.
-fn check_dates(certificate: &Certificate, now: UnixTime) -> Result<(), rustls::Error> {
-    let now = i64::try_from(now.as_secs())
-        .ok()
-        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .and_then(|now| now.format(&time::format_description::well_known::Rfc3339).ok())
-        .ok_or(rustls::Error::FailedToGetCurrentTime)?;
-    let bad = match certificate {
-        Certificate { not_before, not_after, .. } if not_before.is_empty() || not_after.is_empty() => CertificateError::BadEncoding,
-        Certificate { not_before, .. } if now < *not_before => CertificateError::NotValidYet,
-        Certificate { not_after, .. } if now > *not_after => CertificateError::Expired,
-        _ => return Ok(()),
-    };
-    Err(bad.into())
+/// What the server is told (RFC 8446 section 6.2): rustls makes the alert of it.
+fn alert_for(objections: &[Objection]) -> CertificateError {
+    match objections.first() {
+        Some(Objection::SelfSigned | Objection::UnknownIssuer { .. } | Objection::NothingTrusted { .. }) => {
+            CertificateError::UnknownIssuer
+        }
+        Some(Objection::Expired) => CertificateError::Expired,
+        Some(Objection::NotYetValid) => CertificateError::NotValidYet,
+        Some(Objection::WrongName) => CertificateError::NotValidForName,
+        _ => CertificateError::ApplicationVerificationFailure,
+    }
 }
 
 /// Our clock as rustls asks for it.

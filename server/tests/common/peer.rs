@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,10 +72,20 @@ pub(crate) struct Heard {
     pub(crate) encrypted: bool,
 }
 
+/// What a handshake that succeeded showed of the other side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    /// The name that it asked for.
+    pub(crate) sni: Option<String>,
+    /// The certificates that it showed.
+    pub(crate) client: Vec<CertificateDer<'static>>,
+}
+
 /// What was said to the peer, connection by connection.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) connections: Vec<Vec<Heard>>,
+    pub(crate) hellos: Vec<Hello>,
 }
 
 impl Log {
@@ -111,7 +124,7 @@ impl Peer {
         let address = listener.local_addr().unwrap();
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let mut connections = Vec::new();
+            let (mut connections, mut hellos) = (Vec::new(), Vec::new());
             let mut scripts = scripts.into_iter();
             loop {
                 let stream = tokio::select! {
@@ -120,11 +133,11 @@ impl Peer {
                     _ = &mut stopped => break,
                 };
                 match scripts.next() {
-                    Some(script) => connections.push(serve(stream, script).await),
+                    Some(script) => connections.push(serve(stream, script, &mut hellos).await),
                     None => connections.push(vec![Heard { line: "EXTRA".into(), encrypted: false }]),
                 }
             }
-            Log { connections }
+            Log { connections, hellos }
         });
         Self { address, stop, task }
     }
@@ -217,7 +230,7 @@ fn is_tls(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| byte.is_ascii_control() && !b"\r\n\t".contains(byte))
 }
 
-async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
+async fn serve(stream: TcpStream, script: Vec<Act>, hellos: &mut Vec<Hello>) -> Vec<Heard> {
     stream.set_nodelay(true).unwrap();
     let socket = socket2::SockRef::from(&stream).try_clone().unwrap();
     let mut stream: Box<dyn Talk> = Box::new(stream);
@@ -246,7 +259,12 @@ async fn serve(stream: TcpStream, script: Vec<Act>) -> Vec<Heard> {
             Act::Handshake(config) => {
                 assert!(ear.pending.is_empty(), "something was said before the handshake: {:?}", ear.pending);
                 match TlsAcceptor::from(config).accept(stream).await {
-                    Ok(tls) => stream = Box::new(tls),
+                    Ok(tls) => {
+                        let (_, connection) = tls.get_ref();
+                        let client = connection.peer_certificates().unwrap_or_default();
+                        hellos.push(Hello { sni: connection.server_name().map(Into::into), client: client.to_vec() });
+                        stream = Box::new(tls);
+                    }
                     Err(_) => return ear.done(),
                 }
                 ear.encrypted = true;
@@ -297,66 +315,166 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        Self { issuer: CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap() }
+        Self::made(name, |_| {})
+    }
+
+    /// The same, changed by `change`.
+    pub(crate) fn made(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = authority(name);
+        change(&mut params);
+        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    /// Another certificate of it, with the same key.
+    pub(crate) fn again(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let key = KeyPair::try_from(self.issuer.key().serialize_der()).unwrap();
+        let mut params = authority(name);
+        change(&mut params);
+        Self { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
     }
 
     /// An authority below this one.
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        Self { issuer: CertifiedIssuer::signed_by(authority(name), KeyPair::generate().unwrap(), &self.issuer).unwrap() }
+        self.intermediate_made(name, |_| {})
+    }
+
+    /// The same, changed by `change`.
+    pub(crate) fn intermediate_made(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = authority(name);
+        change(&mut params);
+        Self { issuer: CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.issuer).unwrap() }
     }
 
     pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A server with a certificate for `names`, changed by `change`.
-    pub(crate) fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
+    }
+
+    /// A certificate for `names`, its key of another kind.
+    pub(crate) fn issue_for(&self, key: KeyPair, names: &[&str]) -> Identity {
+        let certificate = params(names).signed_by(&key, &self.issuer).unwrap();
+        Identity { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
+    }
+
+    /// A certificate for `names`, changed by `change`.
+    pub(crate) fn issue(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = params(names);
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Arc::new(config(certificate.der().clone(), &key, rustls::DEFAULT_VERSIONS))
+        Identity { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
+    }
+
+    /// It as a server: what it signs others with is presented as a server's own.
+    pub(crate) fn itself(&self) -> Identity {
+        let key = KeyPair::try_from(self.issuer.key().serialize_der()).unwrap();
+        Identity { chain: vec![self.der()], pem: self.pem(), key }
+    }
+
+    /// A server with a certificate for `names`, changed by `change`.
+    pub(crate) fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+        self.issue(names, change).server()
     }
 
     /// The same with only one version of TLS.
-    pub(crate) fn server_with(&self, names: &[&str], version: &'static rustls::SupportedProtocolVersion) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params(names).signed_by(&key, &self.issuer).unwrap();
-        Arc::new(config(certificate.der().clone(), &key, &[version]))
+    pub(crate) fn server_with(&self, names: &[&str], version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
+        self.issue(names, |_| {}).server_with(&[version])
     }
 
     /// A server that wants a certificate from its client.
-    pub(crate) fn server_wanting_ours(
-        &self,
-        names: &[&str],
-        version: &'static rustls::SupportedProtocolVersion,
-    ) -> Arc<ServerConfig> {
+    pub(crate) fn server_wanting_ours(&self, names: &[&str], version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
+        self.issue(names, |_| {}).server_asking(version, self, true)
+    }
+}
+
+/// A certificate with its key, and what is presented with it.
+pub(crate) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    pem: String,
+    key: KeyPair,
+}
+
+impl Identity {
+    /// It signed itself, as `openssl req -x509` makes it, and is changed by `change`.
+    pub(crate) fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = params(names);
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
-        let certificate = params(names).signed_by(&key, &self.issuer).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
+    }
+
+    /// Presents the certificate of `authority`, too.
+    pub(crate) fn with(mut self, authority: &Authority) -> Self {
+        self.chain.push(authority.der());
+        self
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.chain[0].clone()
+    }
+
+    /// Everything that is presented.
+    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// A server with it.
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        self.server_with(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same with these versions of TLS.
+    pub(crate) fn server_with(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+        let config = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
+        Arc::new(config.with_no_client_auth().with_single_cert(self.chain.clone(), private(&self.key)).unwrap())
+    }
+
+    /// Somebody who has this certificate, but not its key.
+    pub(crate) fn impostor(&self) -> Arc<ServerConfig> {
+        let key = provider().key_provider.load_private_key(private(&KeyPair::generate().unwrap())).unwrap();
+        let resolver = SingleCertAndKey::from(CertifiedKey::new(self.chain.clone(), key));
+        let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        Arc::new(config.with_no_client_auth().with_cert_resolver(Arc::new(resolver)))
+    }
+
+    /// A server that asks its client for a certificate of `clients`.
+    pub(crate) fn server_asking(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        clients: &Authority,
+        required: bool,
+    ) -> Arc<ServerConfig> {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.issuer.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier =
-            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
-        let config = ServerConfig::builder_with_provider(provider)
+        roots.add(clients.der()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
+        let config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[version])
             .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![certificate.der().clone()], private(&key))
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(self.chain.clone(), private(&self.key))
             .unwrap();
         Arc::new(config)
+    }
+
+    /// It as a client shows it.
+    pub(crate) fn as_client(&self) -> Arc<CertifiedKey> {
+        Arc::new(CertifiedKey::from_der(self.chain.clone(), private(&self.key), &provider()).unwrap())
     }
 }
 
 /// A server whose certificate signed itself, as `openssl req -x509` makes it, and that certificate as PEM.
 pub(crate) fn self_signed_server(names: &[&str], is_ca: bool) -> (Arc<ServerConfig>, String) {
-    let mut params = params(names);
-    if is_ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    (Arc::new(config(certificate.der().clone(), &key, rustls::DEFAULT_VERSIONS)), certificate.pem())
+    let identity = Identity::self_signed(names, |params| {
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+    });
+    (identity.server(), identity.pem)
 }
 
 fn authority(name: &str) -> CertificateParams {
@@ -377,15 +495,6 @@ fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(key.serialize_der()).into()
 }
 
-fn config(
-    certificate: rustls::pki_types::CertificateDer<'static>,
-    key: &KeyPair,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-) -> ServerConfig {
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], private(key))
-        .unwrap()
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }

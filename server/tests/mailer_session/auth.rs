@@ -252,12 +252,8 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
         let mut server = entry(peer.address);
         server.protocol = smtp(StartTls::Disabled);
         change(&mut server);
-        let finished = mailer(None)
-            .run(
-                TestRun { server, credential: Some(Secret::new(String::new()).into()), mode: sending(), trust: None, client: None },
-                &mut |_| {},
-            )
-            .await;
+        let finished =
+            mailer(None).run(TestRun::new(server, Some(Secret::new(String::new()).into()), sending()), &mut |_| {}).await;
         assert_eq!((finished.outcome, finished.stage, finished.cause), (Outcome::Failed, Stage::Resolve, Some(cause)));
         assert_eq!(finished.diagnosis.as_ref().unwrap().kind, kind);
         assert_eq!(domain::transcript::exit_code(&finished), 1);

@@ -182,8 +182,7 @@ async fn what_cannot_be_reached() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let run =
-        server::mailer::TestRun { server: entry(address), credential: None, mode: Mode::Check(None), trust: None, client: None };
+    let run = server::mailer::TestRun::new(entry(address), None, Mode::Check(None));
     let finished = mailer(None).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Connect, Some(Cause::ConnectionRefused)));
     assert_eq!(finished.diagnosis.unwrap().kind, "connection_refused");
@@ -193,7 +192,7 @@ async fn what_cannot_be_reached() {
 async fn the_whole_run_has_a_deadline() {
     let peer = Peer::new(vec![vec![Act::Silence]]).await;
     let deadline = SessionDeadline { factor: 1, min: Duration::ZERO, max: Duration::from_millis(100) };
-    let run = TestRun { server: entry(peer.address), credential: None, mode: sending(), trust: None, client: None };
+    let run = TestRun::new(entry(peer.address), None, sending());
     let finished = mailer(None).with_session_deadline(deadline).run(run, &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Greeting, Some(Cause::Deadline)));
     assert_eq!(finished.diagnosis.as_ref().unwrap().kind, "deadline");

@@ -170,7 +170,7 @@ async fn where_nobody_answers_it_ends_at_the_timeout_and_every_address_is_told()
         let mut server = entry(mute.address);
         server.timeout_ms = 600;
         let mut events = Vec::new();
-        let run = TestRun { server, credential: None, mode: Mode::Check(None), trust: None, client: None };
+        let run = TestRun::new(server, None, Mode::Check(None));
         let finished = mailer.run(run, &mut |event| events.push(event)).await;
         assert_eq!((finished.stage, finished.cause), (Stage::Connect, Some(Cause::Timeout)));
         assert_eq!(exit_code(&finished), 2);
@@ -202,8 +202,7 @@ async fn a_silent_look_up_ends_at_the_timeout_too() {
     let mailer = Mailer::new(None, Arc::new(Never), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
     let mut server = entry(([127, 0, 0, 1], 25).into());
     server.timeout_ms = 100;
-    let finished =
-        mailer.run(TestRun { server, credential: None, mode: Mode::Check(None), trust: None, client: None }, &mut |_| {}).await;
+    let finished = mailer.run(TestRun::new(server, None, Mode::Check(None)), &mut |_| {}).await;
     assert_eq!((finished.stage, finished.cause), (Stage::Resolve, Some(Cause::Timeout)));
     assert_eq!(finished.diagnosis.unwrap().kind, "resolve_timeout");
 }

@@ -286,7 +286,7 @@ async fn a_peer_that_stops_reading_gets_no_final_dot() {
     let mut server = entry(peer.address);
     server.timeout_ms = 2_000;
     let mut events = Vec::new();
-    let run = TestRun { server, credential: None, mode: huge(), trust: None, client: None };
+    let run = TestRun::new(server, None, huge());
     let finished = mailer(None).run(run, &mut |event| events.push(event)).await;
     assert_eq!((finished.outcome, finished.stage, finished.cause), (Outcome::Failed, Stage::Data, Some(Cause::Timeout)));
     assert_eq!(finished.diagnosis.unwrap().kind, "reply_timeout");
@@ -323,7 +323,7 @@ async fn dropping_the_run_ends_it_there_at_every_stage() {
     ];
     for (script, at, line, outcome, stage) in table {
         let peer = Peer::new(vec![script]).await;
-        let run = TestRun { server: entry(peer.address), credential: None, mode: sending(), trust: None, client: None };
+        let run = TestRun::new(entry(peer.address), None, sending());
         let is_there = |event: &Event| match &event.what {
             What::Begun { stage } => line.is_empty() && *stage == at,
             What::Sent { stage, line: sent, .. } => !line.is_empty() && *stage == at && sent.starts_with(line),
@@ -353,7 +353,7 @@ async fn dropping_the_run_ends_it_there_at_every_stage() {
 async fn dropping_the_run_in_the_middle_of_the_message_sends_no_final_dot() {
     let go_on = Arc::new(Notify::new());
     let peer = Peer::new(vec![deaf_in_data(&go_on)]).await;
-    let run = TestRun { server: entry(peer.address), credential: None, mode: huge(), trust: None, client: None };
+    let run = TestRun::new(entry(peer.address), None, huge());
     let events = run_until(run, |event| matches!(&event.what, What::Sent { line, .. } if line.starts_with("[message"))).await;
     assert_eq!((Finished::cancelled(&events).outcome, Finished::cancelled(&events).stage), (Outcome::Cancelled, Stage::Data));
     go_on.notify_one();
@@ -388,7 +388,7 @@ async fn a_cancelled_run_tells_how_far_it_had_come() {
     let (reached, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let script = [hello("PIPELINING"), vec![Act::Hear("MAIL"), Act::Tell(reached.clone()), Act::Wait(go.clone())]].concat();
     let peer = Peer::new(vec![script]).await;
-    let run = TestRun { server: entry(peer.address), credential: None, mode: sending(), trust: None, client: None };
+    let run = TestRun::new(entry(peer.address), None, sending());
     let mut events = Vec::new();
     let mut sink = |event: Event| events.push(event);
     let finished = mailer(None).run_until(run, &mut sink, reached.notified()).await;

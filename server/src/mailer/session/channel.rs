@@ -25,7 +25,7 @@ impl Mailer {
         sink: &mut (dyn FnMut(Event) + Send),
         work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
     ) -> Result<T, Finished> {
-        let run = TestRun { server, credential, mode: Mode::Check(None), trust: None, client: None };
+        let run = TestRun::new(server, credential, Mode::Check(None));
         let mut record = run.recorder(sink);
         let mut channel = Channel { session: Session::new(self, &run, &mut record) };
         if let Err(stop) = channel.session.open().await {
@@ -80,6 +80,7 @@ impl Session<'_, '_> {
         self.known.upgraded = before.upgraded;
         self.known.downgrade = before.downgrade;
         self.known.certificate = before.certificate;
+        self.known.trusted_by = before.trusted_by;
     }
 
     /// From MAIL to the reply to the final dot.
