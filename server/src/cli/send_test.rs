@@ -161,7 +161,7 @@ fn text(out: &mut impl Write, event: &Event, host: &str) -> std::io::Result<()> 
                 writeln!(out, "  {}. {step}", number + 1)?;
             }
             if let Some(evidence) = finished.diagnosis.as_ref().and_then(|d| d.evidence.as_ref()) {
-                writeln!(out, "  Details: {evidence}")?;
+                writeln!(out, "  Details: {}", evidence.replace('\n', "\n           "))?;
             }
             out.flush()
         }
