@@ -15,7 +15,7 @@ use self::anchors::{Algorithms, Anchors, Chain, Path};
 pub use self::system::{SystemAuthorities, system_authorities};
 use crate::certificate;
 
-/// The most certificates of a chain that are kept.
+/// The most certificates of a chain that are looked at and kept. Honest ones are shorter.
 pub(super) const MAX_CHAIN: usize = 10;
 
 /// What is to be trusted.
@@ -112,7 +112,8 @@ impl Trust {
 
     /// What is to be thought of a certificate with those that came with it.
     pub(super) fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], asked: &Asked, now: UnixTime) -> Verdict {
-        let chain = Chain { leaf, others };
+        let others = anchors::useful(others);
+        let chain = Chain { leaf, others: &others };
         let pins: Vec<&Pinned> = self.pins(asked).collect();
         if let Some(pin) = pins.iter().find(|pin| pin.certificate == *leaf) {
             let summary = certificate::summary(leaf);
