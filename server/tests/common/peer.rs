@@ -417,6 +417,15 @@ impl Identity {
         self.chain[0].clone()
     }
 
+    /// As files of client certificates have it.
+    pub(crate) fn pem_with_key(&self) -> String {
+        self.pem.clone() + &self.key.serialize_pem()
+    }
+
+    pub(crate) fn key_der(&self) -> Vec<u8> {
+        self.key.serialize_der()
+    }
+
     /// Everything that is presented.
     pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
