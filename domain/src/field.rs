@@ -272,6 +272,8 @@ pub enum FieldError {
     LastDefault,
     /// An incomplete, trashed or unknown entry can't be the default.
     NotADefault,
+    /// Something that only an encrypted connection has a use for, where none can be.
+    NotEncrypted,
 }
 
 /// What is wrong with a host name.

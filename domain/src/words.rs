@@ -238,6 +238,9 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         FieldError::LastDefault => {
             "One server must be the default. Open the one that is to take its place and tick it there.".into()
         }
+        FieldError::NotEncrypted => {
+            "This only counts with encryption. Save the server with SMTPS, or with StartTLS enabled, then try again.".into()
+        }
         FieldError::NotADefault => "This server can't be the default. Choose one that is set up and stays.".into(),
     }
 }

@@ -1,10 +1,12 @@
 //! What the program does: the [`Backend`] of pages, forms and the API, over the entries and the mailer.
 
+mod certificates;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::api::{Saved, Trashed};
-use app::backend::{Backend, Caller, Certificates, Edit, Events, LiveRun, Typed};
+use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
 use domain::error::{Problem, Stale};
@@ -13,12 +15,11 @@ use domain::name::Name;
 use domain::run::{BatchEvent, History, Run, RunId};
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, PasswordDraft, SecretInput, ServerDraft, ServerPatch, TestDraft};
-use domain::trust::{Inspection, NewPin, Preview, TrustId, TrustPage, TrustTrashPlan, TrustUndo};
 use domain::words;
 
-use crate::entries::Entries;
-use crate::mailer::{Mailer, TestRun};
-use crate::runs::{PATIENCE, Planned, Runs};
+use crate::entries::{Entries, read_client_certificate};
+use crate::mailer::Mailer;
+use crate::runs::{Keys, PATIENCE, Planned, Runs};
 
 /// The backend over the data directory of this process.
 pub struct Local {
@@ -161,55 +162,11 @@ impl Backend for Local {
     }
 }
 
-#[async_trait]
-impl Certificates for Local {
-    async fn trusted(&self) -> Result<TrustPage, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn preview(&self, _: Vec<u8>, _: Secret) -> Result<Preview, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn add_authorities(&self, _: String, _: Option<Vec<String>>, _: Caller) -> Result<Vec<TrustId>, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn pin(&self, _: NewPin, _: Caller) -> Result<TrustId, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn set_outlives(&self, _: TrustId, _: bool) -> Result<(), Problem> {
-        Err(Problem::Internal)
-    }
-    async fn set_system_roots(&self, _: bool) -> Result<(), Problem> {
-        Err(Problem::Internal)
-    }
-    async fn trust_trash_plan(&self, _: Vec<TrustId>) -> Result<TrustTrashPlan, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn trash_trusted(&self, _: Vec<TrustId>) -> Result<TrustUndo, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn undo_trusted(&self, _: u64) -> Result<Vec<TrustId>, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn export_trusted(&self, _: Vec<TrustId>) -> Result<String, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn inspect(&self, _: Option<EntryId>, _: Edit, _: Caller) -> Result<Inspection, Problem> {
-        Err(Problem::Internal)
-    }
-    async fn set_client_certificate(&self, _: EntryId, _: Version, _: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem> {
-        Err(Problem::Internal)
-    }
-}
-
-/// What a test of `edit` runs: with the stored password, where it belongs to the same server and account.
+/// What a test of `edit` runs: with the stored secrets, where they may be used for that.
 fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, caller: Caller) -> Result<Planned, Problem> {
-    let start = match id {
-        Some(id) => entries.entry(id)?.draft(),
-        None => ServerDraft::new("test"),
-    };
-    let (draft, password) = resolve(start, edit)?;
-    let checked = draft.check(&password);
-    let (checked, mode) = match (checked, test.check(&draft)) {
+    let resolved = resolve(start(entries, id)?, edit)?;
+    let mode = test.check(&resolved.draft);
+    let (checked, mode) = match (resolved.check(), mode) {
         (Ok(checked), Ok(mode)) => (checked, mode),
         (checked, mode) => {
             let mut errors = checked.err().unwrap_or_default();
@@ -217,43 +174,87 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, ca
             return Err(Problem::Invalid(errors));
         }
     };
-    let password = match (checked.password, id) {
+    let Checked { server, password, client_certificate, .. } = checked;
+    let password = match (password, id) {
         (SecretChange::Set(secret), _) => Some(secret),
-        (SecretChange::Keep, Some(id)) => entries.password_for(id, &checked.server)?,
+        (SecretChange::Keep, Some(id)) => entries.password_for(id, &server)?,
         _ => None,
     };
-    let settings = entries.fingerprint(&checked.server, password.as_ref());
-    Ok(Planned {
-        entry: id,
-        test: TestRun { server: checked.server, credential: password.map(Into::into), mode, trust: None, client: None },
-        settings,
-        caller,
-        one_of_many: false,
-    })
+    let client_certificate = match (client_certificate, id) {
+        (SecretChange::Set(pem), _) => Some(pem),
+        (SecretChange::Keep, Some(id)) => entries.client_certificate(id)?,
+        _ => None,
+    };
+    Planned::new(entries, id, server, Keys { password, client_certificate }, mode, caller)
+}
+
+/// What an edit starts from.
+fn start(entries: &Entries, id: Option<EntryId>) -> Result<ServerDraft, Problem> {
+    match id {
+        Some(id) => Ok(entries.entry(id)?.draft()),
+        None => Ok(ServerDraft::new("test")),
+    }
 }
 
 /// The entry that `edit` makes of `start`, or every field's problem.
 fn check(start: ServerDraft, edit: Edit) -> Result<Checked, Problem> {
-    let (draft, password) = resolve(start, edit)?;
-    draft.check(&password).map_err(Problem::Invalid)
+    resolve(start, edit)?.check().map_err(Problem::Invalid)
 }
 
-fn resolve(mut start: ServerDraft, edit: Edit) -> Result<(ServerDraft, PasswordDraft), Problem> {
+/// What an edit comes to.
+struct Resolved {
+    draft: ServerDraft,
+    password: PasswordDraft,
+    /// As it is to be kept, or what is wrong with it.
+    client_certificate: Result<SecretChange, FieldErrors>,
+}
+
+impl Resolved {
+    /// The entry, or every field's problem.
+    fn check(self) -> Result<Checked, FieldErrors> {
+        match (self.draft.check(&self.password), self.client_certificate) {
+            (Ok(checked), Ok(client_certificate)) => Ok(Checked { client_certificate, ..checked }),
+            (checked, client_certificate) => {
+                let mut errors = checked.err().unwrap_or_default();
+                errors.merge(client_certificate.err().unwrap_or_default());
+                Err(errors)
+            }
+        }
+    }
+}
+
+fn resolve(mut start: ServerDraft, edit: Edit) -> Result<Resolved, Problem> {
     match edit {
         Edit::Form(typed) => {
             let Typed { mut draft, password, default_was } = *typed;
             if default_was == Some(draft.default) {
                 draft.default = start.default;
             }
-            Ok((draft, password))
+            Ok(Resolved { draft, password, client_certificate: Ok(SecretChange::Keep) })
         }
         Edit::Patch(patch) => {
             start.apply(&patch);
             // The web never reads the environment: whoever may save an entry could send himself any variable.
             let password = password_of(&patch, |_| None).map_err(Problem::Invalid)?;
-            Ok((start, password))
+            let client_certificate = client_certificate_of(&patch, |_| None);
+            Ok(Resolved { draft: start, password, client_certificate })
         }
     }
+}
+
+/// What a patch says of the client certificate, as it is to be kept. `variable` resolves `{"env": NAME}` where that is allowed.
+///
+/// # Errors
+/// [`FieldError::PasswordVariable`] where a variable can't be used; [`FieldError::ClientCertificate`] if it can't be used itself.
+pub fn client_certificate_of(patch: &ServerPatch, variable: impl Fn(&str) -> Option<Secret>) -> Result<SecretChange, FieldErrors> {
+    let pem = match &patch.client_certificate {
+        None => return Ok(SecretChange::Keep),
+        Some(None) => return Ok(SecretChange::Clear),
+        Some(Some(SecretInput::Value(pem))) => pem.clone(),
+        Some(Some(SecretInput::Env(name))) => variable(name)
+            .ok_or_else(|| FieldErrors::one(Field::ClientCertificate, FieldError::PasswordVariable { name: words::quote(name) }))?,
+    };
+    read_client_certificate(pem.expose().as_bytes(), &Secret::default()).map(|certificate| SecretChange::Set(certificate.to_pem()))
 }
 
 /// The password fields that a patch stands for. `variable` resolves `{"env": NAME}` where that is allowed.

@@ -1,12 +1,13 @@
 //! The entries and their rules: unique names, one default, versions, passwords that stay with their server, trash and
 //! undo. Each operation is one transaction. Where the records lie is the store's affair; who may ask, the caller's.
 
+mod expiring;
 mod proof;
+mod secrets;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use domain::entry::{
     Content, EntryId, EntryPage, EntryView, ListPage, ListQuery, PAGE_SIZE, Row, RowServer, TrashPlan, UNDO_MS, UndoOffer, Version,
@@ -19,12 +20,17 @@ use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, Has, ServerOut, SmtpServer};
 use domain::transcript::{Finished, What};
 
+pub use proof::{Basis, Secrets};
+pub use secrets::read_client_certificate;
+
+use self::secrets::Client;
 use crate::data_dir::{DataDir, StartError, plain};
 use crate::ports::{Clock, Random};
 use crate::seal::{Fingerprint, Place, Sealer, load_key, load_or_make_key};
 use crate::store::{
-    Batch, DatabaseFile, OpenError, Read, Record, RedbStore, SCHEMA_VERSION, SecretField, Store, StoreError, Write,
+    Batch, DatabaseFile, OpenError, Proof, Read, Record, RedbStore, SCHEMA_VERSION, SecretField, Store, StoreError, Write,
 };
+use crate::trust::{Known, TrustedCertificates};
 
 /// The most entries there can be. A list and a search stay fast with so many.
 pub const MAX_ENTRIES: u64 = 20_000;
@@ -36,19 +42,11 @@ const KEY_CHECK: Place = Place { purpose: "key-check", table: "meta", record: 0,
 
 /// The entries.
 pub struct Entries {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
+    trusted: Arc<TrustedCertificates>,
     sealer: Sealer,
     clock: Arc<dyn Clock + Send + Sync>,
     random: Arc<dyn Random + Send + Sync>,
-}
-
-/// What a run was made with.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Basis {
-    /// The settings; `None` where they can't be told from others.
-    pub settings: Option<Fingerprint>,
-    /// Whether the mail was from their own sender, not from one that was typed for the test.
-    pub own_sender: bool,
 }
 
 impl Entries {
@@ -79,6 +77,7 @@ impl Entries {
         let store = RedbStore::open(Box::new(file)).map_err(failed)?;
         let entries = Self::new(Box::new(store), sealer, clock, random);
         entries.purge().map_err(|problem| start_problem(dir, problem))?;
+        entries.trusted.purge().map_err(|problem| start_problem(dir, problem))?;
         Ok(entries)
     }
 
@@ -89,7 +88,14 @@ impl Entries {
         clock: Arc<dyn Clock + Send + Sync>,
         random: Arc<dyn Random + Send + Sync>,
     ) -> Self {
-        Self { store, sealer, clock, random }
+        let store: Arc<dyn Store> = store.into();
+        let trusted = Arc::new(TrustedCertificates::new(Arc::clone(&store), Arc::clone(&clock)));
+        Self { store, trusted, sealer, clock, random }
+    }
+
+    /// The certificates that are trusted when entries connect.
+    pub const fn trusted(&self) -> &Arc<TrustedCertificates> {
+        &self.trusted
     }
 
     /// A page of the list, by name. Without a search only the records of the page are read; with one, the index is
@@ -117,8 +123,8 @@ impl Entries {
             let (skip, size) = (size_of_pages(page - 1), size_of_pages(1));
             let ids: Vec<EntryId> =
                 if needle.is_empty() { window(tx, skip, size)? } else { found.into_iter().skip(skip).take(size).collect() };
-            let default = tx.default()?;
-            let rows = ids.into_iter().map(|id| row(tx, id, default)).collect::<Result<_, _>>()?;
+            let (default, known) = (tx.default()?, self.trusted.known_in(tx)?);
+            let rows = ids.into_iter().map(|id| row(tx, id, default, &known, now)).collect::<Result<_, _>>()?;
             Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)?, now_ms: now })
         })
     }
@@ -140,7 +146,8 @@ impl Entries {
     /// # Errors
     /// [`Problem::NoSuchEntry`], or as the store.
     pub fn entry(&self, id: EntryId) -> Result<EntryView, Problem> {
-        self.store.reading(|tx| view(tx, id))
+        let now_ms = self.now_ms();
+        self.store.reading(|tx| view(tx, id, &*self.trusted.known_in(tx)?, now_ms))
     }
 
     /// An entry with its history, and the whole of `run` if that is one of its runs.
@@ -150,7 +157,7 @@ impl Entries {
     pub fn page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
         let now_ms = self.now_ms();
         self.store.reading(|tx| {
-            let view = view(tx, id)?;
+            let view = view(tx, id, &*self.trusted.known_in(tx)?, now_ms)?;
             let shown = run.map(|run| tx.run(run)).transpose()?.flatten();
             let shown = shown.filter(|(of, _)| *of == id).map(|(_, run)| run);
             Ok(EntryPage { view, runs: tx.runs(id)?, shown, now_ms })
@@ -178,18 +185,25 @@ impl Entries {
     /// # Errors
     /// [`FieldError::NameTaken`], [`Problem::TooManyEntries`], or as the store.
     pub fn create_named(&self, name: &Name) -> Result<(EntryId, Version), Problem> {
-        self.add(&Content::Incomplete { name: name.clone() }, false, &SecretChange::Clear)
+        self.add(&Content::Incomplete { name: name.clone() }, false, &SecretChange::Clear, &Client::Clear)
     }
 
     /// Adds a complete entry. It becomes the default if it asks for it or there is none.
     ///
     /// # Errors
-    /// As [`Entries::create_named`].
+    /// As [`Entries::create_named`]; [`FieldError::ClientCertificate`] if that can't be used.
     pub fn create(&self, checked: &Checked) -> Result<(EntryId, Version), Problem> {
-        self.add(&Content::Ready(Box::new(checked.server.clone())), checked.default, &checked.password)
+        let client = Client::of(&checked.client_certificate).map_err(Problem::Invalid)?;
+        self.add(&Content::Ready(Box::new(checked.server.clone())), checked.default, &checked.password, &client)
     }
 
-    fn add(&self, content: &Content, default: bool, password: &SecretChange) -> Result<(EntryId, Version), Problem> {
+    fn add(
+        &self,
+        content: &Content,
+        default: bool,
+        password: &SecretChange,
+        client: &Client,
+    ) -> Result<(EntryId, Version), Problem> {
         self.store.writing(|tx| {
             let mut errors = FieldErrors::default();
             check_name(tx, content.name(), None, &mut errors)?;
@@ -197,9 +211,11 @@ impl Entries {
             check_room(tx, 1)?;
             let id = EntryId(tx.new_number()?);
             let version = Version(1);
-            tx.put(id, &Record { version, content: content.clone() })?;
+            let client_certificate = client.summary(content.server(), None);
+            tx.put(id, &Record { version, content: content.clone(), client_certificate })?;
             if let Some(server) = content.server() {
                 self.settle_password(tx, id, server, password)?;
+                self.settle_client(tx, id, server.may_encrypt(), client)?;
                 self.settle_proof(tx, id, server)?;
                 if default || tx.default()?.is_none() {
                     tx.set_default(Some(id))?;
@@ -214,18 +230,16 @@ impl Entries {
     /// # Errors
     /// [`Problem::NoSuchEntry`]; [`Problem::Stale`] if it has another version now; [`FieldError::NameTaken`];
     /// [`FieldError::LastDefault`] if it is the default and would be none any more;
-    /// [`FieldError::PasswordForOtherServer`] if the stored password would go to another server or account; or as the
-    /// store.
+    /// [`FieldError::PasswordForOtherServer`] if the stored password would go to another server or account;
+    /// [`FieldError::ClientCertificate`] if that can't be used; or as the store.
     pub fn save(&self, id: EntryId, base: Version, checked: &Checked) -> Result<Version, Problem> {
         let server = &checked.server;
+        let client = Client::of(&checked.client_certificate).map_err(Problem::Invalid)?;
         self.store.writing(|tx| {
             let old = record(tx, id)?;
             let default = tx.default()?;
             let has = has(&*tx, id)?;
-            if old.version != base {
-                let current = old.content.server().map(|server| ServerOut::of(server, default == Some(id), has));
-                return Err(Problem::Stale(Box::new(Stale { version: old.version, current })));
-            }
+            check_version(&old, base, default == Some(id), has)?;
             let mut errors = FieldErrors::default();
             check_name(tx, &server.name, Some(id), &mut errors)?;
             if default == Some(id) && !checked.default {
@@ -237,8 +251,10 @@ impl Entries {
             }
             errors.or(()).map_err(Problem::Invalid)?;
             let version = Version(old.version.0 + 1);
-            tx.put(id, &Record { version, content: Content::Ready(Box::new(server.clone())) })?;
+            let client_certificate = client.summary(Some(server), old.client_certificate.as_ref());
+            tx.put(id, &Record { version, content: Content::Ready(Box::new(server.clone())), client_certificate })?;
             self.settle_password(tx, id, server, &checked.password)?;
+            self.settle_client(tx, id, server.may_encrypt(), &client)?;
             self.settle_proof(tx, id, server)?;
             if checked.default || default.is_none() {
                 tx.set_default(Some(id))?;
@@ -247,72 +263,37 @@ impl Entries {
         })
     }
 
-    /// Does with the password of `id` what `change` says. Where `server` signs in without one, none is kept.
-    fn settle_password(
-        &self,
-        tx: &mut dyn Write,
-        id: EntryId,
-        server: &SmtpServer,
-        change: &SecretChange,
-    ) -> Result<(), StoreError> {
-        let field = SecretField::Password;
-        match change {
-            SecretChange::Set(secret) if server.username().is_some() && !secret.is_empty() => {
-                tx.put_secret(id, field, &self.sealer.seal(field.place(id), secret, &*self.random))
-            }
-            SecretChange::Keep if server.username().is_some() => Ok(()),
-            _ => tx.remove_secret(id, field),
-        }
+    /// What tells settings that were tested from others: of `server` with its secrets.
+    pub fn fingerprint(&self, server: &SmtpServer, secrets: Secrets<'_>) -> Option<Fingerprint> {
+        proof::fingerprint(&self.sealer, server, secrets)
     }
 
-    /// The password stored for `id`, to sign in at `server` with.
-    ///
-    /// # Errors
-    /// [`Problem::NoSuchEntry`]; [`FieldError::PasswordForOtherServer`] if it was stored for another server or account;
-    /// [`Problem::Corrupt`] if it doesn't open; or as the store.
-    pub fn password_for(&self, id: EntryId, server: &SmtpServer) -> Result<Option<Secret>, Problem> {
-        let field = SecretField::Password;
-        let sealed = self.store.reading(|tx| {
-            let record = record(tx, id)?;
-            let Some(sealed) = tx.secret(id, field)? else { return Ok(None) };
-            if record.content.server().is_some_and(|stored| stored.shares_password_with(server)) {
-                Ok(Some(sealed))
-            } else {
-                Err(invalid(Field::Password, FieldError::PasswordForOtherServer))
-            }
-        })?;
-        let open = |sealed: Vec<u8>| self.sealer.open(field.place(id), &sealed);
-        sealed.map(open).transpose().map_err(|error| Problem::Corrupt { detail: format!("the password of server {id}: {error}") })
-    }
-
-    /// What tells settings that were tested from others: of `server`, signing in with `password`.
-    pub fn fingerprint(&self, server: &SmtpServer, password: Option<&Secret>) -> Option<Fingerprint> {
-        proof::fingerprint(&self.sealer, server, password)
-    }
-
-    /// Keeps a run of `id`, made with what `basis` says, and what it says of the entry; under the number of an earlier one in its
-    /// place. Only the last [`MAX_RUNS`] are kept. In the trash an entry still has its history; a run of one that has gone for
+    /// Keeps a run of `id`, and what it says of the entry, made with what `basis` says; under the number of an earlier one in its
+    /// place. Where what is trusted was changed meanwhile, it says nothing: it was about what counted before. Only the last [`MAX_RUNS`] are kept. In the trash an entry still has its history; a run of one that has gone for
     /// good meanwhile is dropped: whether it was kept.
     ///
     /// # Errors
     /// As the store.
-    pub fn record_run(&self, id: EntryId, basis: Basis, run: &Run) -> Result<bool, Problem> {
+    pub fn record_run(&self, id: EntryId, basis: Option<&Basis>, run: &Run) -> Result<bool, Problem> {
         self.store.writing(|tx| {
             let record = match tx.entry(id)? {
                 Some(record) => Some(record),
                 None => tx.trashed(id)?,
             };
             let Some(record) = record else { return Ok(false) };
+            let epoch = tx.trust_epoch()?;
             tx.put_run(id, run)?;
             for old in tx.run_ids(id)?.into_iter().skip(MAX_RUNS) {
                 tx.remove_run(id, old)?;
             }
-            if let (Some(settings), Some(finished)) = (basis.settings, finished(run)) {
+            let basis = basis.filter(|basis| basis.trust_epoch == epoch);
+            let settings = basis.and_then(|basis| Some((basis, basis.settings?)));
+            if let (Some((basis, settings)), Some(finished)) = (settings, finished(run)) {
                 let mut proof = tx.proof(id)?.unwrap_or_default();
                 // An entry of before there were runs has none yet.
                 let saved = record.content.server().map(|server| self.fingerprint_of_saved(tx, id, server)).transpose()?;
                 proof.save(saved.flatten());
-                proof.ran(settings, basis.own_sender, finished, &run.summary);
+                proof.ran(settings, basis, finished, &run.summary);
                 tx.put_proof(id, &proof)?;
             }
             Ok(true)
@@ -326,7 +307,7 @@ impl Entries {
     pub fn history(&self, id: EntryId) -> Result<History, Problem> {
         let now_ms = self.now_ms();
         self.store.reading(|tx| {
-            let standing = standing(tx, &record(tx, id)?, id)?;
+            let standing = standing(&record(tx, id)?, tx.proof(id)?.as_ref());
             Ok(History { standing, runs: tx.runs(id)?, now_ms })
         })
     }
@@ -336,7 +317,7 @@ impl Entries {
     /// # Errors
     /// [`Problem::NoSuchEntry`], or as the store.
     pub fn standing(&self, id: EntryId) -> Result<Standing, Problem> {
-        self.store.reading(|tx| Ok(standing(tx, &record(tx, id)?, id)?))
+        self.store.reading(|tx| Ok(standing(&record(tx, id)?, tx.proof(id)?.as_ref())))
     }
 
     /// A run that is kept.
@@ -452,7 +433,9 @@ impl Entries {
         let now = self.now_ms();
         self.store.writing(|tx| {
             let found = tx.batches()?.into_iter().find(|(number, _)| *number == batch);
-            let Some((number, batch)) = found.filter(|(_, batch)| !is_expired(batch, now)) else { return Err(Problem::UndoGone) };
+            let Some((number, batch)) = found.filter(|(_, batch)| !is_expired(batch.trashed_ms, now)) else {
+                return Err(Problem::UndoGone);
+            };
             check_room(tx, batch.entries.len() as u64)?;
             let mut first_complete = None;
             for (id, name) in &batch.entries {
@@ -487,7 +470,7 @@ impl Entries {
     pub fn purge(&self) -> Result<usize, Problem> {
         let now = self.now_ms();
         let expired = |tx: &dyn Read| -> Result<Vec<(u64, Batch)>, StoreError> {
-            Ok(tx.batches()?.into_iter().filter(|(_, batch)| is_expired(batch, now)).collect())
+            Ok(tx.batches()?.into_iter().filter(|(_, batch)| is_expired(batch.trashed_ms, now)).collect())
         };
         if self.store.reading(|tx| Ok(expired(tx)?))?.is_empty() {
             return Ok(0);
@@ -514,8 +497,7 @@ impl Entries {
 
     /// Milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
-        let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        self.clock.now_ms()
     }
 }
 
@@ -532,6 +514,14 @@ fn check_name(tx: &dyn Write, name: &Name, own: Option<EntryId>, errors: &mut Fi
         errors.add(Field::Name, FieldError::NameTaken { name: record(tx, other)?.content.name().to_string() });
     }
     Ok(())
+}
+
+fn check_version(record: &Record, base: Version, is_default: bool, has: Has) -> Result<(), Problem> {
+    if record.version == base {
+        return Ok(());
+    }
+    let current = record.content.server().map(|server| ServerOut::of(server, is_default, has));
+    Err(Problem::Stale(Box::new(Stale { version: record.version, current })))
 }
 
 fn check_room(tx: &dyn Write, more: u64) -> Result<(), Problem> {
@@ -556,21 +546,25 @@ fn window(tx: &dyn Read, mut skip: usize, size: usize) -> Result<Vec<EntryId>, S
     Ok(ids)
 }
 
-fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>) -> Result<Row, Problem> {
+fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>, known: &Known, now_ms: u64) -> Result<Row, Problem> {
     let Some(record) = tx.entry(id)? else {
         return Err(Problem::Corrupt { detail: format!("the index names server {id}, which is missing") });
     };
-    let standing = standing(tx, &record, id)?;
+    let proof = tx.proof(id)?;
+    let standing = standing(&record, proof.as_ref());
+    let expiring = expiring::of(&record, proof.as_ref(), known, now_ms);
     let content = record.content;
     let server = content.server().map(RowServer::of);
-    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring: Vec::new() })
+    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring })
 }
 
-fn view(tx: &dyn Read, id: EntryId) -> Result<EntryView, Problem> {
+fn view(tx: &dyn Read, id: EntryId, known: &Known, now_ms: u64) -> Result<EntryView, Problem> {
     let record = record(tx, id)?;
-    let has = has(tx, id)?;
-    let standing = standing(tx, &record, id)?;
-    Ok(EntryView::of(id, record.version, &record.content, tx.default()?, has, standing))
+    let (has, proof) = (has(tx, id)?, tx.proof(id)?);
+    let standing = standing(&record, proof.as_ref());
+    let view = EntryView::of(id, record.version, &record.content, tx.default()?, has, standing);
+    let expiring = expiring::of(&record, proof.as_ref(), known, now_ms);
+    Ok(EntryView { client_certificate: record.client_certificate, expiring, ..view })
 }
 
 /// Which secrets are kept of an entry.
@@ -580,11 +574,8 @@ fn has(tx: &(impl Read + ?Sized), id: EntryId) -> Result<Has, StoreError> {
 }
 
 /// What the tests say of an entry. One that isn't set up has no settings that they could say anything of.
-fn standing(tx: &dyn Read, record: &Record, id: EntryId) -> Result<Standing, StoreError> {
-    if record.content.server().is_none() {
-        return Ok(Standing::Never);
-    }
-    Ok(tx.proof(id)?.map(|proof| proof.standing()).unwrap_or_default())
+fn standing(record: &Record, proof: Option<&Proof>) -> Standing {
+    proof.filter(|_| record.content.server().is_some()).map(Proof::standing).unwrap_or_default()
 }
 
 fn finished(run: &Run) -> Option<&Finished> {
@@ -618,22 +609,26 @@ fn plan(tx: &(impl Read + ?Sized), ids: &[EntryId]) -> Result<TrashPlan, Problem
     Ok(TrashPlan { going: going.into_iter().map(|(_, id, name)| (id, name)).collect(), heirs })
 }
 
-/// How long ago it was trashed: milliseconds. A clock that was set back makes trash no younger.
-const fn age_ms(batch: &Batch, now: u64) -> u64 {
-    now.abs_diff(batch.trashed_ms)
+/// How much longer trash can be brought back: milliseconds, as it is offered; `None` once it isn't any more. A clock that was set
+/// back makes trash no younger.
+pub(crate) const fn undo_left_ms(trashed_ms: u64, now: u64) -> Option<u64> {
+    match UNDO_MS.checked_sub(now.abs_diff(trashed_ms)) {
+        Some(0) | None => None,
+        left => left,
+    }
 }
 
-const fn is_expired(batch: &Batch, now: u64) -> bool {
-    age_ms(batch, now) > UNDO_MS + UNDO_GRACE_MS
+/// Whether trash can't be brought back any more.
+pub(crate) const fn is_expired(trashed_ms: u64, now: u64) -> bool {
+    now.abs_diff(trashed_ms) > UNDO_MS + UNDO_GRACE_MS
 }
 
 /// The latest trashing, while it can be undone.
 fn undo_offer(tx: &dyn Read, now: u64) -> Result<Option<UndoOffer>, StoreError> {
-    let latest = tx.batches()?.into_iter().rfind(|(_, batch)| age_ms(batch, now) < UNDO_MS);
-    Ok(latest.map(|(number, batch)| UndoOffer {
-        batch: number,
-        left_ms: UNDO_MS - age_ms(&batch, now),
-        names: batch.entries.into_iter().map(|(_, name)| name).collect(),
+    let mut batches = tx.batches()?.into_iter().rev();
+    Ok(batches.find_map(|(number, batch)| {
+        let left_ms = undo_left_ms(batch.trashed_ms, now)?;
+        Some(UndoOffer { batch: number, left_ms, names: batch.entries.into_iter().map(|(_, name)| name).collect() })
     }))
 }
 

@@ -1,11 +1,17 @@
 //! What the program takes from the world besides files and connections: the time and random bytes. Tests replace both.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time of day.
 pub trait Clock {
     /// Now.
     fn now(&self) -> SystemTime;
+
+    /// Now: milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        let since = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Random bytes that nobody can guess.

@@ -2,8 +2,10 @@
 //! recorded once they are over. What is said to a mail server is the mailer's affair, what may be asked for the backend's.
 
 mod batch;
+mod plan;
 
 pub(crate) use batch::PATIENCE;
+pub use plan::{Keys, Planned};
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -12,11 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use app::backend::{Caller, LiveRun};
+use app::backend::LiveRun;
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunMode, RunSummary};
-use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
+use domain::transcript::{Aim, Cause, Event, Finished, Outcome, Stage, What};
 use futures::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -24,8 +26,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::entries::{Basis, Entries};
-use crate::mailer::{Mailer, Mode, TestRun};
-use crate::seal::Fingerprint;
+use crate::mailer::{Inspected, Mailer, Mode, TestRun};
 
 /// The most sessions at once; more wait.
 const MAX_SESSIONS: usize = 16;
@@ -79,20 +80,6 @@ struct Progress {
     settled: AtomicBool,
 }
 
-/// A test that may be run.
-pub struct Planned {
-    /// The entry whose history it goes into; without one it isn't recorded.
-    pub entry: Option<EntryId>,
-    /// What is run.
-    pub test: TestRun,
-    /// What it is run with.
-    pub settings: Option<Fingerprint>,
-    /// Who asked.
-    pub caller: Caller,
-    /// Whether it is one of many that are checked: those are recorded once, when they are over.
-    pub one_of_many: bool,
-}
-
 impl Runs {
     /// The runs of entries.
     ///
@@ -113,24 +100,48 @@ impl Runs {
 
     /// Starts a run.
     pub fn start(self: &Arc<Self>, planned: Planned) -> LiveRun {
-        let run = RunId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
-        let progress = Arc::new(Progress::default());
         let host = planned.test.server.host.to_string();
-        let stopped = {
-            let mut live = self.live();
-            let (stop, stopped) = watch::channel(if live.closing { Stop::UnlessBegun } else { Stop::No });
-            live.runs.insert(run, Handle { stop, progress: Arc::clone(&progress) });
-            stopped
-        };
+        let progress = Arc::new(Progress::default());
+        let (ended, stopped) = self.begin(&progress);
+        let run = ended.run;
         // Without a bound, so that a slow reader holds nobody up: what goes through is a transcript, and that is capped.
         let (tell, told) = unbounded_channel();
-        let ended = Ended { runs: Arc::clone(self), run };
         let task = async move {
             ended.runs.carry_out(run, planned, stopped, &progress, tell).await;
             drop(ended);
         };
         tokio::spawn(task.in_current_span());
         LiveRun { run, host, events: Box::pin(Watcher { events: told, runs: Arc::clone(self), run, over: false }) }
+    }
+
+    /// Looks at what a server presents, as one of the sessions at once. It is recorded nowhere, and ends with the program, or with
+    /// whoever asked for it: when this is dropped.
+    pub async fn inspect(self: &Arc<Self>, run: TestRun) -> (Inspected, Vec<Event>) {
+        let progress = Arc::new(Progress::default());
+        let (_ended, mut stop) = self.begin(&progress);
+        let mut events = Vec::new();
+        let place = tokio::select! {
+            biased;
+            () = asked_to_stop(&mut stop, &progress) => None,
+            place = self.sessions.acquire() => place.ok(),
+        };
+        let inspected = if place.is_some() {
+            self.mailer.inspect(run, &mut |event| events.push(event), asked_to_stop(&mut stop, &progress)).await
+        } else {
+            let finished = never_begun(Aim::Inspect);
+            events.push(Event { what: What::Finished(finished.clone()), elapsed_ms: 0 });
+            Inspected { finished, chain: Vec::new(), findings: Vec::new(), issuer: None }
+        };
+        (inspected, events)
+    }
+
+    /// Notes that something runs, until what is returned first is dropped; the other tells it to stop.
+    fn begin(self: &Arc<Self>, progress: &Arc<Progress>) -> (Ended, watch::Receiver<Stop>) {
+        let run = RunId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        let mut live = self.live();
+        let (stop, stopped) = watch::channel(if live.closing { Stop::UnlessBegun } else { Stop::No });
+        live.runs.insert(run, Handle { stop, progress: Arc::clone(progress) });
+        (Ended { runs: Arc::clone(self), run }, stopped)
     }
 
     /// Cancels a run at once, whatever it does. Whether there was anything to cancel.
@@ -194,9 +205,9 @@ impl Runs {
         progress: &Progress,
         tell: UnboundedSender<Event>,
     ) {
-        let Planned { entry, test, settings, caller, one_of_many } = planned;
-        let basis = Basis { settings, own_sender: is_from_own_sender(&test) };
-        let mode = if matches!(test.mode, Mode::Send(_)) { RunMode::Send } else { RunMode::Check };
+        let Planned { entry, test, basis, caller, one_of_many } = planned;
+        let (mode, aim) =
+            if matches!(test.mode, Mode::Send(_)) { (RunMode::Send, Aim::Send) } else { (RunMode::Check, Aim::Check) };
         let host = test.server.host.to_string();
         let place = tokio::select! {
             biased;
@@ -219,11 +230,11 @@ impl Runs {
                 let (at, says_goodbye) = (event.elapsed_ms, event.what == What::Begun { stage: Stage::Quit });
                 events.push(event);
                 if let (true, Some(entry)) = (says_goodbye && !one_of_many, entry) {
-                    let finished = Finished::cancelled(&events);
+                    let finished = Finished { aim, ..Finished::cancelled(&events) };
                     let summary = RunSummary::of(id, at_ms, caller.address.clone(), mode, &host, &finished, at);
                     // Why something failed isn't known here, and so not what that says of the entry.
                     let works = matches!(finished.outcome, Outcome::Sent | Outcome::Checked);
-                    let basis = if works { basis } else { Basis::default() };
+                    let basis = works.then(|| basis.clone());
                     let end = Event { what: What::Finished(finished), elapsed_ms: at };
                     let run = Run { summary, events: [&events[..], &[end]].concat() };
                     early = Some(self.record(entry, basis, run));
@@ -236,16 +247,13 @@ impl Runs {
             written(id, early).await;
         }
         progress.settled.store(true, Ordering::Relaxed);
-        let last = last.unwrap_or_else(|| {
-            let never_begun = Finished { cause: Some(Cause::Cancelled), ..Finished::cancelled(&[]) };
-            Event { what: What::Finished(never_begun), elapsed_ms: 0 }
-        });
+        let last = last.unwrap_or_else(|| Event { what: What::Finished(never_begun(aim)), elapsed_ms: 0 });
         if let What::Finished(finished) = &last.what {
             tracing::info!(run = id.0, entry = entry.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
             let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
             events.push(last.clone());
             if let Some(entry) = entry {
-                written(id, self.record(entry, basis, Run { summary, events })).await;
+                written(id, self.record(entry, Some(basis), Run { summary, events })).await;
             }
         }
         let _ = tell.send(last);
@@ -253,11 +261,11 @@ impl Runs {
 
     /// Records a run, whether or not anybody waits for that. It is done once before its goodbye, which a server may draw out:
     /// what was heard outlasts the end of the program at any moment.
-    fn record(&self, entry: EntryId, basis: Basis, run: Run) -> JoinHandle<()> {
+    fn record(&self, entry: EntryId, basis: Option<Basis>, run: Run) -> JoinHandle<()> {
         let entries = Arc::clone(&self.entries);
         tokio::task::spawn_blocking(move || {
             let id = run.summary.id.0;
-            match entries.record_run(entry, basis, &run) {
+            match entries.record_run(entry, basis.as_ref(), &run) {
                 Ok(true) => {}
                 Ok(false) => tracing::info!(run = id, entry = entry.0, "not recorded: the entry has gone"),
                 Err(problem) => tracing::warn!(run = id, entry = entry.0, ?problem, "can't record a run"),
@@ -266,18 +274,15 @@ impl Runs {
     }
 }
 
+/// The end of what was stopped while it waited for its turn.
+fn never_begun(aim: Aim) -> Finished {
+    Finished { aim, cause: Some(Cause::Cancelled), ..Finished::cancelled(&[]) }
+}
+
 /// The result stands whether or not it can be kept.
 async fn written(run: RunId, recording: JoinHandle<()>) {
     if let Err(error) = recording.await {
         tracing::error!(run = run.0, %error, "recording a run broke off");
-    }
-}
-
-/// Whether a test is from the entry's own sender.
-fn is_from_own_sender(test: &TestRun) -> bool {
-    match (&test.mode, &test.server.sender) {
-        (Mode::Send(envelope) | Mode::Check(Some(envelope)), Some(own)) => envelope.from.addr() == own.mailbox.addr(),
-        _ => false,
     }
 }
 

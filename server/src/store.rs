@@ -1,5 +1,5 @@
-//! The store: what is kept, and the narrow port through which the rules in `entries` reach it. A store knows records,
-//! an index by name, sealed bytes and transactions; it knows no rule. [`RedbStore`] keeps them in one file.
+//! The store: what is kept, and the narrow port through which the rules in `entries` and `trust` reach it. A store knows
+//! records, an index by name, sealed bytes and transactions; it knows no rule. [`RedbStore`] keeps them in one file.
 
 mod codec;
 mod redb_store;
@@ -8,9 +8,13 @@ mod schema;
 
 use std::ops::ControlFlow;
 
+use domain::certificate::Certificate;
 use domain::entry::{Content, EntryId, RowServer, Version};
 use domain::error::Problem;
+use domain::host::Host;
 use domain::run::{Run, RunId, RunSummary, Standing};
+use domain::smtp_server::SmtpServer;
+use domain::trust::{Pin, TrustId, TrustedBy};
 use serde::{Deserialize, Serialize};
 
 pub use redb_store::{Backends, DatabaseFile, OpenError, RedbStore};
@@ -64,6 +68,16 @@ pub trait Read {
     fn last_run(&self) -> Result<u64, StoreError>;
     /// What the runs of an entry showed; `None` where nothing is known.
     fn proof(&self, id: EntryId) -> Result<Option<Proof>, StoreError>;
+    /// Shows what the runs of all entries showed, also of those in the trash.
+    fn scan_proofs(&self, visit: &mut dyn FnMut(EntryId, Proof)) -> Result<(), StoreError>;
+    /// The certificates that are trusted, by id.
+    fn trusted(&self) -> Result<Vec<(TrustId, TrustRecord)>, StoreError>;
+    /// The certificates in the trash, the oldest batch first.
+    fn trust_batches(&self) -> Result<Vec<(u64, TrustBatch)>, StoreError>;
+    /// Whether the authorities of the machine are trusted.
+    fn trusts_system(&self) -> Result<bool, StoreError>;
+    /// Tells one state of what is trusted from another: every change of it makes it higher.
+    fn trust_epoch(&self) -> Result<u64, StoreError>;
     /// The sealed text that tells whether the key is the right one.
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
@@ -71,7 +85,7 @@ pub trait Read {
 /// What can be changed in a transaction. Everything here fails only with the disk.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Write: Read {
-    /// A number that no entry and no batch ever had.
+    /// A number that no entry, no trusted certificate and no batch ever had.
     fn new_number(&mut self) -> Result<u64, StoreError>;
     /// Makes an entry the default, or none.
     fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError>;
@@ -99,6 +113,16 @@ pub trait Write: Read {
     fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError>;
     /// Forgets it.
     fn remove_proof(&mut self, id: EntryId) -> Result<(), StoreError>;
+    /// Trusts a certificate, in place of what was there under its id; the trust epoch follows.
+    fn put_trusted(&mut self, id: TrustId, record: &TrustRecord) -> Result<(), StoreError>;
+    /// Trusts it no longer; the trust epoch follows.
+    fn remove_trusted(&mut self, id: TrustId) -> Result<(), StoreError>;
+    /// Puts certificates in the trash.
+    fn put_trust_batch(&mut self, number: u64, batch: &TrustBatch) -> Result<(), StoreError>;
+    /// Takes them out of it.
+    fn remove_trust_batch(&mut self, number: u64) -> Result<(), StoreError>;
+    /// Trusts the authorities of the machine, or not; the trust epoch follows.
+    fn set_trusts_system(&mut self, trusts: bool) -> Result<(), StoreError>;
     /// Keeps the text that tells whether the key is the right one.
     fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError>;
 }
@@ -138,6 +162,9 @@ pub struct Record {
     pub version: Version,
     /// What it is.
     pub content: Content,
+    /// What its client certificate says; the certificate itself and its key lie sealed beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<Certificate>,
 }
 
 /// What was trashed together. The records lie beside it; the secrets stay where they are until the batch is purged.
@@ -175,6 +202,79 @@ pub struct Tested {
     /// The last run that it comes from.
     #[serde(default)]
     pub run: u64,
+    /// Where they lead; unknown in what was kept before schema 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// What was seen when a connection last worked encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Whether the last run worked encrypted, but hasn't told yet who vouched: it is recorded before its goodbye.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
+    /// Whether the last run failed since nobody who is trusted vouched for the server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unvouched: bool,
+}
+
+/// What connections of some settings have to do with trust.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The host.
+    pub host: Host,
+    /// The port.
+    pub port: u16,
+    /// Whether they may be encrypted at all.
+    pub encrypts: bool,
+}
+
+impl Target {
+    /// Where `server` leads.
+    pub fn of(server: &SmtpServer) -> Self {
+        Self { host: server.host.clone(), port: server.port, encrypts: server.may_encrypt() }
+    }
+
+    /// As [`IndexLine::target`].
+    pub fn text(&self) -> String {
+        self.host.with_port(self.port)
+    }
+}
+
+/// What an encrypted connection showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Why the certificate was accepted.
+    pub by: TrustedBy,
+    /// Its subject.
+    pub subject: String,
+    /// The first instant it is valid, as [`Certificate::not_before`].
+    pub not_before: String,
+    /// The last.
+    pub not_after: String,
+}
+
+/// A trusted certificate as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustRecord {
+    /// The certificate itself (X.509, DER).
+    #[serde(with = "codec::base64")]
+    pub der: Vec<u8>,
+    /// The server it is pinned for; `None` for an authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+    /// When it was added: milliseconds since 1970.
+    pub added_ms: u64,
+    /// Who added it: an IP address; empty where nobody knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub added_by: String,
+}
+
+/// Certificates that were trashed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustBatch {
+    /// When: milliseconds since 1970.
+    pub trashed_ms: u64,
+    /// They themselves, by id.
+    pub certificates: Vec<(TrustId, TrustRecord)>,
 }
 
 /// The secrets that an entry can have.
@@ -235,6 +335,11 @@ impl IndexLine<'_> {
         content.server().map(RowServer::of).map_or_else(String::new, |row| {
             [row.target, row.username, row.sender].map(|text| text.to_lowercase()).join(&SEPARATOR.to_string())
         })
+    }
+
+    /// `host:port` of the entry as [`domain::host::Host::with_port`] writes it; empty while it isn't complete.
+    pub fn target(&self) -> &str {
+        self.searchable.split(SEPARATOR).next().unwrap_or_default()
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use redb::StorageBackend;
 use server::store::{Backends, OpenError, RedbStore};
 use store_support::memory::{self, Memory};
-use store_support::world::{SCRIPT, World, bench, start, worlds};
+use store_support::world::{Operation, SCRIPTS, World, bench, start, worlds};
 use store_support::*;
 
 /// What a disk writes at once or not at all.
@@ -158,65 +158,70 @@ fn new_file() -> Vec<u8> {
     memory.bytes()
 }
 
-/// Runs the script until the disk dies; how many operations were acknowledged.
-fn run(disk: &Disk) -> usize {
+/// Runs a script until the disk dies; how many operations were acknowledged.
+fn run(disk: &Disk, script: &[Operation]) -> usize {
     let Ok(store) = start(disk.clone()) else { return 0 };
     let (_, entries, clock) = bench(store);
-    SCRIPT.iter().take_while(|operation| operation(&entries, &clock).is_ok()).count()
+    script.iter().take_while(|operation| operation(&entries, &clock).is_ok()).count()
 }
 
 #[test]
 fn a_crash_at_any_sync_leaves_old_or_new() {
     let new = new_file();
-    let worlds = worlds(start(Memory::of(new.clone())).unwrap());
-    let whole = Disk::new(new.clone(), u64::MAX);
-    assert_eq!(run(&whole), SCRIPT.len());
-    let syncs = whole.syncs();
-    assert!(syncs > 2 * SCRIPT.len() as u64, "{syncs}");
+    for script in SCRIPTS {
+        let worlds = worlds(start(Memory::of(new.clone())).unwrap(), script);
+        let whole = Disk::new(new.clone(), u64::MAX);
+        assert_eq!(run(&whole, script), script.len());
+        let syncs = whole.syncs();
+        assert!(syncs > 2 * script.len() as u64, "{syncs}");
 
-    let (mut images, mut went_through) = (0, 0);
-    for dies_at in 1..=syncs {
-        let disk = Disk::new(new.clone(), dies_at);
-        let acknowledged = run(&disk);
-        for (number, image) in disk.remains().into_iter().enumerate() {
-            let store = start(Memory::of(image)).unwrap_or_else(|error| panic!("sync {dies_at}, image {number}: {error:?}"));
-            let world = World::of(&store).unwrap();
-            let found = worlds[acknowledged..].iter().take(2).position(|expected| *expected == world);
-            assert!(found.is_some(), "sync {dies_at}, image {number}, after {acknowledged} operations: {world:#?}");
-            images += 1;
-            went_through += found.unwrap();
+        let (mut images, mut went_through) = (0, 0);
+        for dies_at in 1..=syncs {
+            let disk = Disk::new(new.clone(), dies_at);
+            let acknowledged = run(&disk, script);
+            for (number, image) in disk.remains().into_iter().enumerate() {
+                let store = start(Memory::of(image)).unwrap_or_else(|error| panic!("sync {dies_at}, image {number}: {error:?}"));
+                let world = World::of(&store).unwrap();
+                let found = worlds[acknowledged..].iter().take(2).position(|expected| *expected == world);
+                assert!(found.is_some(), "sync {dies_at}, image {number}, after {acknowledged} operations: {world:#?}");
+                images += 1;
+                went_through += found.unwrap();
 
-            let (store, entries, _) = bench(store);
-            let (id, _) = entries.create(&with_password(&draft("after-the-crash"), "secret")).unwrap();
-            assert_eq!(World::of(&*store).unwrap().passwords[&id], "secret");
+                let (store, entries, _) = bench(store);
+                let (id, _) = entries.create(&with_password(&draft("after-the-crash"), "secret")).unwrap();
+                assert_eq!(World::of(&*store).unwrap().passwords[&id], "secret");
+            }
         }
+        assert!(images > 300, "{images}");
+        assert!(went_through > 0, "some crash came after the point of no return");
     }
-    assert!(images > 300, "{images}");
-    assert!(went_through > 0, "some crash came after the point of no return");
 }
 
 #[test]
 fn a_crash_while_the_last_one_is_repaired_loses_nothing() {
     let new = new_file();
-    let worlds = worlds(start(Memory::of(new.clone())).unwrap());
-    let whole = Disk::new(new.clone(), u64::MAX);
-    run(&whole);
-    for dies_at in (1..=whole.syncs()).step_by(3) {
-        let disk = Disk::new(new.clone(), dies_at);
-        let acknowledged = run(&disk);
-        let image = disk.remains().pop().unwrap();
-        let expected = World::of(&start(Memory::of(image.clone())).unwrap()).unwrap();
-        assert!(worlds[acknowledged..].iter().take(2).any(|world| *world == expected));
-        for again_at in 1.. {
-            let disk = Disk::new(image.clone(), again_at);
-            let opened = start(disk.clone());
-            let done = opened.is_ok();
-            drop(opened);
-            for image in disk.remains() {
-                assert_eq!(World::of(&start(Memory::of(image)).unwrap()).unwrap(), expected, "sync {dies_at}, then {again_at}");
-            }
-            if done {
-                break;
+    for script in SCRIPTS {
+        let worlds = worlds(start(Memory::of(new.clone())).unwrap(), script);
+        let whole = Disk::new(new.clone(), u64::MAX);
+        run(&whole, script);
+        for dies_at in (1..=whole.syncs()).step_by(3) {
+            let disk = Disk::new(new.clone(), dies_at);
+            let acknowledged = run(&disk, script);
+            let image = disk.remains().pop().unwrap();
+            let expected = World::of(&start(Memory::of(image.clone())).unwrap()).unwrap();
+            assert!(worlds[acknowledged..].iter().take(2).any(|world| *world == expected));
+            for again_at in 1.. {
+                let disk = Disk::new(image.clone(), again_at);
+                let opened = start(disk.clone());
+                let done = opened.is_ok();
+                drop(opened);
+                for image in disk.remains() {
+                    let found = World::of(&start(Memory::of(image)).unwrap()).unwrap();
+                    assert_eq!(found, expected, "sync {dies_at}, then {again_at}");
+                }
+                if done {
+                    break;
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use domain::error::Problem;
 use redb::StorageBackend;
 use server::store::{Backends, OpenError, RedbStore, Store};
 use store_support::memory::Memory;
-use store_support::world::{SCRIPT, World, bench, start, worlds};
+use store_support::world::{Operation, SCRIPTS, World, bench, start, worlds};
 use store_support::*;
 
 /// A disk whose writes, syncs and changes of length fail from some time on.
@@ -100,13 +100,14 @@ fn new_file() -> Vec<u8> {
 
 const FOREVER: i64 = i64::MAX;
 
-/// Runs the script on a disk that fails after `left` changes, `failing` times. Returns whether it failed at all.
-fn run(new: &[u8], worlds: &[World], left: i64, failing: i64, kind: io::ErrorKind) -> bool {
+/// Runs a script, which leads through `worlds`, on a disk that fails after `left` changes, `failing` times. Returns whether it
+/// failed at all.
+fn run(new: &[u8], (script, worlds): (&[Operation], &[World]), left: i64, failing: i64, kind: io::ErrorKind) -> bool {
     let disk = Disk::new(new.to_vec(), FOREVER, failing, kind);
     let (store, entries, clock) = bench(start(disk.clone()).unwrap());
     disk.faults.left.store(left, Ordering::Relaxed);
     let mut failed = false;
-    for (number, operation) in SCRIPT.iter().enumerate() {
+    for (number, operation) in script.iter().enumerate() {
         let (old, new) = (&worlds[number], &worlds[number + 1]);
         let what = format!("{kind}, {failing} times from change {left} on, operation {number}");
         let expected = match operation(&entries, &clock) {
@@ -138,20 +139,22 @@ fn run(new: &[u8], worlds: &[World], left: i64, failing: i64, kind: io::ErrorKin
 /// Lets the disk fail from each change on.
 fn run_all(failing: i64, kind: io::ErrorKind) {
     let new = new_file();
-    let worlds = worlds(start(Memory::of(new.clone())).unwrap());
-    let (mut failures, mut quiet) = (0, 0);
-    // A failure that only hits what redb does for its own comfort changes nothing, so one quiet run is not the end.
-    for left in 0.. {
-        if run(&new, &worlds, left, failing, kind) {
-            (failures, quiet) = (failures + 1, 0);
-        } else {
-            quiet += 1;
+    for script in SCRIPTS {
+        let worlds = worlds(start(Memory::of(new.clone())).unwrap(), script);
+        let (mut failures, mut quiet) = (0, 0);
+        // A failure that only hits what redb does for its own comfort changes nothing, so one quiet run is not the end.
+        for left in 0.. {
+            if run(&new, (script, &worlds), left, failing, kind) {
+                (failures, quiet) = (failures + 1, 0);
+            } else {
+                quiet += 1;
+            }
+            if quiet == 10 {
+                break;
+            }
         }
-        if quiet == 10 {
-            break;
-        }
+        assert!(failures > 5 * script.len(), "{failures}");
     }
-    assert!(failures > 5 * SCRIPT.len(), "{failures}");
 }
 
 #[test]

@@ -11,9 +11,11 @@ use domain::error::Problem;
 use domain::field::Field;
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::Checked;
+use domain::trust::{NewPin, TrustId};
 use proptest::prelude::*;
 use server::entries::{Entries, UNDO_GRACE_MS};
-use server::store::RedbStore;
+use server::store::{RedbStore, TrustRecord};
+use store_support::certificates::{FIRST, Made, SECOND};
 use store_support::memory::Memory;
 use store_support::world::{World, bench, start};
 use store_support::*;
@@ -28,10 +30,20 @@ enum Step {
     Save { id: u64, behind: u64, server: Typed },
     Trash { ids: Vec<u64>, heir: Option<u64> },
     Undo { batch: u64 },
+    Authorities { which: Vec<usize> },
+    Pin { which: usize, host: usize, replace: bool },
+    System { on: bool },
+    TrashTrusted { ids: Vec<u64> },
+    UndoTrusted { batch: u64 },
     Wait { ms: u64 },
     Purge,
     Reopen,
 }
+
+/// Certificates to trust.
+const CERTIFICATES: [&std::sync::LazyLock<Made>; 2] = [&FIRST, &SECOND];
+/// Servers to pin them for.
+const HOSTS: [&str; 2] = ["one.example.com", "two.example.com"];
 
 /// What a form holds.
 #[derive(Clone, Debug)]
@@ -71,6 +83,9 @@ struct Trashed {
     heir: Option<u64>,
 }
 
+/// A trusted certificate: which, and for which server.
+type Trust = (usize, Option<usize>);
+
 #[derive(Clone, Debug, PartialEq)]
 enum Refusal {
     Fields(Vec<Field>),
@@ -79,6 +94,8 @@ enum Refusal {
     Stale(u64),
     UndoGone,
     UndoNameTaken,
+    NoSuchCertificate,
+    NoCertificateChosen,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -86,6 +103,9 @@ struct Model {
     entries: BTreeMap<u64, Entry>,
     default: Option<u64>,
     trash: BTreeMap<u64, Trashed>,
+    trusted: BTreeMap<u64, Trust>,
+    trust_trash: BTreeMap<u64, (u64, BTreeMap<u64, Trust>)>,
+    system_off: bool,
     drawn: u64,
     now: u64,
 }
@@ -96,6 +116,8 @@ impl Model {
         let ids: Vec<u64> = self.entries.keys().copied().collect();
         let ready: Vec<u64> = self.entries.iter().filter(|(_, entry)| entry.host.is_some()).map(|(id, _)| *id).collect();
         let batches: Vec<u64> = self.trash.keys().copied().collect();
+        let trusted: Vec<u64> = self.trusted.keys().copied().collect();
+        let trust_batches: Vec<u64> = self.trust_trash.keys().copied().collect();
         let aim = |there: &[u64], rolled: u64| match usize::try_from(rolled) {
             Ok(rolled) if !there.is_empty() && rolled % 8 != 0 => there[rolled % there.len()],
             _ => rolled,
@@ -104,6 +126,8 @@ impl Model {
         match &mut step {
             Step::Save { id, .. } => *id = aim(&ids, *id),
             Step::Undo { batch } => *batch = aim(&batches, *batch),
+            Step::UndoTrusted { batch } => *batch = aim(&trust_batches, *batch),
+            Step::TrashTrusted { ids: chosen } => chosen.iter_mut().for_each(|id| *id = aim(&trusted, *id)),
             Step::Trash { ids: chosen, heir } => {
                 for id in chosen.iter_mut() {
                     *id = aim(&ids, *id);
@@ -194,7 +218,7 @@ impl Model {
     }
 
     fn undo(&mut self, batch: u64) -> Result<(), Refusal> {
-        let trashed = self.trash.get(&batch).filter(|trashed| !self.expired(trashed)).ok_or(Refusal::UndoGone)?.clone();
+        let trashed = self.trash.get(&batch).filter(|trashed| !self.expired(trashed.at)).ok_or(Refusal::UndoGone)?.clone();
         if trashed.entries.values().any(|entry| self.taken(entry.name, None)) {
             return Err(Refusal::UndoNameTaken);
         }
@@ -210,13 +234,46 @@ impl Model {
         Ok(())
     }
 
-    const fn expired(&self, trashed: &Trashed) -> bool {
-        self.now - trashed.at > UNDO_MS + UNDO_GRACE_MS
+    /// Whether what was trashed then can't be brought back any more.
+    const fn expired(&self, at: u64) -> bool {
+        self.now - at > UNDO_MS + UNDO_GRACE_MS
     }
 
     fn purge(&mut self) {
         let now = self.clone();
-        self.trash.retain(|_, trashed| !now.expired(trashed));
+        self.trash.retain(|_, trashed| !now.expired(trashed.at));
+        self.trust_trash.retain(|_, (at, _)| !now.expired(*at));
+    }
+
+    fn trust(&mut self, certificate: Trust) {
+        if !self.trusted.values().any(|trusted| *trusted == certificate) {
+            let id = self.draw();
+            self.trusted.insert(id, certificate);
+        }
+    }
+
+    fn trash_trusted(&mut self, ids: &[u64]) -> Result<(), Refusal> {
+        if ids.is_empty() {
+            return Err(Refusal::NoCertificateChosen);
+        }
+        if !ids.iter().all(|id| self.trusted.contains_key(id)) {
+            return Err(Refusal::NoSuchCertificate);
+        }
+        let gone = ids.iter().filter_map(|id| Some((*id, self.trusted.remove(id)?))).collect();
+        let batch = self.draw();
+        self.trust_trash.insert(batch, (self.now, gone));
+        Ok(())
+    }
+
+    fn undo_trusted(&mut self, batch: u64) -> Result<(), Refusal> {
+        let (at, _) = self.trust_trash.get(&batch).ok_or(Refusal::UndoGone)?;
+        if self.expired(*at) {
+            return Err(Refusal::UndoGone);
+        }
+        let (_, gone) = self.trust_trash.remove(&batch).ok_or(Refusal::UndoGone)?;
+        let there: Vec<Trust> = self.trusted.values().copied().collect();
+        self.trusted.extend(gone.into_iter().filter(|(_, certificate)| !there.contains(certificate)));
+        Ok(())
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -226,6 +283,25 @@ impl Model {
             Step::Save { id, behind, server } => self.save(*id, *behind, server),
             Step::Trash { ids, heir } => self.trash(ids, *heir),
             Step::Undo { batch } => self.undo(*batch),
+            Step::Authorities { which } if which.is_empty() => Err(Refusal::NoCertificateChosen),
+            Step::Authorities { which } => {
+                for which in which {
+                    self.trust((*which, None));
+                }
+                Ok(())
+            }
+            Step::Pin { which, host, replace } => {
+                let new = (*which, Some(*host));
+                self.trusted.retain(|_, trusted| !replace || trusted.1 != new.1 || *trusted == new);
+                self.trust(new);
+                Ok(())
+            }
+            Step::System { on } => {
+                self.system_off = !on;
+                Ok(())
+            }
+            Step::TrashTrusted { ids } => self.trash_trusted(ids),
+            Step::UndoTrusted { batch } => self.undo_trusted(*batch),
             Step::Wait { ms } => {
                 self.now += ms;
                 Ok(())
@@ -260,6 +336,19 @@ impl Model {
             world.batches.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
             self.trash.keys().copied().collect::<Vec<_>>()
         );
+        let told = |record: &TrustRecord| {
+            let which = CERTIFICATES.iter().position(|made| made.der == record.der).unwrap();
+            let host = |host: &str| HOSTS.iter().position(|of| *of == host).unwrap();
+            (which, record.pin.as_ref().map(|pin| host(&pin.host)))
+        };
+        let trusted: BTreeMap<u64, Trust> = world.trusted.iter().map(|(id, record)| (id.0, told(record))).collect();
+        assert_eq!((trusted, world.system), (self.trusted.clone(), !self.system_off));
+        let trashed = world.trust_batches.iter().map(|(number, batch)| {
+            let certificates = batch.certificates.iter().map(|(id, record)| (id.0, told(record)));
+            (*number, certificates.collect())
+        });
+        let expected = self.trust_trash.iter().map(|(number, (_, certificates))| (*number, certificates.clone()));
+        assert_eq!(trashed.collect::<Vec<(u64, BTreeMap<u64, Trust>)>>(), expected.collect::<Vec<_>>());
     }
 }
 
@@ -294,11 +383,33 @@ fn apply(entries: &Entries, clock: &TestClock, step: &Step) -> Result<(), Refusa
             result.map(drop)
         }
         Step::Undo { batch } => entries.undo(*batch).map(drop),
+        Step::Authorities { which } => {
+            let pem: String = CERTIFICATES.iter().map(|made| made.pem()).collect();
+            let only: Vec<String> = which.iter().map(|which| CERTIFICATES[*which].sha256()).collect();
+            // In the order of the model, which the ids are drawn in.
+            match only.as_slice() {
+                [] => entries.trusted().add_authorities(&pem, Some(&[]), "").map(drop),
+                only => only
+                    .iter()
+                    .try_for_each(|one| entries.trusted().add_authorities(&pem, Some(std::slice::from_ref(one)), "").map(drop)),
+            }
+        }
+        Step::Pin { which, host, replace } => {
+            let pem = CERTIFICATES[*which].pem();
+            let pin = NewPin { host: HOSTS[*host].into(), port: 25, pem, outlives: false, replace: *replace };
+            entries.trusted().pin(&pin, "").map(drop)
+        }
+        Step::System { on } => entries.trusted().set_system_roots(*on),
+        Step::TrashTrusted { ids } => {
+            let ids: Vec<TrustId> = ids.iter().copied().map(TrustId).collect();
+            entries.trusted().trash(&ids).map(drop)
+        }
+        Step::UndoTrusted { batch } => entries.trusted().undo(*batch).map(drop),
         Step::Wait { ms } => {
             clock.forward(*ms);
             Ok(())
         }
-        Step::Purge => entries.purge().map(drop),
+        Step::Purge => entries.purge().and_then(|_| entries.trusted().purge()).map(drop),
         Step::Reopen => Ok(()),
     };
     result.map_err(|problem| match problem {
@@ -308,6 +419,8 @@ fn apply(entries: &Entries, clock: &TestClock, step: &Step) -> Result<(), Refusa
         Problem::Stale(stale) => Refusal::Stale(stale.version.0),
         Problem::UndoGone => Refusal::UndoGone,
         Problem::UndoNameTaken { .. } => Refusal::UndoNameTaken,
+        Problem::NoSuchCertificate(_) => Refusal::NoSuchCertificate,
+        Problem::NoCertificateChosen => Refusal::NoCertificateChosen,
         problem => panic!("{problem:?}"),
     })
 }
@@ -336,6 +449,12 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (proptest::collection::vec(id(), 0..3), proptest::option::weighted(0.8, id()))
             .prop_map(|(ids, heir)| Step::Trash { ids, heir }),
         4 => id().prop_map(|batch| Step::Undo { batch }),
+        2 => proptest::collection::vec(0..CERTIFICATES.len(), 0..3).prop_map(|which| Step::Authorities { which }),
+        3 => (0..CERTIFICATES.len(), 0..HOSTS.len(), any::<bool>())
+            .prop_map(|(which, host, replace)| Step::Pin { which, host, replace }),
+        1 => any::<bool>().prop_map(|on| Step::System { on }),
+        3 => proptest::collection::vec(id(), 0..3).prop_map(|ids| Step::TrashTrusted { ids }),
+        3 => id().prop_map(|batch| Step::UndoTrusted { batch }),
         2 => prop_oneof![4 => 0..UNDO_MS / 4, 1 => 0..2 * UNDO_MS].prop_map(|ms| Step::Wait { ms }),
         1 => Just(Step::Purge),
         1 => Just(Step::Reopen),
@@ -346,7 +465,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_does_as_the_model(steps in proptest::collection::vec(step(), 1..40)) {
+    fn the_store_does_as_the_model(steps in proptest::collection::vec(step(), 1..50)) {
         let file = Memory::default();
         let (mut store, mut entries, mut clock) = bench(RedbStore::create(Box::new(file.clone())).unwrap());
         let mut model = Model::default();

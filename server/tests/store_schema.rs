@@ -11,8 +11,13 @@ use std::path::{Path, PathBuf};
 
 use domain::entry::{EntryId, Version};
 use domain::run::{RunId, Standing};
-use domain::smtp_server::ServerDraft;
+use domain::secret::{Secret, SecretChange};
+use domain::smtp_server::{Checked, ServerDraft};
+use domain::trust::{Ground, NewPin};
+use server::entries::Entries;
+use server::mailer::SystemAuthorities;
 use server::store::SCHEMA_VERSION;
+use store_support::certificates::{CLIENT, FIRST, OTHER, SECOND, SERVER};
 use store_support::*;
 
 fn file_of(schema: u64) -> PathBuf {
@@ -63,9 +68,18 @@ fn write_the_file_of_this_schema() {
     let entries = open(dir.path(), &TestClock::new()).unwrap();
     entries.create(&with_password(&full(), "correct horse")).unwrap();
     entries.create_named(&name("bare")).unwrap();
-    entries.create(&checked(&azure())).unwrap();
+    let client = SecretChange::Set(Secret::new(CLIENT.pem_with_key()));
+    entries.create(&Checked { client_certificate: client, ..checked(&azure()) }).unwrap();
     let (gone, _) = entries.create(&with_password(&draft("trashed"), "battery staple")).unwrap();
-    ran(&entries, EntryId(1), (&full(), "correct horse"), &run(1, 0, works())).unwrap();
+    let trusted = entries.trusted();
+    trusted.set_system_roots(false).unwrap();
+    let ids = trusted.add_authorities(&(FIRST.pem() + &SECOND.pem()), None, "192.0.2.7").unwrap();
+    let pin = NewPin { host: "azure.example.com".into(), port: 465, pem: SERVER.pem(), outlives: true, replace: false };
+    trusted.pin(&pin, "192.0.2.7").unwrap();
+    let other = trusted.pin(&NewPin { pem: OTHER.pem(), ..pin }, "").unwrap();
+    trusted.trash(&[ids[1], other]).unwrap();
+    let vouched = works_by(Ground::Authority, &FIRST, &SERVER);
+    ran(&entries, EntryId(1), (&full(), "correct horse"), &run(1, 0, vouched)).unwrap();
     ran(&entries, EntryId(1), (&full(), "another"), &run(2, 1, fails())).unwrap();
     ran(&entries, gone, (&draft("trashed"), "battery staple"), &run(3, 2, fails())).unwrap();
     entries.trash(&[gone], None).unwrap();
@@ -95,6 +109,15 @@ fn the_file_of_every_schema_opens() {
             assert_eq!(page.shown.unwrap(), run(2, 1, fails()));
             assert_eq!(standing(&entries, EntryId(1)), Standing::Verified { at_ms: START });
         }
+        if schema >= 3 {
+            check_trust(&entries);
+        } else {
+            let page = entries.trusted().page(&SystemAuthorities::default()).unwrap();
+            assert!(page.system.on && page.items.is_empty() && page.undo.is_none(), "as it was: {page:?}");
+        }
+        let before = standing(&entries, EntryId(1));
+        entries.save(EntryId(1), Version(1), &checked(&full())).unwrap();
+        assert_eq!(standing(&entries, EntryId(1)), before, "schema {schema}: its fingerprint is what it was");
         let last = entries.last_run().unwrap();
         assert_eq!(last, RunId(if schema >= 2 { 3 } else { 0 }));
         let tested = run(last.0 + 1, 5, works());
@@ -109,4 +132,25 @@ fn the_file_of_every_schema_opens() {
         }
         assert!(entries.create_named(&name("next")).unwrap().0 > EntryId(4));
     }
+}
+
+fn check_trust(entries: &Entries) {
+    let page = entries.trusted().page(&SystemAuthorities::default()).unwrap();
+    assert!(!page.system.on);
+    let [authority, pin] = page.items.as_slice() else { panic!("{:?}", page.items) };
+    assert_eq!((authority.certificate.subject.as_str(), authority.added_by.as_str()), ("CN=first", "192.0.2.7"));
+    assert_eq!(authority.used_by, [(EntryId(1), "Full".to_owned())]);
+    let of = pin.pin.as_ref().unwrap();
+    assert_eq!(
+        (pin.certificate.subject.as_str(), of.host.as_str(), of.port, of.outlives),
+        ("CN=server", "azure.example.com", 465, true)
+    );
+    assert_eq!(pin.used_by, [(EntryId(3), "azure".to_owned())]);
+    let undo = page.undo.unwrap();
+    assert_eq!(undo.subjects.len(), 2);
+    assert_eq!(entries.trusted().undo(undo.batch).unwrap().len(), 2);
+    let client = entries.entry(EntryId(3)).unwrap().client_certificate.unwrap();
+    assert_eq!(client.subject, "CN=client");
+    let pem = entries.client_certificate(EntryId(3)).unwrap().unwrap();
+    assert!(pem.expose().contains("PRIVATE KEY") && pem.expose().contains("BEGIN CERTIFICATE"));
 }

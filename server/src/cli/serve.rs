@@ -111,7 +111,7 @@ async fn purge(entries: Arc<Entries>) {
     loop {
         every.tick().await;
         let entries = Arc::clone(&entries);
-        match tokio::task::spawn_blocking(move || entries.purge()).await {
+        match tokio::task::spawn_blocking(move || entries.purge().and_then(|gone| Ok(gone + entries.trusted().purge()?))).await {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!(count, "removed what was trashed"),
             Ok(Err(problem)) => tracing::warn!(?problem, "can't remove what was trashed"),

@@ -13,9 +13,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc::{Sender, channel};
 use tracing::Instrument as _;
 
-use super::{Planned, Runs};
+use super::{Keys, Planned, Runs};
 use crate::entries::Entries;
-use crate::mailer::{Mode, TestRun};
+use crate::mailer::Mode;
 
 /// The most entries that are checked at once. It leaves places for those who try a single one meanwhile.
 pub(super) const MAX_AT_ONCE: usize = 8;
@@ -136,9 +136,8 @@ impl Runs {
 fn plan(entries: &Entries, id: EntryId, caller: Caller) -> Result<Option<(String, Planned)>, Problem> {
     let (_, content) = entries.content(id)?;
     let Some(server) = content.server().cloned() else { return Ok(None) };
-    let password = entries.password_for(id, &server)?;
-    let settings = entries.fingerprint(&server, password.as_ref());
+    let keys = Keys::stored(entries, id, &server)?;
     let name = server.name.to_string();
-    let test = TestRun { server, credential: password.map(Into::into), mode: Mode::Check(None), trust: None, client: None };
-    Ok(Some((name, Planned { entry: Some(id), test, settings, caller, one_of_many: true })))
+    let planned = Planned::new(entries, Some(id), server, keys, Mode::Check(None), caller)?;
+    Ok(Some((name, Planned { one_of_many: true, ..planned })))
 }

@@ -77,6 +77,23 @@ pub(super) fn read_index_line(bytes: &[u8]) -> Result<IndexLine<'_>, StoreError>
     Ok(IndexLine { id: EntryId(u64::from_be_bytes(*id)), complete: *complete == 1, name, searchable })
 }
 
+/// Bytes in JSON: base64 (RFC 4648 section 4).
+pub(super) mod base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(|_| D::Error::custom("it isn't base64"))
+    }
+}
+
 fn body<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match bytes.split_first() {
         Some((&VERSION, body)) => Ok(body),

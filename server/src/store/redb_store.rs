@@ -16,6 +16,7 @@ use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunSummary};
 use domain::transcript::Event;
+use domain::trust::TrustId;
 use redb::backends::FileBackend;
 use redb::{
     BackendError, Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, Table,
@@ -24,10 +25,11 @@ use redb::{
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, MIGRATIONS, Migration, NAMES,
-    PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED,
+    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF,
+    META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH,
+    TRUSTED,
 };
-use super::{Batch, IndexLine, Proof, Read, Record, SecretField, Store, StoreError, Write, codec};
+use super::{Batch, IndexLine, Proof, Read, Record, SecretField, Store, StoreError, TrustBatch, TrustRecord, Write, codec};
 use crate::data_dir::{DataDir, plain, private_file};
 
 /// Memory for pages: bytes. The index of 10,000 entries fits with room to spare; the system caches the file besides.
@@ -439,6 +441,8 @@ struct View<T> {
     runs: T,
     transcripts: T,
     proofs: T,
+    certificates: T,
+    trust_trash: T,
 }
 
 type Bytes = &'static [u8];
@@ -463,6 +467,8 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             runs: table(RUNS)?,
             transcripts: table(TRANSCRIPTS)?,
             proofs: table(PROOFS)?,
+            certificates: table(TRUSTED)?,
+            trust_trash: table(TRUST_TRASH)?,
         })
     }
 }
@@ -480,6 +486,8 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             runs: table(RUNS)?,
             transcripts: table(TRANSCRIPTS)?,
             proofs: table(PROOFS)?,
+            certificates: table(TRUSTED)?,
+            trust_trash: table(TRUST_TRASH)?,
         })
     }
 
@@ -525,6 +533,16 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         lines.rev().map(line).collect()
     }
 
+    /// All of a table whose keys are numbers; `what` says what it holds, should that be unreadable.
+    fn numbered<R: serde::de::DeserializeOwned>(table: &T, what: &str) -> Result<Vec<(u64, R)>, StoreError> {
+        let mut all = Vec::new();
+        for line in table.iter().map_err(failed)? {
+            let (number, value) = line.map_err(failed)?;
+            all.push((codec::read_number(number.value())?, codec::read_value(what, value.value())?));
+        }
+        Ok(all)
+    }
+
     fn record(table: &T, id: EntryId) -> Result<Option<Record>, StoreError> {
         let value = table.get(codec::number(id.0).as_slice()).map_err(failed)?;
         value.map(|value| codec::read_value(&format!("server {id}"), value.value())).transpose()
@@ -566,12 +584,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
     }
 
     fn batches(&self) -> Result<Vec<(u64, Batch)>, StoreError> {
-        let mut batches = Vec::new();
-        for batch in self.trash.iter().map_err(failed)? {
-            let (number, batch) = batch.map_err(failed)?;
-            batches.push((codec::read_number(number.value())?, codec::read_value("the trash", batch.value())?));
-        }
-        Ok(batches)
+        Self::numbered(&self.trash, "the trash")
     }
 
     fn trashed(&self, id: EntryId) -> Result<Option<Record>, StoreError> {
@@ -602,6 +615,32 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
     fn proof(&self, id: EntryId) -> Result<Option<Proof>, StoreError> {
         let value = self.proofs.get(codec::number(id.0).as_slice()).map_err(failed)?;
         value.map(|value| codec::read_value(&format!("the standing of server {id}"), value.value())).transpose()
+    }
+
+    fn scan_proofs(&self, visit: &mut dyn FnMut(EntryId, Proof)) -> Result<(), StoreError> {
+        for line in self.proofs.iter().map_err(failed)? {
+            let (id, proof) = line.map_err(failed)?;
+            let id = EntryId(codec::read_number(id.value())?);
+            visit(id, codec::read_value(&format!("the standing of server {id}"), proof.value())?);
+        }
+        Ok(())
+    }
+
+    fn trusted(&self) -> Result<Vec<(TrustId, TrustRecord)>, StoreError> {
+        let certificates = Self::numbered(&self.certificates, "a trusted certificate")?;
+        Ok(certificates.into_iter().map(|(id, record)| (TrustId(id), record)).collect())
+    }
+
+    fn trust_batches(&self) -> Result<Vec<(u64, TrustBatch)>, StoreError> {
+        Self::numbered(&self.trust_trash, "the trash of certificates")
+    }
+
+    fn trusts_system(&self) -> Result<bool, StoreError> {
+        Ok(self.meta.get(META_SYSTEM_OFF).map_err(failed)?.is_none())
+    }
+
+    fn trust_epoch(&self) -> Result<u64, StoreError> {
+        self.number(META_TRUST_EPOCH)
     }
 
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -677,6 +716,29 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
 
     fn remove_proof(&mut self, id: EntryId) -> Result<(), StoreError> {
         remove(&mut self.proofs, &codec::number(id.0))
+    }
+
+    fn put_trusted(&mut self, id: TrustId, record: &TrustRecord) -> Result<(), StoreError> {
+        self.count_up(META_TRUST_EPOCH)?;
+        put(&mut self.certificates, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove_trusted(&mut self, id: TrustId) -> Result<(), StoreError> {
+        self.count_up(META_TRUST_EPOCH)?;
+        remove(&mut self.certificates, &codec::number(id.0))
+    }
+
+    fn put_trust_batch(&mut self, number: u64, batch: &TrustBatch) -> Result<(), StoreError> {
+        put(&mut self.trust_trash, &codec::number(number), &codec::value(batch)?)
+    }
+
+    fn remove_trust_batch(&mut self, number: u64) -> Result<(), StoreError> {
+        remove(&mut self.trust_trash, &codec::number(number))
+    }
+
+    fn set_trusts_system(&mut self, trusts: bool) -> Result<(), StoreError> {
+        self.count_up(META_TRUST_EPOCH)?;
+        if trusts { remove(&mut self.meta, META_SYSTEM_OFF) } else { put(&mut self.meta, META_SYSTEM_OFF, &[]) }
     }
 
     fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError> {

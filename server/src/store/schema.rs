@@ -28,6 +28,11 @@ pub(super) const TRANSCRIPTS: Definition = TableDefinition::new("transcripts");
 /// What runs showed of entries, by id.
 pub(super) const PROOFS: Definition = TableDefinition::new("proofs");
 
+/// Certificates that are trusted, by id.
+pub(super) const TRUSTED: Definition = TableDefinition::new("trusted");
+/// Batches of trashed certificates, by number.
+pub(super) const TRUST_TRASH: Definition = TableDefinition::new("trust_trash");
+
 /// In [`META`]: the schema's version.
 pub(super) const META_SCHEMA: &[u8] = b"schema_version";
 /// In [`META`]: the number that is drawn next.
@@ -38,6 +43,10 @@ pub(super) const META_DEFAULT: &[u8] = b"default";
 pub(super) const META_KEY_CHECK: &[u8] = b"key_check";
 /// In [`META`]: the highest number that a run was kept under.
 pub(super) const META_LAST_RUN: &[u8] = b"last_run";
+/// In [`META`]: there, whatever its value, where the authorities of the machine are not trusted.
+pub(super) const META_SYSTEM_OFF: &[u8] = b"system_off";
+/// In [`META`]: how often what is trusted was changed.
+pub(super) const META_TRUST_EPOCH: &[u8] = b"trust_epoch";
 /// In [`META`]: how many transactions were committed.
 pub(super) const META_COMMITS: &[u8] = b"commits";
 
@@ -46,7 +55,7 @@ pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The first lifts schema 1 to 2, and so on. Each has a test that opens a checked-in file of the schema it starts from
 /// (`tests/data/`; `tests/store_schema.rs` says how such a file is made).
-pub(super) const MIGRATIONS: &[Migration] = &[add_runs];
+pub(super) const MIGRATIONS: &[Migration] = &[add_runs, add_trust];
 
 /// Schema 2 has runs. What was there before was never tested; the settings that are saved get their fingerprint with the next
 /// save or run.
@@ -58,18 +67,29 @@ fn add_runs(transaction: &WriteTransaction) -> Result<(), StoreError> {
     meta.insert(META_LAST_RUN, codec::number(0).as_slice()).map(|_| ()).map_err(failed)
 }
 
+/// Schema 3 has trusted certificates. Before, the machine's authorities were trusted and nothing else. What is kept of entries and
+/// runs only got members that may be missing; what an old run says of trust is seen with the next one.
+fn add_trust(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for definition in [TRUSTED, TRUST_TRASH] {
+        transaction.open_table(definition).map_err(failed)?;
+    }
+    let mut meta = transaction.open_table(META).map_err(failed)?;
+    meta.insert(META_TRUST_EPOCH, codec::number(0).as_slice()).map(|_| ()).map_err(failed)
+}
+
 /// The schema this program writes.
 pub const SCHEMA_VERSION: u64 = 1 + MIGRATIONS.len() as u64;
 
 /// Makes the tables of a new file.
 pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for definition in [SERVERS, NAMES, SECRETS, TRASH, TRASHED, RUNS, TRANSCRIPTS, PROOFS] {
+    for definition in [SERVERS, NAMES, SECRETS, TRASH, TRASHED, RUNS, TRANSCRIPTS, PROOFS, TRUSTED, TRUST_TRASH] {
         transaction.open_table(definition)?;
     }
     let mut meta = transaction.open_table(META)?;
     meta.insert(META_SCHEMA, codec::number(SCHEMA_VERSION).as_slice())?;
     meta.insert(META_NEXT, codec::number(1).as_slice())?;
     meta.insert(META_LAST_RUN, codec::number(0).as_slice())?;
+    meta.insert(META_TRUST_EPOCH, codec::number(0).as_slice())?;
     meta.insert(META_COMMITS, codec::number(0).as_slice())?;
     Ok(())
 }

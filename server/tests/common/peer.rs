@@ -393,8 +393,8 @@ impl Authority {
 /// A certificate with its key, and what is presented with it.
 pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    pem: String,
-    key: KeyPair,
+    pub(crate) pem: String,
+    pub(crate) key: KeyPair,
 }
 
 impl Identity {

@@ -13,14 +13,17 @@ use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
 use domain::run::{Run, RunId, RunMode, RunSummary, Standing};
 use domain::secret::Secret;
-use domain::smtp_server::{Checked, PasswordDraft, ServerDraft};
-use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
+use domain::smtp_server::{Checked, PasswordDraft, ServerDraft, SmtpServer};
+use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What};
+use domain::trust::{Ground, TrustedBy};
 use server::data_dir::{DataDir, StartError};
-use server::entries::{Basis, Entries};
+use server::entries::{Basis, Entries, Secrets};
 use server::ports::{Clock, Random};
 use server::seal::Sealer;
-use server::store::{Record, Store};
+use server::store::{Record, Store, Target};
 use zeroize::Zeroizing;
+
+use self::certificates::Made;
 
 /// A clock that stands still until it is moved.
 #[derive(Debug, Default)]
@@ -138,12 +141,36 @@ pub(crate) fn fails() -> Finished {
     Finished { cause: Some(Cause::Rejected), ..Finished::new(Outcome::Failed, Stage::Auth) }
 }
 
+/// A run that worked encrypted, since `by` vouched for `server`.
+pub(crate) fn works_by(how: Ground, by: &Made, server: &Made) -> Finished {
+    let sha256 = if how == Ground::System { String::new() } else { by.sha256() };
+    Finished {
+        security: Security::Tls13,
+        certificate: Some(Box::new(server.summary())),
+        trusted_by: Some(Box::new(TrustedBy { how, subject: by.summary().subject, sha256 })),
+        ..works()
+    }
+}
+
+/// A run that failed because nobody vouched for the server.
+pub(crate) fn unknown_issuer() -> Finished {
+    Finished { cause: Some(Cause::UnknownIssuer), ..Finished::new(Outcome::Failed, Stage::Tls) }
+}
+
 /// Records a run of `id` with what is typed, and a password.
 pub(crate) fn ran(entries: &Entries, id: EntryId, typed: (&ServerDraft, &str), run: &Run) -> Result<bool, Problem> {
     let server = checked(typed.0).server;
-    let settings = entries.fingerprint(&server, Some(&Secret::new(typed.1.to_owned())));
+    let password = Secret::new(typed.1.to_owned());
+    let basis = basis(entries, &server, Secrets { password: Some(&password), client_certificate: None });
+    entries.record_run(id, Some(&basis), run)
+}
+
+/// What a run of `server` is made with now.
+pub(crate) fn basis(entries: &Entries, server: &SmtpServer, secrets: Secrets<'_>) -> Basis {
+    let settings = entries.fingerprint(server, secrets);
     assert!(settings.is_some());
-    entries.record_run(id, Basis { settings, own_sender: true }, run)
+    let trust_epoch = entries.trusted().known().unwrap().epoch();
+    Basis { settings, target: Target::of(server), trust_epoch, own_sender: true }
 }
 
 pub(crate) fn standing(entries: &Entries, id: EntryId) -> Standing {
@@ -154,6 +181,7 @@ pub(crate) fn standing(entries: &Entries, id: EntryId) -> Standing {
     standing
 }
 
+pub(crate) mod certificates;
 pub(crate) mod memory;
 pub(crate) mod world;
 
@@ -166,7 +194,7 @@ pub(crate) fn fill(store: &dyn Store, count: u64) {
                 draft.sender = format!("scan{number}@example.com");
                 let content = Content::Ready(Box::new(checked(&draft).server));
                 let id = EntryId(tx.new_number()?);
-                tx.put(id, &Record { version: Version(1), content })?;
+                tx.put(id, &Record { version: Version(1), content, client_certificate: None })?;
                 if number == 0 {
                     tx.set_default(Some(id))?;
                 }

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use domain::entry::{EntryId, UNDO_MS};
 use domain::error::Problem;
 use domain::run::{Run, RunId};
-use server::entries::{Entries, UNDO_GRACE_MS};
+use domain::secret::{Secret, SecretChange};
+use domain::smtp_server::{Checked, ServerDraft};
+use domain::trust::{Ground, NewPin, TrustId};
+use server::entries::{Entries, Secrets, UNDO_GRACE_MS};
 use server::seal::Sealer;
-use server::store::{Backends, Batch, OpenError, Proof, Record, RedbStore, SecretField, Store};
+use server::store::{Backends, Batch, OpenError, Proof, Record, RedbStore, SecretField, Store, TrustBatch, TrustRecord};
 use zeroize::Zeroizing;
 
-use super::{KEY, TestClock, checked, draft, fails, name, over, ran, run, with_password, works};
+use super::certificates::{CLIENT, FIRST, Made, OTHER, SECOND, SERVER};
+use super::{KEY, TestClock, basis, checked, draft, fails, name, over, ran, run, with_password, works, works_by};
 
 /// Ids that the tests don't get beyond.
 const MANY: u64 = 60;
@@ -21,12 +25,17 @@ const MANY: u64 = 60;
 pub(crate) struct World {
     pub(crate) entries: BTreeMap<EntryId, Record>,
     pub(crate) passwords: BTreeMap<EntryId, String>,
+    pub(crate) client_certificates: BTreeMap<EntryId, String>,
     pub(crate) default: Option<EntryId>,
     pub(crate) batches: Vec<(u64, Batch)>,
     pub(crate) trashed: BTreeMap<EntryId, Record>,
     pub(crate) runs: BTreeMap<EntryId, Vec<Run>>,
     pub(crate) proofs: BTreeMap<EntryId, Proof>,
     pub(crate) last_run: u64,
+    pub(crate) trusted: BTreeMap<TrustId, TrustRecord>,
+    pub(crate) trust_batches: Vec<(u64, TrustBatch)>,
+    pub(crate) system: bool,
+    pub(crate) trust_epoch: u64,
 }
 
 impl World {
@@ -34,7 +43,16 @@ impl World {
     pub(crate) fn of(store: &dyn Store) -> Result<Self, Problem> {
         let sealer = Sealer::new(Zeroizing::new(KEY));
         store.reading(|tx| {
-            let mut world = Self { default: tx.default()?, batches: tx.batches()?, last_run: tx.last_run()?, ..Self::default() };
+            let mut world = Self {
+                default: tx.default()?,
+                batches: tx.batches()?,
+                last_run: tx.last_run()?,
+                trusted: tx.trusted()?.into_iter().collect(),
+                trust_batches: tx.trust_batches()?,
+                system: tx.trusts_system()?,
+                trust_epoch: tx.trust_epoch()?,
+                ..Self::default()
+            };
             for id in (1..=MANY).map(EntryId) {
                 world.entries.extend(tx.entry(id)?.map(|record| (id, record)));
                 world.trashed.extend(tx.trashed(id)?.map(|record| (id, record)));
@@ -46,12 +64,18 @@ impl World {
                     assert_eq!((of, &run.summary), (id, &summary), "the transcript and the history");
                     world.runs.entry(id).or_default().push(run);
                 }
-                let field = SecretField::Password;
-                if let Some(sealed) = tx.secret(id, field)? {
-                    let secret = sealer.open(field.place(id), &sealed).expect("it opens");
-                    world.passwords.insert(id, secret.expose().to_owned());
+                for field in SecretField::ALL {
+                    let Some(blob) = tx.secret(id, field)? else { continue };
+                    let secret = sealer.open(field.place(id), &blob).expect("it opens").expose().to_owned();
+                    match field {
+                        SecretField::Password => world.passwords.insert(id, secret),
+                        SecretField::ClientCertificate => world.client_certificates.insert(id, secret),
+                    };
                 }
             }
+            let mut proofs = BTreeMap::new();
+            tx.scan_proofs(&mut |id, proof| _ = proofs.insert(id, proof))?;
+            assert_eq!(proofs, world.proofs, "proofs of nobody");
             let mut index = Vec::new();
             tx.scan(&mut |line| {
                 index.push((line.id, line.name.to_owned(), line.complete));
@@ -83,10 +107,27 @@ impl World {
         for (id, record) in &self.entries {
             assert!(record.content.server().is_none() || self.proofs.contains_key(id), "settings that nobody knows: {id}");
         }
+        for (id, record) in self.entries.iter().chain(&self.trashed) {
+            assert_eq!(record.client_certificate.is_some(), self.client_certificates.contains_key(id), "{id}");
+            let encrypts = record.content.server().is_some_and(domain::smtp_server::SmtpServer::may_encrypt);
+            assert!(encrypts || record.client_certificate.is_none(), "nobody would ever ask for it: {id}");
+        }
+        assert!(self.client_certificates.keys().all(|id| self.entries.contains_key(id) || self.trashed.contains_key(id)));
+        let gone = self.trust_batches.iter().flat_map(|(_, batch)| &batch.certificates);
+        assert!(gone.into_iter().all(|(id, _)| !self.trusted.contains_key(id)), "trusted and in the trash");
+        let mut told: Vec<_> = self.trusted.values().map(trusted_for).collect();
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), self.trusted.len(), "trusted twice for the same");
         let batched: Vec<_> = self.batches.iter().flat_map(|(_, batch)| batch.entries.iter().map(|(id, _)| *id)).collect();
         assert_eq!(batched.len(), self.trashed.len(), "the batches and the trash");
         assert!(batched.iter().all(|id| self.trashed.contains_key(id)));
     }
+}
+
+/// A certificate, and for which server.
+pub(crate) fn trusted_for(record: &TrustRecord) -> (Vec<u8>, Option<(String, u16)>) {
+    (record.der.clone(), record.pin.as_ref().map(|pin| (pin.host.clone(), pin.port)))
 }
 
 /// The store as a start of the program finds it.
@@ -99,7 +140,7 @@ pub(crate) fn start(files: impl Backends + 'static) -> Result<RedbStore, OpenErr
 pub(crate) type Operation = fn(&Entries, &TestClock) -> Result<(), Problem>;
 
 /// Creates, saves, renames, tests, trashes, brings back and purges. Ids are drawn in order, so each knows the ids before it.
-pub(crate) const SCRIPT: &[Operation] = &[
+const ENTRIES: &[Operation] = &[
     |entries, _| entries.create_named(&name("first")).map(drop),
     |entries, _| entries.create(&with_password(&draft("second"), "password two")).map(drop),
     |entries, _| {
@@ -127,6 +168,47 @@ pub(crate) const SCRIPT: &[Operation] = &[
     |entries, _| entries.create(&with_password(&draft("second"), "password of another second")).map(drop),
 ];
 
+/// The same about certificates: trusts, pins, switches, trashes, brings back and purges, with an entry that is concerned.
+const TRUST: &[Operation] = &[
+    |entries, _| {
+        let client = SecretChange::Set(Secret::new(CLIENT.pem_with_key()));
+        entries.create(&Checked { client_certificate: client, ..with_password(&encrypted(), "password") }).map(drop)
+    },
+    |entries, _| entries.trusted().add_authorities(&(FIRST.pem() + &SECOND.pem()), None, "192.0.2.7").map(drop),
+    |entries, _| {
+        let server = checked(&encrypted()).server;
+        let (password, client) = (entries.password_for(EntryId(1), &server)?, entries.client_certificate(EntryId(1))?);
+        let basis = basis(entries, &server, Secrets { password: password.as_ref(), client_certificate: client.as_ref() });
+        entries.record_run(EntryId(1), Some(&basis), &run(1, 3, works_by(Ground::Authority, &FIRST, &SERVER))).map(drop)
+    },
+    |entries, _| entries.trusted().set_system_roots(false),
+    |entries, _| entries.trusted().pin(&pin(&SERVER, false), "192.0.2.7").map(drop),
+    |entries, _| entries.trusted().pin(&pin(&OTHER, true), "192.0.2.7").map(drop),
+    |entries, _| entries.trusted().trash(&[TrustId(2), TrustId(5)]).map(drop),
+    |entries, _| entries.trusted().undo(6).map(drop),
+    |entries, _| entries.trusted().set_outlives(TrustId(5), true),
+    |entries, _| entries.trusted().trash(&[TrustId(3)]).map(drop),
+    |entries, clock| {
+        clock.set(UNDO_MS + UNDO_GRACE_MS + 1);
+        entries.trusted().purge().map(drop)
+    },
+    |entries, _| entries.set_client_certificate(EntryId(1), entries.content(EntryId(1))?.0, None).map(drop),
+];
+
+/// Each is done from nothing on.
+pub(crate) const SCRIPTS: [&[Operation]; 2] = [ENTRIES, TRUST];
+
+/// The entry that certificates are about.
+fn encrypted() -> ServerDraft {
+    let mut draft = draft("second");
+    draft.starttls = "enabled_and_required".into();
+    draft
+}
+
+fn pin(made: &Made, replace: bool) -> NewPin {
+    NewPin { host: "second.example.com".into(), port: 25, pem: made.pem(), outlives: false, replace }
+}
+
 /// The entries over `store`, and its clock.
 pub(crate) fn bench(store: RedbStore) -> (Arc<RedbStore>, Entries, Arc<TestClock>) {
     let (store, clock) = (Arc::new(store), TestClock::new());
@@ -147,11 +229,11 @@ impl Store for Shared {
     }
 }
 
-/// What is stored after each operation of the script, from nothing on.
-pub(crate) fn worlds(store: RedbStore) -> Vec<World> {
+/// What is stored after each operation of a script, from nothing on.
+pub(crate) fn worlds(store: RedbStore, script: &[Operation]) -> Vec<World> {
     let (store, entries, clock) = bench(store);
     let mut worlds = vec![World::of(&*store).unwrap()];
-    for operation in SCRIPT {
+    for operation in script {
         operation(&entries, &clock).unwrap();
         worlds.push(World::of(&*store).unwrap());
     }

@@ -1,0 +1,47 @@
+//! Which of the certificates that an entry needs end soon, or have ended.
+
+use domain::certificate::{Certificate, Validity};
+use domain::trust::{Expiring, Ground, Needed};
+
+use crate::store::{Proof, Record, Seen, Target};
+use crate::trust::Known;
+
+/// Those of an entry, at `now_ms` (milliseconds since 1970). A pinned certificate that outlives its dates ends nothing, and while
+/// one is pinned, who else could vouch doesn't matter.
+pub(super) fn of(record: &Record, proof: Option<&Proof>, known: &Known, now_ms: u64) -> Vec<Expiring> {
+    let Some(server) = record.content.server().filter(|server| server.may_encrypt()) else { return Vec::new() };
+    let target = Target::of(server);
+    let mut needed = Vec::new();
+    let mut pinned = false;
+    for (certificate, pin) in known.pins(&target.text()) {
+        pinned = true;
+        if !pin.outlives {
+            needed.push((Needed::Pin, certificate.clone()));
+        }
+    }
+    let seen = proof.and_then(|proof| proof.seen(&target)).filter(|seen| !pinned && seen.by.how != Ground::Pin);
+    let authority = seen.filter(|seen| seen.by.how == Ground::Authority).and_then(|seen| known.authority(&seen.by.sha256));
+    needed.extend(authority.map(|certificate| (Needed::Authority, certificate.clone())));
+    needed.extend(record.client_certificate.clone().map(|certificate| (Needed::Client, certificate)));
+    needed.extend(seen.map(|seen| (Needed::Server, certificate(seen))));
+    let ends = |(_, certificate): &(Needed, Certificate)| {
+        let validity = certificate.validity(now_ms);
+        validity.expires_soon() || matches!(validity, Validity::Expired { .. })
+    };
+    let told = |(role, certificate): (Needed, Certificate)| Expiring {
+        role,
+        subject: certificate.subject,
+        not_after: certificate.not_after,
+    };
+    needed.into_iter().filter(ends).map(told).collect()
+}
+
+/// As much of it as was kept.
+fn certificate(seen: &Seen) -> Certificate {
+    Certificate {
+        subject: seen.subject.clone(),
+        not_before: seen.not_before.clone(),
+        not_after: seen.not_after.clone(),
+        ..Certificate::default()
+    }
+}

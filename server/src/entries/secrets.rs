@@ -1,0 +1,156 @@
+//! The secrets of entries: passwords, and client certificates with their keys. They are sealed here, opened only to connect with,
+//! and never leave the server.
+
+use domain::certificate::Certificate;
+use domain::entry::{EntryId, Version};
+use domain::error::Problem;
+use domain::field::{Field, FieldError, FieldErrors};
+use domain::secret::{Secret, SecretChange};
+use domain::smtp_server::SmtpServer;
+
+use super::{Entries, check_version, has, invalid, record};
+use crate::seal::SealError;
+use crate::store::{Record, SecretField, StoreError, Write};
+use crate::trust::client_certificate::{self, ClientCertificate};
+
+/// What becomes of a client certificate, read and found usable.
+pub(super) enum Client {
+    Keep,
+    Clear,
+    Set(ClientCertificate),
+}
+
+impl Client {
+    /// # Errors
+    /// [`FieldError::ClientCertificate`].
+    pub(super) fn of(change: &SecretChange) -> Result<Self, FieldErrors> {
+        Ok(match change {
+            SecretChange::Keep => Self::Keep,
+            SecretChange::Clear => Self::Clear,
+            SecretChange::Set(pem) => Self::Set(read_client_certificate(pem.expose().as_bytes(), &Secret::default())?),
+        })
+    }
+
+    /// What is told of the certificate that `server` has after this, and had before as `old`. Where nothing is encrypted, none is
+    /// kept.
+    pub(super) fn summary(&self, server: Option<&SmtpServer>, old: Option<&Certificate>) -> Option<Certificate> {
+        match self {
+            _ if server.is_some_and(|server| !server.may_encrypt()) => None,
+            Self::Keep => old.cloned(),
+            Self::Clear => None,
+            Self::Set(certificate) => Some(certificate.summary()),
+        }
+    }
+}
+
+/// Reads the client certificate in `file`, which `password` opens: PEM, or a store such as PKCS#12.
+///
+/// # Errors
+/// [`FieldError::ClientCertificate`].
+pub fn read_client_certificate(file: &[u8], password: &Secret) -> Result<ClientCertificate, FieldErrors> {
+    client_certificate::read(file, password).map_err(|error| {
+        let _ = error;
+        FieldErrors::one(Field::ClientCertificate, FieldError::NotEncrypted)
+    })
+}
+
+impl Entries {
+    /// Does with the password of `id` what `change` says. Where `server` signs in without one, none is kept.
+    pub(super) fn settle_password(
+        &self,
+        tx: &mut dyn Write,
+        id: EntryId,
+        server: &SmtpServer,
+        change: &SecretChange,
+    ) -> Result<(), StoreError> {
+        let field = SecretField::Password;
+        match change {
+            SecretChange::Set(secret) if server.username().is_some() && !secret.is_empty() => {
+                tx.put_secret(id, field, &self.sealer.seal(field.place(id), secret, &*self.random))
+            }
+            SecretChange::Keep if server.username().is_some() => Ok(()),
+            _ => tx.remove_secret(id, field),
+        }
+    }
+
+    /// Does with the client certificate of `id` what `client` says. Its summary is [`Client::summary`].
+    pub(super) fn settle_client(&self, tx: &mut dyn Write, id: EntryId, encrypts: bool, client: &Client) -> Result<(), StoreError> {
+        let field = SecretField::ClientCertificate;
+        match client {
+            Client::Set(certificate) if encrypts => {
+                tx.put_secret(id, field, &self.sealer.seal(field.place(id), &certificate.to_pem(), &*self.random))
+            }
+            Client::Keep if encrypts => Ok(()),
+            _ => tx.remove_secret(id, field),
+        }
+    }
+
+    /// Gives an entry that was read at version `base` a client certificate, or takes the one it has.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`]; [`Problem::Stale`] if it has another version now; [`FieldError::NotEncrypted`] if it has no use
+    /// for one; or as the store.
+    pub fn set_client_certificate(
+        &self,
+        id: EntryId,
+        base: Version,
+        certificate: Option<ClientCertificate>,
+    ) -> Result<Version, Problem> {
+        let client = certificate.map_or(Client::Clear, Client::Set);
+        self.store.writing(|tx| {
+            let old = record(tx, id)?;
+            check_version(&old, base, tx.default()? == Some(id), has(&*tx, id)?)?;
+            let server = old.content.server();
+            let encrypts = server.is_some_and(SmtpServer::may_encrypt);
+            if matches!(client, Client::Set(_)) && !encrypts {
+                return Err(invalid(Field::ClientCertificate, FieldError::NotEncrypted));
+            }
+            let version = Version(old.version.0 + 1);
+            let client_certificate = client.summary(server, old.client_certificate.as_ref());
+            tx.put(id, &Record { version, content: old.content.clone(), client_certificate })?;
+            self.settle_client(tx, id, encrypts, &client)?;
+            if let Some(server) = server {
+                self.settle_proof(tx, id, server)?;
+            }
+            Ok(version)
+        })
+    }
+
+    /// The password stored for `id`, to sign in at `server` with.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`]; [`FieldError::PasswordForOtherServer`] if it was stored for another server or account;
+    /// [`Problem::Corrupt`] if it doesn't open; or as the store.
+    pub fn password_for(&self, id: EntryId, server: &SmtpServer) -> Result<Option<Secret>, Problem> {
+        let field = SecretField::Password;
+        let sealed = self.store.reading(|tx| {
+            let record = record(tx, id)?;
+            let Some(sealed) = tx.secret(id, field)? else { return Ok(None) };
+            if record.content.server().is_some_and(|stored| stored.shares_password_with(server)) {
+                Ok(Some(sealed))
+            } else {
+                Err(invalid(Field::Password, FieldError::PasswordForOtherServer))
+            }
+        })?;
+        self.open_secret(id, field, sealed, "password")
+    }
+
+    /// The client certificate stored for `id`, PEM with its key. Whoever sees it learns nothing of the key, so it is shown to any
+    /// server that the entry leads to.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchEntry`]; [`Problem::Corrupt`] if it doesn't open; or as the store.
+    pub fn client_certificate(&self, id: EntryId) -> Result<Option<Secret>, Problem> {
+        let field = SecretField::ClientCertificate;
+        let sealed = self.store.reading(|tx| {
+            record(tx, id)?;
+            Ok(tx.secret(id, field)?)
+        })?;
+        self.open_secret(id, field, sealed, "client certificate")
+    }
+
+    fn open_secret(&self, id: EntryId, field: SecretField, sealed: Option<Vec<u8>>, what: &str) -> Result<Option<Secret>, Problem> {
+        let open = sealed.map(|sealed| self.sealer.open(field.place(id), &sealed)).transpose();
+        open.map_err(|error: SealError| Problem::Corrupt { detail: format!("the {what} of server {id}: {error}") })
+    }
+}
