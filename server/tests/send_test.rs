@@ -114,6 +114,7 @@ async fn checked(
     });
     let output = output.await.unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(!stdout.contains("PRIVATE KEY"), "{stdout}");
     let last = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
     (output.status.code(), last, peer.log().await.hellos)
 }
@@ -175,5 +176,29 @@ async fn the_certificate_name_and_the_minimum_version_are_honoured() {
         config["min_tls"] = min.into();
         let (found, last, _) = checked(old.clone(), config, vec![], roots.clone()).await;
         assert_eq!((found, &last["diagnosis"]["kind"]), (Some(code), &kind), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_comes_from_the_configuration_or_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, clients) = (Authority::new("Test authority"), Authority::new("Clients"));
+    let (identity, client) = (ca.issue(&["127.0.0.1"], |_| {}), clients.issue(&[], |_| {}));
+    let roots = vec!["--ca".into(), file(&dir, "ca.pem", &ca.pem())];
+    let asking = || Act::Handshake(identity.server_asking(&TLS12, &clients, true));
+    let with = |certificate: Value| json!({ "host": "127.0.0.1", "client_certificate": certificate });
+    let variable = || vec![("SCANNER", PathBuf::from(client.pem_with_key()))];
+    for (given, variables) in [(json!({ "value": client.pem_with_key() }), vec![]), (json!({ "env": "SCANNER" }), variable())] {
+        let (code, last, hellos) = checked(asking(), with(given), variables, roots.clone()).await;
+        assert_eq!(code, Some(0), "{last}");
+        assert_eq!(hellos[0].client, client.chain());
+    }
+    let (code, last, _) = checked(asking(), with(json!(null)), vec![], roots.clone()).await;
+    assert_eq!((code, &last["diagnosis"]["kind"]), (Some(29), &json!("client_certificate_wanted")), "{last}");
+    // Without its key, or without a value, nothing is opened.
+    for wrong in [json!({ "value": "no certificate" }), json!({ "env": "NOBODY_SET_THIS" })] {
+        let (code, last, hellos) = checked(asking(), with(wrong), vec![], roots.clone()).await;
+        assert_eq!((code, &last["diagnosis"]["kind"]), (Some(1), &json!("configuration")), "{last}");
+        assert!(last["fields"]["client_certificate"].is_string() && hellos.is_empty(), "{last}");
     }
 }
