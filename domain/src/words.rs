@@ -229,7 +229,8 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
                 .into()
         }
         FieldError::PasswordVariable { name } => {
-            format!("The environment variable {name} isn't set or can't be used here. Set it, or give the password as a value.")
+            let what = if field == Field::ClientCertificate { "certificate" } else { "password" };
+            format!("The environment variable {name} isn't set or can't be used here. Set it, or give the {what} as a value.")
         }
         FieldError::RequiredWith { other } => format!("“{}” needs this. Fill it in, or switch that off.", label(*other)),
         FieldError::Address(error) => error.sentence(),
