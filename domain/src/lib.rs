@@ -17,4 +17,5 @@ pub mod size;
 pub mod smtp_server;
 pub mod stages;
 pub mod transcript;
+pub mod trust;
 pub mod words;
