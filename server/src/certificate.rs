@@ -133,8 +133,8 @@ fn text(value: &Any<'_>) -> String {
     }
 }
 
-/// What can't be shown becomes `?`.
-fn visible(chars: impl Iterator<Item = char>) -> String {
+/// At most [`MAX_TEXT`] characters; what can't be shown becomes `?`.
+pub(crate) fn visible(chars: impl Iterator<Item = char>) -> String {
     chars.take(MAX_TEXT).map(|c| if c.is_control() || is_invisible(c) { '?' } else { c }).collect()
 }
 
@@ -201,7 +201,8 @@ fn serial(bytes: &[u8]) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let written = write!(text, "{byte:02x}");
         debug_assert!(written.is_ok(), "a String takes everything");

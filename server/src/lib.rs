@@ -12,4 +12,5 @@ pub mod ports;
 pub mod runs;
 pub mod seal;
 pub mod store;
+pub mod trust;
 pub mod web;
