@@ -37,6 +37,20 @@ pub fn is_certificate(der: &[u8]) -> bool {
     parse(der).is_some_and(|(rest, _)| rest.is_empty())
 }
 
+/// What ties certificates to each other and to keys, as the bytes that are compared.
+pub(crate) struct Ties<'a> {
+    pub(crate) subject: &'a [u8],
+    pub(crate) issuer: &'a [u8],
+    /// `SubjectPublicKeyInfo`.
+    pub(crate) public_key: &'a [u8],
+}
+
+/// The ties of a certificate, if `der` is one.
+pub(crate) fn ties(der: &[u8]) -> Option<Ties<'_>> {
+    let tbs = parse(der)?.1.tbs_certificate;
+    Some(Ties { subject: tbs.subject.as_raw(), issuer: tbs.issuer.as_raw(), public_key: tbs.subject_pki.raw })
+}
+
 /// Extensions are read one by one where they are needed: one that nobody asks for may be wrong.
 fn parse(der: &[u8]) -> Option<(&[u8], X509Certificate<'_>)> {
     X509CertificateParser::new().with_deep_parse_extensions(false).parse(der).ok()
