@@ -239,6 +239,7 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         FieldError::LastDefault => {
             "One server must be the default. Open the one that is to take its place and tick it there.".into()
         }
+        FieldError::ClientCertificate(error) => error.sentence(),
         FieldError::NotEncrypted => {
             "This only counts with encryption. Save the server with SMTPS, or with StartTLS enabled, then try again.".into()
         }
@@ -325,6 +326,7 @@ pub fn problem(problem: &Problem) -> String {
         Problem::NoSuchCertificate(id) => {
             format!("There is no trusted certificate with the number {id}; it may have been trashed. Go back to the certificates.")
         }
+        Problem::NotImported(error) => error.sentence(),
         Problem::NoCertificateChosen => "No certificate was chosen, so nothing was done. Tick at least one.".into(),
         Problem::TooManyCertificates { max } => {
             format!("Not added: there can be {max} trusted certificates. Trash some that aren't needed first.")

@@ -469,14 +469,14 @@ async fn a_client_certificate_comes_by_patch_or_upload_and_a_wrong_one_changes_n
     let wrong = json!({ "client_certificate": { "value": "no certificate" } });
     assert!(matches!(
         refused(bench.backend.save(id, Version(1), edit(wrong.clone())).await.unwrap_err()),
-        FieldError::NotEncrypted
+        FieldError::ClientCertificate(_)
     ));
     assert!(bench.backend.test(Some(id), edit(wrong), checking(), caller()).await.is_err());
     let upload = |base, file: &str| {
         let file = Some((file.as_bytes().to_vec(), Secret::default()));
         bench.backend.set_client_certificate(id, Version(base), file)
     };
-    assert!(matches!(refused(upload(1, "no certificate").await.unwrap_err()), FieldError::NotEncrypted));
+    assert!(matches!(refused(upload(1, "no certificate").await.unwrap_err()), FieldError::ClientCertificate(_)));
     assert_eq!(bench.backend.entry(id).await.unwrap().version, Version(1), "nothing was saved");
 
     assert_eq!(upload(1, &pem).await.unwrap().version, Version(2));
