@@ -5,6 +5,7 @@ mod batch;
 mod plan;
 
 pub(crate) use batch::PATIENCE;
+pub(crate) use plan::client_key;
 pub use plan::{Keys, Planned};
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use app::backend::LiveRun;
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunMode, RunSummary};
-use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
+use domain::transcript::{Aim, Cause, Event, Finished, Outcome, Stage, What};
 use futures::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -128,7 +129,7 @@ impl Runs {
         let inspected = if place.is_some() {
             self.mailer.inspect(run, &mut |event| events.push(event), asked_to_stop(&mut stop, &progress)).await
         } else {
-            let finished = never_begun();
+            let finished = never_begun(Aim::Inspect);
             events.push(Event { what: What::Finished(finished.clone()), elapsed_ms: 0 });
             Inspected { finished, chain: Vec::new(), findings: Vec::new(), issuer: None }
         };
@@ -206,7 +207,8 @@ impl Runs {
         tell: UnboundedSender<Event>,
     ) {
         let Planned { entry, test, basis, caller, one_of_many } = planned;
-        let mode = if matches!(test.mode, Mode::Send(_)) { RunMode::Send } else { RunMode::Check };
+        let (mode, aim) =
+            if matches!(test.mode, Mode::Send(_)) { (RunMode::Send, Aim::Send) } else { (RunMode::Check, Aim::Check) };
         let host = test.server.host.to_string();
         let place = tokio::select! {
             biased;
@@ -229,7 +231,7 @@ impl Runs {
                 let (at, says_goodbye) = (event.elapsed_ms, event.what == What::Begun { stage: Stage::Quit });
                 events.push(event);
                 if let (true, Some(entry)) = (says_goodbye && !one_of_many, entry) {
-                    let finished = Finished::cancelled(&events);
+                    let finished = Finished { aim, ..Finished::cancelled(&events) };
                     let summary = RunSummary::of(id, at_ms, caller.address.clone(), mode, &host, &finished, at);
                     // Why something failed isn't known here, and so not what that says of the entry.
                     let works = matches!(finished.outcome, Outcome::Sent | Outcome::Checked);
@@ -246,7 +248,7 @@ impl Runs {
             written(id, early).await;
         }
         progress.settled.store(true, Ordering::Relaxed);
-        let last = last.unwrap_or_else(|| Event { what: What::Finished(never_begun()), elapsed_ms: 0 });
+        let last = last.unwrap_or_else(|| Event { what: What::Finished(never_begun(aim)), elapsed_ms: 0 });
         if let What::Finished(finished) = &last.what {
             tracing::info!(run = id.0, entry = entry.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
             let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
@@ -274,8 +276,8 @@ impl Runs {
 }
 
 /// The end of what was stopped while it waited for its turn.
-fn never_begun() -> Finished {
-    Finished { cause: Some(Cause::Cancelled), ..Finished::cancelled(&[]) }
+fn never_begun(aim: Aim) -> Finished {
+    Finished { aim, cause: Some(Cause::Cancelled), ..Finished::cancelled(&[]) }
 }
 
 /// The result stands whether or not it can be kept.

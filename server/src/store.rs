@@ -208,9 +208,12 @@ pub struct Tested {
     /// What was seen when a connection last worked encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
-    /// Whether the last run failed because nobody we trust vouches for the server.
+    /// Whether the last run worked encrypted, but hasn't told yet who vouched: it is recorded before its goodbye.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unknown_issuer: bool,
+    pub unseen: bool,
+    /// Whether the last run failed since nobody who is trusted vouched for the server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unvouched: bool,
 }
 
 /// What connections of some settings have to do with trust.

@@ -111,18 +111,27 @@ impl Proof {
             run: run.id.0,
             target: Some(basis.target.clone()),
             seen: seen(finished).or_else(|| before.and_then(|tested| tested.seen.clone())),
-            unknown_issuer: matches!(finished.cause, Some(Cause::UnknownIssuer | Cause::SelfSigned | Cause::NoTrustedRoots)),
+            unseen: works_encrypted(finished) && finished.trusted_by.is_none(),
+            unvouched: is_unvouched(finished.cause),
         });
     }
 }
 
+/// Whether somebody more to vouch may make it another failure, or none.
+const fn is_unvouched(cause: Option<Cause>) -> bool {
+    matches!(cause, Some(Cause::UnknownIssuer | Cause::SelfSigned | Cause::NoTrustedRoots | Cause::BadCertificate))
+}
+
+fn works_encrypted(finished: &Finished) -> bool {
+    matches!(finished.outcome, Outcome::Sent | Outcome::Checked) && finished.security.is_encrypted()
+}
+
 /// What an encrypted connection that worked showed.
 fn seen(finished: &Finished) -> Option<Seen> {
-    let (Outcome::Sent | Outcome::Checked) = finished.outcome else { return None };
-    if !finished.security.is_encrypted() {
+    let (certificate, by) = finished.certificate.as_ref().zip(finished.trusted_by.as_ref())?;
+    if !works_encrypted(finished) {
         return None;
     }
-    let (certificate, by) = finished.certificate.as_ref().zip(finished.trusted_by.as_ref())?;
     Some(Seen {
         by: (**by).clone(),
         subject: certificate.subject.clone(),

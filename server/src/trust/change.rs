@@ -66,7 +66,7 @@ impl Change {
             for tested in [&mut proof.proven, &mut proof.tried].into_iter().flatten() {
                 let own = own.as_ref().filter(|_| Some(tested.settings) == saved);
                 if self.concerns(tested, tested.target.as_ref().or(own)) {
-                    (tested.standing, tested.unknown_issuer, changed) = (Standing::Changed, false, true);
+                    (tested.standing, tested.unvouched, changed) = (Standing::Changed, false, true);
                 }
             }
             if changed {
@@ -84,6 +84,7 @@ impl Change {
             return false;
         }
         let vouched = match &tested.seen {
+            _ if tested.unseen => self.system_gone || !self.gone.is_empty(),
             Some(seen) => match seen.by.how {
                 Ground::System => self.system_gone,
                 Ground::Authority => self.gone.contains(&seen.by.sha256),
@@ -93,7 +94,7 @@ impl Change {
             None => self.system_gone && tested.target.is_none() && matches!(tested.standing, Standing::Verified { .. }),
         };
         let pinned = !self.servers.is_empty() && target.is_none_or(|target| self.servers.contains(&target.text()));
-        vouched || pinned || self.more && tested.unknown_issuer
+        vouched || pinned || self.more && tested.unvouched
     }
 }
 

@@ -393,8 +393,8 @@ impl Authority {
 /// A certificate with its key, and what is presented with it.
 pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    pem: String,
-    key: KeyPair,
+    pub(crate) pem: String,
+    pub(crate) key: KeyPair,
 }
 
 impl Identity {
@@ -415,6 +415,11 @@ impl Identity {
 
     pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.chain[0].clone()
+    }
+
+    /// It with its key, as it is kept in a file.
+    pub(crate) fn pem_with_key(&self) -> String {
+        format!("{}{}", self.pem, self.key.serialize_pem())
     }
 
     /// Everything that is presented.

@@ -65,8 +65,8 @@ impl World {
                     world.runs.entry(id).or_default().push(run);
                 }
                 for field in SecretField::ALL {
-                    let Some(sealed) = tx.secret(id, field)? else { continue };
-                    let secret = sealer.open(field.place(id), &sealed).expect("it opens").expose().to_owned();
+                    let Some(blob) = tx.secret(id, field)? else { continue };
+                    let secret = sealer.open(field.place(id), &blob).expect("it opens").expose().to_owned();
                     match field {
                         SecretField::Password => world.passwords.insert(id, secret),
                         SecretField::ClientCertificate => world.client_certificates.insert(id, secret),
