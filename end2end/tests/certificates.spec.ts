@@ -215,7 +215,7 @@ for (const script of [true, false]) {
       await visit(page, '/certificates');
       await page.getByRole('link', { name: 'Add certificates' }).click();
       await page.getByLabel('File', { exact: true }).setInputFiles(bundle);
-      await page.getByRole('button', { name: 'Look into it' }).click();
+      await page.getByRole('button', { name: 'Preview' }).click();
       await expect(page.getByRole('heading', { name: '2 will be added, 1 is there already, 3 are refused.' })).toBeVisible();
       for (const words of ['Refused: expired', "Refused: a server's own certificate", 'Refused: a private key', 'Already trusted']) {
         await expect(page.getByText(words)).toBeVisible();
@@ -354,7 +354,7 @@ test('every authority of the system can be imported, and the page stays usable',
   const file = '/etc/ssl/certs/ca-certificates.crt';
   await open(page, '/certificates/import');
   await page.getByLabel('File', { exact: true }).setInputFiles(file);
-  await page.getByRole('button', { name: 'Look into it' }).click();
+  await page.getByRole('button', { name: 'Preview' }).click();
   const add = page.getByRole('button', { name: /^Add 1\d\d certificates$/ });
   await expect(add).toBeVisible();
   await add.click();
@@ -400,7 +400,7 @@ for (const [type, name] of [['JKS', 'truststore.jks'], ['PKCS12', 'truststore.p1
     for (const wrong of ['', 'not it']) {
       await file.setInputFiles(store);
       await password.fill(wrong);
-      await page.getByRole('button', { name: 'Look into it' }).click();
+      await page.getByRole('button', { name: 'Preview' }).click();
       await expectError(password, /password/);
       await running(page);
       await expect(password).toBeFocused();
@@ -408,7 +408,7 @@ for (const [type, name] of [['JKS', 'truststore.jks'], ['PKCS12', 'truststore.p1
     }
     await file.setInputFiles(store);
     await password.fill('changeit');
-    await page.getByRole('button', { name: 'Look into it' }).click();
+    await page.getByRole('button', { name: 'Preview' }).click();
     await expect(page.getByRole('heading', { name: '1 will be added.' })).toBeVisible();
     await expect(page.getByText('corporate root')).toBeVisible();
     expect(await page.content()).not.toContain('changeit');
@@ -422,14 +422,14 @@ test('what is no certificate says so where it was given', async ({ page, complai
   complaints.expect(/status of (422|413)/);
   await open(page, '/certificates/import');
   const file = page.getByLabel('File', { exact: true });
-  await page.getByRole('button', { name: 'Look into it' }).click();
+  await page.getByRole('button', { name: 'Preview' }).click();
   await expectError(file, /Choose a file, or paste PEM/);
   await running(page);
   await expect(file).toBeFocused();
   const text = info.outputPath('text.txt');
   await writeFile(text, 'nothing like a certificate');
   await file.setInputFiles(text);
-  await page.getByRole('button', { name: 'Look into it' }).click();
+  await page.getByRole('button', { name: 'Preview' }).click();
   await expectError(file, /certificate/);
 });
 
@@ -438,7 +438,7 @@ test('a private key is refused, and nothing of it is kept', async ({ page, postr
   const { id } = await postroom.create({ ...ENCRYPTED, name: 'mail' });
   await open(page, '/certificates/import');
   await page.getByLabel('Or paste PEM').fill(ca.key + ca.cert);
-  await page.getByRole('button', { name: 'Look into it' }).click();
+  await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByText("Refused: a private key. It isn't needed here and nothing of it is kept")).toBeVisible();
   const line = ca.key.split('\n')[1]!;
   expect(await page.content()).not.toContain(line);
