@@ -241,6 +241,37 @@ pub fn copy(text: &str) -> bool {
     copied
 }
 
+/// Does what elements ask for by attributes, also on pages that have no code of their own here: `data-copy` is a text that a
+/// click puts on the clipboard, `data-left-ms` the time after which the element is hidden, and `data-address` the address that
+/// a reload is to show.
+pub fn follow_attributes() {
+    EventListener::new(&document(), "click", |event| {
+        let button = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+        let Some((button, text)) = button.and_then(|button| button.dataset().get("copy").map(|text| (button, text))) else {
+            return;
+        };
+        button.set_text_content(Some(if copy(&text) { "Copied" } else { "Not copied" }));
+        gloo_timers::callback::Timeout::new(COPIED_MS, move || button.set_text_content(Some("Copy"))).forget();
+    })
+    .forget();
+    if let Some((element, left)) = with_data("left-ms").and_then(|(element, left)| Some((element, left.parse().ok()?))) {
+        gloo_timers::callback::Timeout::new(left, move || element.set_hidden(true)).forget();
+    }
+    if let Some((_, address)) = with_data("address") {
+        replace_address(&address);
+    }
+}
+
+/// How long a button says that something was copied: milliseconds.
+const COPIED_MS: u32 = 3_000;
+
+/// The first element with a `data-` attribute, and what stands in it.
+fn with_data(name: &str) -> Option<(HtmlElement, String)> {
+    let element = document().query_selector(&format!("[data-{name}]")).ok()??;
+    let value = element.get_attribute(&format!("data-{name}"))?;
+    Some((element.dyn_into().ok()?, value))
+}
+
 /// Whether something was typed into a field, and not a button beside it pressed.
 pub fn is_from_input(event: &web_sys::KeyboardEvent) -> bool {
     event.target().is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok())

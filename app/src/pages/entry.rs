@@ -2,7 +2,9 @@
 
 mod form;
 mod history;
+mod inspection;
 mod report;
 mod stale;
 
 pub(super) use form::Entry;
+pub use inspection::{INSPECTED, TRUSTED, Trusting};

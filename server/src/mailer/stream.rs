@@ -137,15 +137,19 @@ impl Connection {
         self.lines.unfinished()
     }
 
+    /// What the other side said before it went, and why it went, if that is there to be read.
+    pub(super) fn last_words(&mut self) -> (Vec<u8>, Option<Trouble>) {
+        let mut buffer = [0; 512];
+        let read = self.io().read(&mut buffer).now_or_never();
+        if let Some(Ok(n)) = read {
+            self.lines.push(&buffer[..n]);
+        }
+        (self.lines.unfinished(), read.and_then(Result::err).map(Into::into))
+    }
+
     /// What is there that nobody asked for. Whoever gets something must give the connection up.
     pub(super) fn unasked(&mut self) -> Vec<u8> {
-        if self.lines.is_empty() {
-            let mut buffer = [0; 512];
-            if let Some(Ok(n)) = self.io().read(&mut buffer).now_or_never() {
-                self.lines.push(&buffer[..n]);
-            }
-        }
-        self.lines.unfinished()
+        if self.lines.is_empty() { self.last_words().0 } else { self.lines.unfinished() }
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -178,6 +182,9 @@ pub(super) struct Watched {
     head: Vec<u8>,
     /// Whether a first byte that TLS can't begin with ends it at once, however few follow.
     strict: bool,
+    /// Whether the handshake is going on. A peer that refuses what we said breaks off in the middle of it: what it says by that
+    /// is worth more than that it didn't take the rest, so the rest is dropped and read on.
+    handshaking: bool,
 }
 
 impl Watched {
@@ -185,11 +192,25 @@ impl Watched {
 
     /// `strict`: nothing but TLS may come, not even a single byte.
     pub(super) fn new(stream: TcpStream, strict: bool) -> Self {
-        Self { stream, head: Vec::new(), strict }
+        Self { stream, head: Vec::new(), strict, handshaking: true }
     }
 
     pub(super) fn head(&self) -> &[u8] {
         &self.head
+    }
+
+    /// The handshake is over: from here on everything that is written counts.
+    pub(super) fn settle(&mut self) {
+        self.handshaking = false;
+    }
+
+    /// `length` bytes that nobody takes any more.
+    fn written(&self, written: io::Result<usize>, length: usize) -> io::Result<usize> {
+        use io::ErrorKind as Kind;
+        match written {
+            Err(error) if self.handshaking && matches!(error.kind(), Kind::BrokenPipe | Kind::ConnectionReset) => Ok(length),
+            written => written,
+        }
     }
 }
 
@@ -208,7 +229,18 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        Poll::Ready(self.written(written, bytes.len()))
+    }
+
+    /// All records of a flight at once.
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts));
+        Poll::Ready(self.written(written, parts.iter().map(|part| part.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,25 +1,33 @@
 //! The form of an entry. It is posted as it is where the program does not run; where it runs, saving and testing stay on the
 //! page.
 
+use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{Kind, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
+#[cfg(feature = "hydrate")]
+use domain::trust::NewPin;
 use domain::words;
+use leptos::either::Either;
 use leptos::prelude::*;
 
 use super::history::HistoryList;
+use super::inspection::{Look, Panel};
+#[cfg(feature = "hydrate")]
+use super::inspection::{PANEL, TRUSTED, Trusting, Wanted, wanted};
 #[cfg(feature = "hydrate")]
 use super::report::OUTCOME;
 use super::report::{Report, Told};
 use super::stale::Stale;
 use crate::api::{Failure, save_server};
 use crate::components::{
-    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, StandingView, TextField, field_id,
+    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, NOTICE, PasswordFields, SelectField, StandingView,
+    TextField, ends, field_id, short_name,
 };
 use crate::pages::EntryData;
 
@@ -41,6 +49,29 @@ struct Running {
     seconds: u32,
 }
 
+/// What stands under the buttons of "Try it".
+#[derive(Clone)]
+enum Shown {
+    /// A test.
+    Test(Box<Told>),
+    /// The server's certificate.
+    Look(Look),
+}
+
+impl Shown {
+    fn test(told: Told) -> Self {
+        Self::Test(Box::new(told))
+    }
+
+    /// Whether it came of something else than `now`.
+    fn is_outdated(&self, now: &ServerDraft) -> bool {
+        match self {
+            Self::Test(told) => told.is_outdated(now),
+            Self::Look(look) => look.is_outdated(now),
+        }
+    }
+}
+
 /// What is stored, as far as this page knows.
 struct Stored {
     draft: ServerDraft,
@@ -55,7 +86,7 @@ pub(super) struct Page {
     pub(super) state: FormState,
     stored: RwSignal<Stored>,
     pub(super) error: RwSignal<Option<ApiError>>,
-    told: RwSignal<Option<Told>>,
+    shown: RwSignal<Option<Shown>>,
     running: RwSignal<Option<Running>>,
     history: RwSignal<History>,
     doing: RwSignal<Doing>,
@@ -66,6 +97,11 @@ impl Page {
     fn unsaved(self) -> bool {
         self.state.draft.with(|d| self.stored.with(|s| *d != s.draft))
             || self.state.password.with(|p| *p != PasswordDraft::default())
+    }
+
+    /// Whether the server is being talked to.
+    fn is_trying(self) -> bool {
+        self.running.with(Option::is_some) || self.shown.with(|shown| matches!(shown, Some(Shown::Look(Look::Looking))))
     }
 
     /// What is typed, as the API takes it; or the focus on the first field that is wrong.
@@ -184,7 +220,7 @@ impl Page {
             };
             self.state.accepted();
             self.running.update(|running| running.iter_mut().for_each(|running| running.run = stream.run));
-            self.told.set(Some(Told { tried: Some(tried), ..Told::default() }));
+            self.shown.set(Some(Shown::test(Told { tried: Some(tried), ..Told::default() })));
             crate::browser::reveal(OUTCOME);
             loop {
                 let arrived = stream.next::<Event>().await;
@@ -194,8 +230,7 @@ impl Page {
                     _ => None,
                 });
                 let is_finished = finished.is_some();
-                self.told.update(|told| {
-                    let told = told.get_or_insert_default();
+                self.tell(|told| {
                     told.headline = finished;
                     told.events.extend(arrived);
                 });
@@ -203,7 +238,7 @@ impl Page {
                     break;
                 }
                 if is_over {
-                    self.told.update(|told| told.iter_mut().for_each(Told::break_off));
+                    self.tell(Told::break_off);
                     self.error.set(Some(stream::broken().0));
                     break;
                 }
@@ -218,6 +253,69 @@ impl Page {
                 crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
             }
             self.refresh().await;
+        });
+    }
+
+    /// Adds to what the running test tells.
+    #[cfg(feature = "hydrate")]
+    fn tell(self, more: impl FnOnce(&mut Told)) {
+        self.shown.update(|shown| {
+            if let Some(Shown::Test(told)) = shown {
+                more(told);
+            }
+        });
+    }
+
+    /// Asks the server for its certificate, and shows it before anything is trusted.
+    #[cfg(feature = "hydrate")]
+    fn inspect(self) {
+        let typed = Box::new(self.state.draft.get_untracked());
+        let Ok(checked) = typed.only_what_leads_there().check(&PasswordDraft::default()) else {
+            ServerDraft::LEADS_THERE.into_iter().for_each(|field| self.state.touch(field));
+            return self.focus_first_error();
+        };
+        let server = ServerPatch { default: None, ..ServerPatch::of(&checked.server, checked.default) };
+        self.error.set(None);
+        self.shown.set(Some(Shown::Look(Look::Looking)));
+        crate::browser::reveal(PANEL);
+        leptos::task::spawn_local(async move {
+            match crate::api::inspect_server(Some(self.id), server).await {
+                Ok(inspection) => {
+                    self.state.accepted();
+                    self.shown.set(Some(Shown::Look(Look::Found(Box::new(inspection), typed))));
+                    focus(PANEL.to_owned());
+                }
+                Err(failure) => {
+                    self.shown.set(None);
+                    self.refused(failure);
+                }
+            }
+        });
+    }
+
+    /// Trusts what was inspected, and leads to the test that shows that it works now.
+    #[cfg(feature = "hydrate")]
+    fn trust(self, trusting: Trusting) {
+        let found = self.shown.with_untracked(|shown| match shown {
+            Some(Shown::Look(Look::Found(inspection, _))) => wanted(inspection, trusting),
+            _ => None,
+        });
+        let Some(found) = found else { return };
+        leptos::task::spawn_local(async move {
+            let done = match found {
+                Wanted::Pin(NewPin { host, port, pem, outlives, replace }) => {
+                    crate::api::pin_certificate(host, port, pem, outlives, replace).await.map(drop)
+                }
+                Wanted::Authority(pem) => crate::api::add_certificates(pem, None).await.map(drop),
+            };
+            match done {
+                Ok(()) => {
+                    self.error.set(None);
+                    self.shown.set(Some(Shown::Look(Look::Trusted(TRUSTED.into()))));
+                    focus(CHECK.to_owned());
+                }
+                Err(failure) => self.refused(failure),
+            }
         });
     }
 
@@ -239,7 +337,7 @@ impl Page {
             match crate::api::get_run(run).await {
                 Ok(found) if self.running.get_untracked().is_none() => {
                     let now_ms = self.history.with_untracked(|history| history.now_ms);
-                    self.told.set(Some(Told::earlier(found, now_ms)));
+                    self.shown.set(Some(Shown::test(Told::earlier(found, now_ms))));
                     crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
                     focus(OUTCOME.to_owned());
                 }
@@ -277,15 +375,17 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
+    let inspection = submitted.as_ref().and_then(|s| s.inspection.clone());
+    let trusted = submitted.as_ref().and_then(|s| s.trusted.clone());
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
+    let found = inspection.map(|found| Look::Found(Box::new(found), Box::new(draft.clone()))).or(trusted.map(Look::Trusted));
+    let told = report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms)));
     let page = Page {
         state,
         stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
-        told: RwSignal::new(
-            report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms))),
-        ),
+        shown: RwSignal::new(found.map(Shown::Look).or(told.map(Shown::test))),
         running: RwSignal::new(None),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
@@ -299,11 +399,15 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         ev.prevent_default();
         // A test and a save don't stand in each other's way; two of a kind would.
         #[cfg(feature = "hydrate")]
-        match crate::browser::submitter_value(&ev).as_str() {
-            what @ ("check" | "send") if page.running.get_untracked().is_none() => page.test(what == "check"),
-            "check" | "send" => {}
-            _ if page.doing.get_untracked() == Doing::Saving => {}
-            _ => page.save(),
+        match (crate::browser::submitter_value(&ev).as_str(), page.is_trying()) {
+            (what @ ("check" | "send"), false) => page.test(what == "check"),
+            ("inspect", false) => page.inspect(),
+            ("check" | "send" | "inspect", true) => {}
+            (what, _) => match Trusting::parse(what) {
+                Some(trusting) => page.trust(trusting),
+                None if page.doing.get_untracked() == Doing::Saving => {}
+                None => page.save(),
+            },
         }
         #[cfg(not(feature = "hydrate"))]
         {
@@ -322,6 +426,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
                     <Stands page set_up=view.server.is_some()/>
+                    <ExpiringMarks expiring=view.expiring now_ms/>
                 </div>
                 <div class="actions">
                     <SaveState page/>
@@ -337,7 +442,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             <Stale page/>
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
             <div class="columns">
-                <Fields page/>
+                <Fields page client_certificate=view.client_certificate now_ms/>
                 <div class="side">
                     <TryIt page run_gone/>
                     <HistoryList id=page.id history=page.history open=Callback::new(move |run| page.open_run(run))/>
@@ -401,8 +506,16 @@ fn SaveState(page: Page) -> impl IntoView {
 }
 
 #[component]
-fn Fields(page: Page) -> impl IntoView {
+fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> impl IntoView {
     let state = page.state;
+    let href = format!("/servers/{}/client-certificate", page.id);
+    let link = if client_certificate.is_some() { "Change" } else { "Add one" };
+    let kept = match client_certificate {
+        Some(certificate) => {
+            Either::Left(view! { <strong>{short_name(&certificate.subject)}</strong> ", " {ends(&certificate, now_ms)} })
+        }
+        None => Either::Right("None"),
+    };
     let seconds = Signal::derive(move || {
         state.draft.with(|d| d.timeout_ms.trim().parse::<u32>().map_or_else(|_| String::new(), words::seconds))
     });
@@ -455,28 +568,35 @@ fn Fields(page: Page) -> impl IntoView {
                 <CheckField state field=Field::AzureOauth/>
                 <TextField state field=Field::AzureApplicationId/>
                 <TextField state field=Field::AzureTenant/>
+                <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
+                <SelectField state field=Field::MinTls choices=MinTls::CHOICES/>
+                <LinkField state field=Field::ClientCertificate href=href link=link>{kept}</LinkField>
             </details>
         </div>
     }
 }
 
-/// The element ids of the buttons "Save" and "Cancel", and of "Try it".
+/// The element ids of the buttons "Save", "Check connection" and "Cancel", and of "Try it".
 const SAVE: &str = "save";
 const TRY: &str = "try";
+const CHECK: &str = "check";
 const CANCEL: &str = "cancel";
 
 #[component]
 fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
     let state = page.state;
     let testing = move || page.running.with(Option::is_some);
-    let outdated = move || page.told.with(|told| told.as_ref().is_some_and(|told| state.draft.with(|now| told.is_outdated(now))));
+    let trying = move || page.is_trying().then_some("true");
+    let outdated =
+        move || page.shown.with(|shown| shown.as_ref().is_some_and(|shown| state.draft.with(|now| shown.is_outdated(now))));
+    let trusted = page.shown.with_untracked(|shown| matches!(shown, Some(Shown::Look(Look::Trusted(_)))));
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
         #[cfg(feature = "hydrate")]
         if ev.key() == "Enter" && crate::browser::is_from_input(&ev) {
             ev.prevent_default();
-            if !testing() {
+            if !page.is_trying() {
                 page.test(false);
             }
         }
@@ -496,12 +616,19 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
                 <TextField state field=Field::TestTo/>
             </div>
             <div class="actions">
-                <button name="action" value="check" data-shortcut="test" aria-disabled=move || testing().then_some("true")>"Check connection"</button>
-                <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
+                <button name="action" value="check" id=CHECK data-shortcut="test" autofocus=trusted aria-disabled=trying>"Check connection"</button>
+                <button name="action" value="send" aria-disabled=trying>"Send test email"</button>
+                <button name="action" value="inspect" aria-disabled=trying>"Inspect certificate"</button>
                 <button type="button" id=CANCEL hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
-            {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) seconds=Signal::derive(seconds) state/> })}
+            {move || page.shown.get().map(|shown| {
+                let outdated = Signal::derive(outdated);
+                match shown {
+                    Shown::Test(told) => Either::Left(view! { <Report told=*told outdated seconds=Signal::derive(seconds) state/> }),
+                    Shown::Look(look) => Either::Right(view! { <Panel look outdated/> }),
+                }
+            })}
         </section>
     }
 }
