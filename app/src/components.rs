@@ -2,14 +2,16 @@
 
 mod address;
 mod certificate;
+#[cfg(feature = "ssr")]
+mod facts;
 mod fields;
 mod notice;
 mod standing;
 mod tools;
 
+pub(crate) use certificate::{ends, short_name};
 #[cfg(feature = "ssr")]
-pub(crate) use certificate::fact;
-pub(crate) use certificate::{ends, facts, short_name};
+pub(crate) use facts::{fact, facts};
 pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, LinkField, PasswordFields, SelectField, TextField, field_id};
 #[cfg(feature = "ssr")]
 pub(crate) use notice::names;

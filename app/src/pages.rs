@@ -11,6 +11,7 @@ use domain::entry::{EntryView, ListPage, Version};
 use domain::error::ApiError;
 use domain::run::{Run, RunSummary};
 use domain::smtp_server::{ServerDraft, TestDraft};
+#[cfg(feature = "ssr")]
 use domain::trust::Inspection;
 use either_of::EitherOf4;
 use leptos::prelude::*;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::TestReport;
 
-pub use entry::{INSPECTED, TRUSTED, Trusting};
+pub use entry::{INSPECTED, Trusting};
 #[cfg(feature = "ssr")]
 pub use plain::Plain;
 
@@ -85,10 +86,22 @@ pub struct Submitted {
     pub refused: Option<ApiError>,
     /// What a test found.
     pub report: Option<TestReport>,
+    /// What looking at the server's certificate came to.
+    pub look: Option<Look>,
+}
+
+/// What looking at a server's certificate came to. Like a plain page, the browser leaves it as it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Look {
     /// What the server presents.
-    pub inspection: Option<Inspection>,
-    /// What was trusted just now, in a sentence.
-    pub trusted: Option<String>,
+    Found {
+        /// All of it.
+        #[cfg(feature = "ssr")]
+        #[serde(skip)]
+        found: Option<Box<Inspection>>,
+    },
+    /// Something of it was trusted just now.
+    Trusted,
 }
 
 /// The two parts of the site.

@@ -82,13 +82,13 @@ export function selfSigned({ name = 'localhost', ip = '127.0.0.1', days = 2 }: N
 }
 
 /** A new authority that nobody trusts yet. */
-export function authority(): Authority {
+export function authority({ days = 2 }: { days?: number } = {}): Authority {
   const { publicKey, privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const subject = subjectOf(`authority ${randomBytes(4).toString('hex')}`);
   const isAuthority = sequence(oid(BASIC_CONSTRAINTS), CRITICAL, der(0x04, sequence(CRITICAL)));
   return {
     key: pem(key),
-    cert: certificate(subject, publicKey, { subject, key }, isAuthority, 2),
+    cert: certificate(subject, publicKey, { subject, key }, isAuthority, days),
     issue: ({ name = 'localhost', ip, days = 2 } = {}) => {
       const leaf = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return { key: pem(leaf.privateKey), cert: certificate(subjectOf(name), leaf.publicKey, { subject, key }, alternatives(name, ip), days) };

@@ -3,9 +3,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
+import type { TLSSocket } from 'node:tls';
 import type { Locator, Page } from '@playwright/test';
-import { type Identity, authority, fingerprint, selfSigned } from '../support/certificate.ts';
-import type { MailServer } from '../support/mail.ts';
+import { authority, fingerprint, selfSigned } from '../support/certificate.ts';
 import type { Postroom } from '../support/postroom.ts';
 import { expect, expectError, expectOutcome, field, open, row, running, save, test, tryIt } from '../support/test.ts';
 
@@ -260,9 +260,9 @@ for (const script of [true, false]) {
         settings: {
           requestCert: true, rejectUnauthorized: false, ca: [clients.cert],
           onSecure: (socket, _session, done) => {
-            const peer = socket.getPeerCertificate();
-            if (socket.authorized) seen.push(peer.subject.CN as string);
-            done(socket.authorized ? null : Object.assign(new Error('5.7.0 Who are you?'), { responseCode: 554 }));
+            const { authorized } = socket as TLSSocket;
+            if (authorized) seen.push(String((socket as TLSSocket).getPeerCertificate().subject.CN));
+            done(authorized ? null : Object.assign(new Error('5.7.0 Who are you?'), { responseCode: 554 }));
           },
         },
       });

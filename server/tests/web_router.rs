@@ -18,8 +18,8 @@ use domain::secret::Secret;
 use domain::smtp_server::{ServerPatch, TestDraft};
 use domain::transcript::{Event, Finished, Outcome, Stage, What};
 use domain::trust::{
-    Expiring, Fate, Finding, FindingKind, Inspection, Needed, NewPin, Pin, Presented, Preview, PreviewItem, SystemRoots, TrustId,
-    TrustPage, TrustTrashPlan, TrustUndo, Trusted,
+    ClientCertificateError, Expiring, Fate, Finding, FindingKind, Format, ImportError, Inspection, Needed, NewPin, Pin, Presented,
+    Preview, PreviewItem, Store, SystemRoots, TrustId, TrustPage, TrustTrashPlan, TrustUndo, Trusted,
 };
 use futures::stream;
 use http::{Request, StatusCode, header};
@@ -94,7 +94,10 @@ impl Certificates for Fake {
 
     async fn preview(&self, file: Vec<u8>, password: Secret) -> Result<Preview, Problem> {
         if file == b"nothing" {
-            return Err(Problem::NotOneCertificate);
+            return Err(Problem::NotImported(ImportError::NoCertificate { format: Format::Pem }));
+        }
+        if file == b"locked" {
+            return Err(Problem::NotImported(ImportError::PasswordWrong { store: Store::Java }));
         }
         self.note(format!("preview {} password:{}", file.len(), password.expose() == PASSWORD));
         let item = |label: &str, certificate, fate| PreviewItem { label: label.into(), certificate, fate };
@@ -204,7 +207,10 @@ impl Certificates for Fake {
             return Err(Problem::Stale(Box::new(Stale { version: Version(3), current: None })));
         }
         match file {
-            Some((file, _)) if file == b"nothing" => return Err(Problem::NotOneCertificate),
+            Some((file, _)) if file == b"nothing" => return Err(not_kept(ClientCertificateError::NoCertificate)),
+            Some((file, _)) if file == b"locked" => {
+                return Err(not_kept(ImportError::PasswordWrong { store: Store::Pkcs12 }.into()));
+            }
             Some((file, password)) => {
                 self.note(format!("client {id} {} password:{}", file.len(), password.expose() == PASSWORD));
             }
@@ -212,6 +218,10 @@ impl Certificates for Fake {
         }
         Ok(Saved { id, version: Version(4) })
     }
+}
+
+fn not_kept(error: ClientCertificateError) -> Problem {
+    Problem::Invalid(FieldErrors::one(Field::ClientCertificate, FieldError::ClientCertificate(error)))
 }
 
 #[async_trait]
@@ -1105,14 +1115,17 @@ async fn a_file_that_says_nothing_is_refused_at_its_field_and_a_form_that_is_non
     for path in ["/certificates/import", "/servers/1/client-certificate"] {
         let version = ("version", "3");
         let own = if path.starts_with("/servers") { &[version][..] } else { &[] };
-        for (parts, says) in [
-            (vec![("file", "nothing")], "exactly one certificate is needed"),
-            (vec![("file", ""), ("pem", " \n")], "Choose a file, or paste PEM below."),
-            (vec![("file", "a"), ("pem", "b")], "not both"),
+        for (parts, says, at) in [
+            (vec![("file", "nothing")], "certificate", "f-file-error"),
+            (vec![("file", "locked")], "password", "f-store_password-error"),
+            (vec![("file", ""), ("pem", " \n")], "Choose a file, or paste PEM below.", "f-file-error"),
+            (vec![("file", "a"), ("pem", "b")], "not both", "f-file-error"),
         ] {
             let answer = site.send(multipart(path, &[own, &parts].concat())).await;
             assert_eq!(answer.status.as_u16(), 422, "{path} {parts:?}");
-            assert!(answer.body.contains(says) && answer.body.contains(r#"aria-invalid="true""#), "{path} {says}: {}", answer.body);
+            let (_, error) = answer.body.split_once(&format!("id=\"{at}\" class=\"error\">")).unwrap();
+            assert!(error.split_once("</p>").unwrap().0.contains(says), "{path} {says}: {error}");
+            assert_eq!(answer.body.matches(r#"aria-invalid="true""#).count(), 1, "{path} {says}");
         }
         for parts in [
             vec![("file", "a"), ("file", "b")],

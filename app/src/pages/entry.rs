@@ -3,8 +3,10 @@
 mod form;
 mod history;
 mod inspection;
+#[cfg(feature = "ssr")]
+mod panel;
 mod report;
 mod stale;
 
 pub(super) use form::Entry;
-pub use inspection::{INSPECTED, TRUSTED, Trusting};
+pub use inspection::{INSPECTED, Trusting};

@@ -9,17 +9,18 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::entry::{EntryId, Version};
-use domain::error::{ApiError, ErrorKind, Problem};
+use domain::error::{ApiError, Problem};
+use domain::field::{Field, FieldError};
 use domain::secret::Secret;
 use domain::smtp_server::SecretInput;
-use domain::trust::TrustId;
+use domain::trust::{ClientCertificateError, ImportError, TrustId};
 use domain::words;
 use http::{Method, header};
 use serde::Deserialize;
 
 use super::forms::{Fields, Posted, who};
 use super::pages::{failed, numbers};
-use super::upload::{Upload, at_field};
+use super::upload::Upload;
 use super::{Web, admit, api_error, see_other};
 
 /// The keys of `POST /api/certificates/preview`.
@@ -290,10 +291,29 @@ async fn changed_client_certificate(web: &Web, id: EntryId, refused: Option<ApiE
     web.show(page).await
 }
 
-/// What is wrong with a file stands at its field; what is wrong otherwise does not.
+/// What is wrong with a file, or with its password, stands at that field; what is wrong otherwise does not.
 fn of_file(problem: Problem) -> ApiError {
-    let error = ApiError::from(problem);
-    if error.error == ErrorKind::Invalid { at_field("file", &error.message) } else { error }
+    let field = match &problem {
+        Problem::NotImported(error) => Some(field_of(error)),
+        Problem::Invalid(errors) => errors.get(Field::ClientCertificate).map(|error| match error {
+            FieldError::ClientCertificate(ClientCertificateError::File(error)) => field_of(error),
+            _ => "file",
+        }),
+        _ => None,
+    };
+    let mut error = ApiError::from(problem);
+    if let Some(field) = field {
+        let sentence = error.fields.remove(Field::ClientCertificate.key()).unwrap_or_else(|| error.message.clone());
+        error.fields.insert(field.into(), sentence);
+    }
+    error
+}
+
+fn field_of(error: &ImportError) -> &'static str {
+    match error {
+        ImportError::PasswordMissing { .. } | ImportError::PasswordWrong { .. } => "password",
+        _ => "file",
+    }
 }
 
 /// The ids in an address, in order.

@@ -2,7 +2,7 @@
 //! same page with what was typed (never a password) and what is wrong.
 
 use app::backend::{Caller, Edit, Typed};
-use app::pages::{INSPECTED, Page, Submitted, TRUSTED, Trusting, encode_query};
+use app::pages::{INSPECTED, Look, Page, Submitted, Trusting, encode_query};
 use axum::extract::{Extension, Form, Path, State};
 use axum::response::Response;
 use domain::entry::{EntryId, Version};
@@ -112,16 +112,8 @@ pub(super) async fn entry(
     let test =
         TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
     let base = Version(fields.number("version").unwrap_or_default());
-    let mut submitted = Submitted {
-        base,
-        draft: draft.clone(),
-        test: test.clone(),
-        password_typed,
-        refused: None,
-        report: None,
-        inspection: None,
-        trusted: None,
-    };
+    let mut submitted =
+        Submitted { base, draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None, look: None };
     let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
     let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {
@@ -131,12 +123,12 @@ pub(super) async fn entry(
         }
     } else if action == "inspect" {
         match web.backend.inspect(Some(id), edit, caller).await {
-            Ok(inspection) => submitted.inspection = Some(inspection),
+            Ok(inspection) => submitted.look = Some(Look::Found { found: Some(Box::new(inspection)) }),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else if let Some(trusting) = Trusting::parse(&action) {
         match trust(&web, &fields, trusting, caller).await {
-            Ok(()) => submitted.trusted = Some(TRUSTED.into()),
+            Ok(()) => submitted.look = Some(Look::Trusted),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else {

@@ -19,12 +19,11 @@ use tracing::Instrument;
 
 use super::pages::failed;
 use super::{Web, api_error, is_api, name, refusal};
+use crate::trust::import::MAX_FILE;
 
 /// The most bytes of a request's body. The largest honest one, trashing every entry there can be, has half of it.
 const MAX_BODY: usize = 256 * 1024;
-/// The most bytes of a file of certificates: Debian's 140 authorities have 220 KiB.
-pub(super) const MAX_FILE: usize = 4 * 1024 * 1024;
-/// The same file as base64, with what stands around it.
+/// A file of certificates as base64, with what stands around it.
 const MAX_ENCODED: usize = MAX_FILE / 3 * 4 + MAX_BODY;
 
 /// The most bytes of the body of a request to `path`.

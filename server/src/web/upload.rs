@@ -69,7 +69,7 @@ impl Upload {
 }
 
 /// An error that stands at a field of a form with a file.
-pub(super) fn at_field(field: &str, sentence: &str) -> ApiError {
+fn at_field(field: &str, sentence: &str) -> ApiError {
     let mut error = ApiError { message: sentence.into(), ..ApiError::new(domain::error::ErrorKind::Invalid) };
     error.fields.insert(field.into(), sentence.into());
     error

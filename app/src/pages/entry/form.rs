@@ -10,16 +10,14 @@ use domain::size::Size;
 use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
-#[cfg(feature = "hydrate")]
-use domain::trust::NewPin;
 use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
 use super::history::HistoryList;
-use super::inspection::{Look, Panel};
+use super::inspection::PLACE;
 #[cfg(feature = "hydrate")]
-use super::inspection::{PANEL, TRUSTED, Trusting, Wanted, wanted};
+use super::inspection::{Trusting, VERDICT};
 #[cfg(feature = "hydrate")]
 use super::report::OUTCOME;
 use super::report::{Report, Told};
@@ -29,7 +27,7 @@ use crate::components::{
     CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, NOTICE, PasswordFields, SelectField, StandingView,
     TextField, ends, field_id, short_name,
 };
-use crate::pages::EntryData;
+use crate::pages::{EntryData, Look};
 
 /// What the page is doing, beside testing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +52,11 @@ struct Running {
 enum Shown {
     /// A test.
     Test(Box<Told>),
-    /// The server's certificate.
-    Look(Look),
+    /// The server is being asked for its certificate.
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "only the browser waits"))]
+    Asking,
+    /// The panel of its certificate, and what was typed then.
+    Look(Box<ServerDraft>),
 }
 
 impl Shown {
@@ -67,7 +68,8 @@ impl Shown {
     fn is_outdated(&self, now: &ServerDraft) -> bool {
         match self {
             Self::Test(told) => told.is_outdated(now),
-            Self::Look(look) => look.is_outdated(now),
+            Self::Asking => false,
+            Self::Look(typed) => **typed != *now,
         }
     }
 }
@@ -101,7 +103,11 @@ impl Page {
 
     /// Whether the server is being talked to.
     fn is_trying(self) -> bool {
-        self.running.with(Option::is_some) || self.shown.with(|shown| matches!(shown, Some(Shown::Look(Look::Looking))))
+        self.running.with(Option::is_some) || self.is_asking()
+    }
+
+    fn is_asking(self) -> bool {
+        self.shown.with(|shown| matches!(shown, Some(Shown::Asking)))
     }
 
     /// What is typed, as the API takes it; or the focus on the first field that is wrong.
@@ -266,55 +272,32 @@ impl Page {
         });
     }
 
-    /// Asks the server for its certificate, and shows it before anything is trusted.
+    /// Asks the server for its certificate, and shows it before anything is trusted; or trusts what was shown, and leads to the
+    /// test that tells whether it works now.
     #[cfg(feature = "hydrate")]
-    fn inspect(self) {
-        let typed = Box::new(self.state.draft.get_untracked());
-        let Ok(checked) = typed.only_what_leads_there().check(&PasswordDraft::default()) else {
-            ServerDraft::LEADS_THERE.into_iter().for_each(|field| self.state.touch(field));
+    fn look(self, form: crate::browser::Form, ask: bool) {
+        let typed = self.state.draft.get_untracked();
+        if ask && typed.only_what_leads_there().check(&PasswordDraft::default()).is_err() {
+            for field in ServerDraft::LEADS_THERE {
+                self.state.touch(field);
+            }
             return self.focus_first_error();
-        };
-        let server = ServerPatch { default: None, ..ServerPatch::of(&checked.server, checked.default) };
+        }
         self.error.set(None);
-        self.shown.set(Some(Shown::Look(Look::Looking)));
-        crate::browser::reveal(PANEL);
+        let before = self.shown.get_untracked();
+        if ask {
+            self.shown.set(Some(Shown::Asking));
+        }
         leptos::task::spawn_local(async move {
-            match crate::api::inspect_server(Some(self.id), server).await {
-                Ok(inspection) => {
-                    self.state.accepted();
-                    self.shown.set(Some(Shown::Look(Look::Found(Box::new(inspection), typed))));
-                    focus(PANEL.to_owned());
+            match form.post_for(PLACE).await {
+                Ok(()) => {
+                    self.shown.set(Some(Shown::Look(Box::new(typed))));
+                    focus(if ask { VERDICT } else { CHECK }.to_owned());
                 }
                 Err(failure) => {
-                    self.shown.set(None);
+                    self.shown.set(before);
                     self.refused(failure);
                 }
-            }
-        });
-    }
-
-    /// Trusts what was inspected, and leads to the test that shows that it works now.
-    #[cfg(feature = "hydrate")]
-    fn trust(self, trusting: Trusting) {
-        let found = self.shown.with_untracked(|shown| match shown {
-            Some(Shown::Look(Look::Found(inspection, _))) => wanted(inspection, trusting),
-            _ => None,
-        });
-        let Some(found) = found else { return };
-        leptos::task::spawn_local(async move {
-            let done = match found {
-                Wanted::Pin(NewPin { host, port, pem, outlives, replace }) => {
-                    crate::api::pin_certificate(host, port, pem, outlives, replace).await.map(drop)
-                }
-                Wanted::Authority(pem) => crate::api::add_certificates(pem, None).await.map(drop),
-            };
-            match done {
-                Ok(()) => {
-                    self.error.set(None);
-                    self.shown.set(Some(Shown::Look(Look::Trusted(TRUSTED.into()))));
-                    focus(CHECK.to_owned());
-                }
-                Err(failure) => self.refused(failure),
             }
         });
     }
@@ -375,17 +358,16 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
-    let inspection = submitted.as_ref().and_then(|s| s.inspection.clone());
-    let trusted = submitted.as_ref().and_then(|s| s.trusted.clone());
+    let look = submitted.as_ref().and_then(|s| s.look.clone());
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
-    let found = inspection.map(|found| Look::Found(Box::new(found), Box::new(draft.clone()))).or(trusted.map(Look::Trusted));
+    let looked = look.is_some().then(|| Shown::Look(Box::new(draft.clone())));
     let told = report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms)));
     let page = Page {
         state,
         stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
-        shown: RwSignal::new(found.map(Shown::Look).or(told.map(Shown::test))),
+        shown: RwSignal::new(looked.or(told.map(Shown::test))),
         running: RwSignal::new(None),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
@@ -401,13 +383,14 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         #[cfg(feature = "hydrate")]
         match (crate::browser::submitter_value(&ev).as_str(), page.is_trying()) {
             (what @ ("check" | "send"), false) => page.test(what == "check"),
-            ("inspect", false) => page.inspect(),
             ("check" | "send" | "inspect", true) => {}
-            (what, _) => match Trusting::parse(what) {
-                Some(trusting) => page.trust(trusting),
-                None if page.doing.get_untracked() == Doing::Saving => {}
-                None => page.save(),
-            },
+            (what, _) if what == "inspect" || Trusting::parse(what).is_some() => {
+                if let Some(form) = crate::browser::Form::of(&ev) {
+                    page.look(form, what == "inspect");
+                }
+            }
+            _ if page.doing.get_untracked() == Doing::Saving => {}
+            _ => page.save(),
         }
         #[cfg(not(feature = "hydrate"))]
         {
@@ -444,7 +427,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             <div class="columns">
                 <Fields page client_certificate=view.client_certificate now_ms/>
                 <div class="side">
-                    <TryIt page run_gone/>
+                    <TryIt page run_gone look/>
                     <HistoryList id=page.id history=page.history open=Callback::new(move |run| page.open_run(run))/>
                 </div>
             </div>
@@ -582,14 +565,24 @@ const TRY: &str = "try";
 const CHECK: &str = "check";
 const CANCEL: &str = "cancel";
 
+/// The panel, as the page came. Later the browser puts another one into its place.
+#[cfg(feature = "ssr")]
+fn panel(look: Option<Look>) -> impl IntoView {
+    look.map(super::panel::panel)
+}
+
+#[cfg(not(feature = "ssr"))]
+fn panel(_: Option<Look>) {}
+
 #[component]
-fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
+fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
     let state = page.state;
     let testing = move || page.running.with(Option::is_some);
     let trying = move || page.is_trying().then_some("true");
     let outdated =
         move || page.shown.with(|shown| shown.as_ref().is_some_and(|shown| state.draft.with(|now| shown.is_outdated(now))));
-    let trusted = page.shown.with_untracked(|shown| matches!(shown, Some(Shown::Look(Look::Trusted(_)))));
+    let looks = move || page.shown.with(|shown| matches!(shown, Some(Shown::Look(_))));
+    let trusted = look == Some(Look::Trusted);
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
@@ -622,13 +615,16 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
                 <button type="button" id=CANCEL hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
-            {move || page.shown.get().map(|shown| {
-                let outdated = Signal::derive(outdated);
-                match shown {
-                    Shown::Test(told) => Either::Left(view! { <Report told=*told outdated seconds=Signal::derive(seconds) state/> }),
-                    Shown::Look(look) => Either::Right(view! { <Panel look outdated/> }),
+            {move || match page.shown.get() {
+                Some(Shown::Test(told)) => {
+                    let (outdated, seconds) = (Signal::derive(outdated), Signal::derive(seconds));
+                    Some(view! { <Report told=*told outdated seconds state/> })
                 }
-            })}
+                _ => None,
+            }}
+            <p role="status">{move || page.is_asking().then_some("Asking the server for its certificate…")}</p>
+            <p class="muted" hidden=move || !(looks() && outdated())>"From before your change."</p>
+            <div class="report" id=PLACE class:outdated=outdated hidden=move || !looks()>{panel(look)}</div>
         </section>
     }
 }

@@ -169,7 +169,7 @@ fn Row(item: Trusted, now_ms: u64, seen: bool, chosen: bool) -> impl IntoView {
             ("Trust it beyond its dates", "Outside of its dates it is refused.")
         };
         view! {
-            <p class="help">"Trusted for " {target(&pin)} " only, until that presents another one. " {says}</p>
+            <p class="help">"At " {target(&pin)} " nothing but what is pinned is accepted. " {says}</p>
             <p class="actions"><button form=switch_id(id)>{label}</button></p>
         }
     });
