@@ -124,7 +124,7 @@ impl Model {
                 entry.vouched = if works { Some(found) } else { entry.vouched };
                 entry.unvouched = found == Found::UnknownIssuer;
             }
-            Step::System { on } if on == !self.system_off => {}
+            Step::System { on } if on != self.system_off => {}
             Step::System { on } => {
                 self.system_off = !on;
                 self.shake(|_, entry| if on { entry.unvouched } else { entry.vouched == Some(Found::System) });
