@@ -12,8 +12,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::{ServeArgs, USAGE, end_signal, fail};
 use crate::backend::Local;
+use crate::data::Data;
 use crate::data_dir::DataDir;
 use crate::entries::Entries;
+use crate::key_file::KeySource;
 use crate::mailer::{Mailer, NetworkPolicy};
 use crate::ports::{SystemClock, SystemRandom};
 use crate::web::{Hosts, Web, router, serve};
@@ -61,11 +63,15 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
         }
         Err(error) => return fail(&format!("Can't listen on {addr} ({error}). Choose another address with --addr."), CANT_LISTEN),
     };
-    let opened = DataDir::open(&args.data_dir).and_then(|dir| Entries::open(&dir, Arc::new(SystemClock), Arc::new(SystemRandom)));
-    let entries = match opened {
-        Ok(entries) => Arc::new(entries),
+    let opened = DataDir::open(&args.data_dir).and_then(|dir| {
+        let key = KeySource::Own(dir.key());
+        Data::open(&dir, &key, Arc::new(SystemClock), Arc::new(SystemRandom))
+    });
+    let data = match opened {
+        Ok(data) => Arc::new(data),
         Err(error) => return fail(&error.to_string(), error.exit_code()),
     };
+    let entries = Arc::clone(data.entries());
     let mailer = match Mailer::system(None) {
         Ok(mailer) => mailer.with_network_policy(policy),
         Err(error) => return fail(&error.to_string(), USAGE),

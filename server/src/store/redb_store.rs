@@ -25,12 +25,13 @@ use redb::{
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF,
+    self, KEYS, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF,
     META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH,
     TRUSTED,
 };
 use super::{Batch, IndexLine, Proof, Read, Record, SecretField, Store, StoreError, TrustBatch, TrustRecord, Write, codec};
 use crate::data_dir::{DataDir, plain, private_file};
+use crate::seal::KeyName;
 
 /// Memory for pages: bytes. The index of 10,000 entries fits with room to spare; the system caches the file besides.
 const CACHE: usize = 16 << 20;
@@ -443,6 +444,7 @@ struct View<T> {
     proofs: T,
     certificates: T,
     trust_trash: T,
+    keys: T,
 }
 
 type Bytes = &'static [u8];
@@ -469,6 +471,7 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             proofs: table(PROOFS)?,
             certificates: table(TRUSTED)?,
             trust_trash: table(TRUST_TRASH)?,
+            keys: table(KEYS)?,
         })
     }
 }
@@ -488,6 +491,7 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             proofs: table(PROOFS)?,
             certificates: table(TRUSTED)?,
             trust_trash: table(TRUST_TRASH)?,
+            keys: table(KEYS)?,
         })
     }
 
@@ -643,6 +647,40 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         self.number(META_TRUST_EPOCH)
     }
 
+    fn count_secrets(&self) -> Result<u64, StoreError> {
+        self.secrets.len().map_err(failed)
+    }
+
+    fn secrets(
+        &self,
+        after: Option<(EntryId, SecretField)>,
+        max: usize,
+    ) -> Result<Vec<(EntryId, SecretField, Vec<u8>)>, StoreError> {
+        let after = after.map(|(id, field)| codec::secret_key(id, field));
+        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let lines = self.secrets.range::<&[u8]>((from, Bound::Unbounded)).map_err(failed)?;
+        let line = |line: Result<(redb::AccessGuard<'_, Bytes>, redb::AccessGuard<'_, Bytes>), redb::StorageError>| {
+            let (key, sealed) = line.map_err(failed)?;
+            let (id, field) = codec::read_secret_key(key.value())?;
+            Ok((id, field, sealed.value().to_vec()))
+        };
+        lines.take(max).map(line).collect()
+    }
+
+    fn keys(&self) -> Result<Vec<(KeyName, Vec<u8>)>, StoreError> {
+        let mut keys = Vec::new();
+        for line in self.keys.iter().map_err(failed)? {
+            let (name, wrapped) = line.map_err(failed)?;
+            keys.push((codec::read_key_key(name.value())?, wrapped.value().to_vec()));
+        }
+        Ok(keys)
+    }
+
+    fn key(&self, name: KeyName) -> Result<Option<Vec<u8>>, StoreError> {
+        let wrapped = self.keys.get(codec::key_key(name).as_slice()).map_err(failed)?;
+        Ok(wrapped.map(|wrapped| wrapped.value().to_vec()))
+    }
+
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.meta.get(META_KEY_CHECK).map_err(failed)?.map(|sealed| sealed.value().to_vec()))
     }
@@ -741,8 +779,16 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
         if trusts { remove(&mut self.meta, META_SYSTEM_OFF) } else { put(&mut self.meta, META_SYSTEM_OFF, &[]) }
     }
 
-    fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError> {
-        put(&mut self.meta, META_KEY_CHECK, sealed)
+    fn put_key(&mut self, name: KeyName, wrapped: &[u8]) -> Result<(), StoreError> {
+        put(&mut self.keys, &codec::key_key(name), wrapped)
+    }
+
+    fn remove_key(&mut self, name: KeyName) -> Result<(), StoreError> {
+        remove(&mut self.keys, &codec::key_key(name))
+    }
+
+    fn remove_key_check(&mut self) -> Result<(), StoreError> {
+        remove(&mut self.meta, META_KEY_CHECK)
     }
 }
 
