@@ -1,6 +1,8 @@
-//! The command line: `serve`, `send-test` and `address`.
+//! The command line: `serve`, and verbs for trouble and scripts on the machine itself.
 
 mod address;
+mod data;
+mod rotate_key;
 mod send_test;
 mod serve;
 
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::data::DataArgs;
 use crate::mailer::{List, NetworkPolicy};
 
 /// Exit code for usage or configuration that can't work (as swaks has it).
@@ -36,6 +39,9 @@ enum Command {
     SendTest(SendTestArgs),
     /// Reads address lists, a line each, and says what they mean
     Address(AddressArgs),
+    /// Seals every stored password with a new key; also while Postroom runs
+    #[command(after_help = ROTATE_HELP)]
+    RotateKey(RotateKeyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -43,9 +49,8 @@ struct ServeArgs {
     /// Where to listen; only this machine's own (loopback) addresses
     #[arg(long, env = "POSTROOM_ADDR", default_value = "127.0.0.1:3000", value_name = "IP:PORT")]
     addr: String,
-    /// Where everything is kept; made if it is missing
-    #[arg(long, env = "POSTROOM_DATA_DIR", default_value = "./data", value_name = "DIR")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     #[arg(
         help = "The address under which people reach it, if that is another one, such as http://localhost:8080",
         long,
@@ -115,6 +120,23 @@ enum Format {
     Ndjson,
 }
 
+const ROTATE_HELP: &str =
+    "It makes a new data key, seals every secret with it, and removes the one of before. Where the key to it is
+postroom.key in the data directory, that is replaced, too; what was backed up before needs the key of before. Killed at any moment,
+everything stays readable, and the next start or run goes on.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 16 it is under way already, 17 done, but some
+secrets don't open and were left as they are.";
+
+#[derive(Debug, Args)]
+struct RotateKeyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// The file of the new key to the data key, made if it is missing. From then on it is to be given as --key-file
+    #[arg(long, env = "POSTROOM_NEW_KEY_FILE", value_name = "FILE")]
+    new_key_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 struct AddressArgs {
     /// Also accepts slips that occur in real mail
@@ -138,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::SendTest(args) => send_test::run(&args),
         Command::Address(args) => address::run(&args),
+        Command::RotateKey(args) => rotate_key::run(&args),
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod certificate;
 pub mod cli;
+pub mod control;
 pub mod data;
 pub mod data_dir;
 pub mod entries;
