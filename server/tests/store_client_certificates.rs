@@ -74,8 +74,8 @@ fn read(made: &Made) -> ClientCertificate {
 }
 
 /// As it is kept.
-fn kept(made: &Made) -> Option<String> {
-    Some(read(made).to_pem().expose().to_owned())
+fn kept(made: &Made) -> String {
+    read(made).to_pem().expose().to_owned()
 }
 
 #[test]
@@ -83,13 +83,13 @@ fn it_is_kept_and_told_without_its_key() {
     let bench = bench();
     let id = bench.entries.create(&with_client(&CLIENT)).unwrap().0;
     let bench = bench.reopened();
-    assert_eq!(bench.stored(id), kept(&CLIENT));
+    assert_eq!(bench.stored(id), Some(kept(&CLIENT)));
     let view = bench.entries.entry(id).unwrap();
     assert_eq!(view.client_certificate, Some(CLIENT.summary()));
     assert_eq!(bench.save(id, &encrypted(), SecretChange::Keep), Ok(Version(2)));
-    assert_eq!(bench.stored(id), kept(&CLIENT));
+    assert_eq!(bench.stored(id), Some(kept(&CLIENT)));
     assert_eq!(bench.save(id, &encrypted(), set(&OTHER)), Ok(Version(3)));
-    assert_eq!(bench.stored(id), kept(&OTHER));
+    assert_eq!(bench.stored(id), Some(kept(&OTHER)));
     assert_eq!(bench.entries.entry(id).unwrap().client_certificate, Some(OTHER.summary()));
     assert_eq!(bench.save(id, &encrypted(), SecretChange::Clear), Ok(Version(4)));
     assert_eq!(bench.stored(id), None);
@@ -125,7 +125,7 @@ fn what_never_encrypts_has_none() {
     let (bare, version) = bench.entries.create_named(&name("bare")).unwrap();
     assert_eq!(bench.entries.set_client_certificate(bare, version, Some(read(&CLIENT))), Err(refused));
     bench.save(id, &encrypted(), set(&CLIENT)).unwrap();
-    assert_eq!(bench.stored(id), kept(&CLIENT));
+    assert_eq!(bench.stored(id), Some(kept(&CLIENT)));
     bench.save(id, &plain, SecretChange::Keep).unwrap();
     bench.save(id, &encrypted(), SecretChange::Keep).unwrap();
     assert_eq!(bench.stored(id), None, "it went with the encryption");
@@ -140,10 +140,10 @@ fn an_upload_is_guarded_by_the_version_it_started_from() {
     let Err(Problem::Stale(stale)) = set(id, 7, Some(&CLIENT)) else { panic!("saved") };
     assert_eq!((stale.version, bench.stored(id)), (Version(1), None));
     assert_eq!(set(id, 1, Some(&CLIENT)), Ok(Version(2)));
-    assert_eq!(bench.stored(id), kept(&CLIENT));
+    assert_eq!(bench.stored(id), Some(kept(&CLIENT)));
     assert!(matches!(set(id, 1, None), Err(Problem::Stale(_))));
     assert!(matches!(bench.entries.save(id, Version(1), &with_client(&OTHER)), Err(Problem::Stale(_))), "an edit of before");
-    assert_eq!(bench.stored(id), kept(&CLIENT));
+    assert_eq!(bench.stored(id), Some(kept(&CLIENT)));
     assert_eq!(set(id, 2, None), Ok(Version(3)));
     assert_eq!((bench.stored(id), bench.entries.entry(id).unwrap().draft()), (None, encrypted()), "nothing else changed");
 }
@@ -187,7 +187,7 @@ fn one_that_cannot_be_used_is_refused_and_changes_nothing() {
         let created = bench.entries.create(&Checked { client_certificate: change, ..checked(&draft("another")) });
         assert!(matches!(created, Err(Problem::Invalid(_))));
     }
-    assert_eq!((bench.stored(id), names(&bench.entries)), (kept(&CLIENT), vec!["mail".to_owned()]));
+    assert_eq!((bench.stored(id), names(&bench.entries)), (Some(kept(&CLIENT)), vec!["mail".to_owned()]));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn the_trash_takes_it_along_and_gives_it_back() {
     assert_eq!(bench.entries.client_certificate(id), Err(Problem::NoSuchEntry(id)));
     let bench = bench.reopened();
     bench.entries.undo(undo.batch).unwrap();
-    assert_eq!(bench.stored(id), kept(&CLIENT));
+    assert_eq!(bench.stored(id), Some(kept(&CLIENT)));
 
     let (store, entries, clock) = over_memory(RedbStore::create(Box::new(Memory::default())).unwrap());
     let id = entries.create(&with_client(&CLIENT)).unwrap().0;
@@ -224,7 +224,7 @@ fn a_sealed_one_opens_only_where_it_belongs() {
         let Err(Problem::Corrupt { detail }) = entries.client_certificate(first) else { panic!("it opened") };
         assert!(detail.starts_with("the client certificate of server 1: "), "{detail}");
     }
-    assert_eq!(entries.client_certificate(second).unwrap().map(|pem| pem.expose().to_owned()), kept(&OTHER));
+    assert_eq!(entries.client_certificate(second).unwrap().map(|pem| pem.expose().to_owned()), Some(kept(&OTHER)));
 }
 
 #[test]

@@ -285,7 +285,9 @@ impl Model {
             Step::Undo { batch } => self.undo(*batch),
             Step::Authorities { which } if which.is_empty() => Err(Refusal::NoCertificateChosen),
             Step::Authorities { which } => {
-                which.iter().for_each(|which| self.trust((*which, None)));
+                for which in which {
+                    self.trust((*which, None));
+                }
                 Ok(())
             }
             Step::Pin { which, host, replace } => {

@@ -241,11 +241,13 @@ fn a_certificate_is_pinned_for_one_host_and_port() {
     let good = new_pin("mail.example.com", &SERVER);
     let invalid = |errors: &[(Field, FieldError)]| {
         let mut all = FieldErrors::default();
-        errors.iter().for_each(|(field, error)| all.add(*field, error.clone()));
+        for (field, error) in errors {
+            all.add(*field, error.clone());
+        }
         Err(Problem::Invalid(all))
     };
     let port = (Field::Port, FieldError::OutOfRange { text: "0".into(), min: 1, max: 65_535 });
-    assert_eq!(pin(&NewPin { port: 0, ..good.clone() }), invalid(&[port.clone()]));
+    assert_eq!(pin(&NewPin { port: 0, ..good.clone() }), invalid(std::slice::from_ref(&port)));
     assert_eq!(pin(&NewPin { host: " ".into(), port: 0, ..good.clone() }), invalid(&[(Field::Host, FieldError::Required), port]));
     assert!(matches!(pin(&NewPin { host: "https://x/".into(), ..good.clone() }), Err(Problem::Invalid(_))));
     for wrong in [

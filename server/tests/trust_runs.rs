@@ -137,6 +137,11 @@ fn kinds(inspection: &Inspection) -> Vec<FindingKind> {
     inspection.findings.iter().map(|finding| finding.kind).collect()
 }
 
+/// As files of client certificates have it.
+fn pem_with_key(identity: &Identity) -> String {
+    identity.pem.clone() + &identity.key.serialize_pem()
+}
+
 /// A session that is encrypted from the first byte, up to the goodbye.
 fn session(identity: &Identity) -> Vec<Act> {
     [&[Act::Handshake(identity.server()), say("220 mail.test ESMTP")], &on("EHLO client.test", "250 mail.test")[..]].concat()
@@ -437,7 +442,7 @@ async fn a_client_certificate_is_shown_to_the_server_that_asks_for_it() {
 
     // What is typed is shown although it isn't saved, and saved it is what was tested.
     let shown = client.issue(&["client.test"], |_| {});
-    let pem = shown.pem_with_key();
+    let pem = pem_with_key(&shown);
     let typed = json!({ "client_certificate": { "value": pem } });
     let report = bench.backend.test(Some(id), edit(typed.clone()), checking(), caller()).await.unwrap();
     assert_eq!(finished(&report.events).outcome, Outcome::Checked, "{report:?}");
@@ -457,7 +462,7 @@ async fn a_client_certificate_is_shown_to_the_server_that_asks_for_it() {
 async fn a_client_certificate_comes_by_patch_or_upload_and_a_wrong_one_changes_nothing() {
     let bench = bench();
     let id = bench.entry(([127, 0, 0, 1], 9).into()).await;
-    let pem = Authority::new("client").issue(&["client.test"], |_| {}).pem_with_key();
+    let pem = pem_with_key(&Authority::new("client").issue(&["client.test"], |_| {}));
     let refused = |problem: Problem| {
         let Problem::Invalid(errors) = problem else { panic!("{problem:?}") };
         errors.get(Field::ClientCertificate).cloned().expect("it names the field")
@@ -536,17 +541,17 @@ async fn the_key_of_a_client_certificate_is_in_nothing_that_is_kept_logged_or_to
         (status.as_u16(), text)
     };
     let mut server = smtps(peer.address);
-    server["client_certificate"] = json!({ "value": client.pem_with_key() });
+    server["client_certificate"] = json!({ "value": pem_with_key(&client) });
     let (status, created) = call("POST", "/api/servers/create", json!({ "server": server })).await;
     assert_eq!(status, 200, "{created}");
     let id = serde_json::from_str::<Value>(&created).unwrap()["id"].clone();
     let (_, report) = call("POST", "/api/servers/test", json!({ "id": id, "check_only": true })).await;
     let report: TestReport = serde_json::from_str(&report).unwrap();
     assert_eq!(finished(&report.events).outcome, Outcome::Checked, "{report:?}");
-    let broken = client.pem_with_key().replacen("PRIVATE KEY-----\n", "PRIVATE KEY-----\nA", 1);
+    let broken = pem_with_key(&client).replacen("PRIVATE KEY-----\n", "PRIVATE KEY-----\nA", 1);
     let wrong = json!({ "id": id, "version": 1, "server": { "client_certificate": { "value": broken } } });
     assert_eq!(call("POST", "/api/servers/save", wrong).await.0, 422);
-    let unwrapped = json!({ "id": id, "version": 1, "server": { "client_certificate": client.pem_with_key() } });
+    let unwrapped = json!({ "id": id, "version": 1, "server": { "client_certificate": pem_with_key(&client) } });
     assert_eq!(call("POST", "/api/servers/save", unwrapped).await.0, 400, "a secret that is no object isn't quoted");
     for path in ["/api/servers", &format!("/api/servers/get?id={id}"), &format!("/api/servers/runs?id={id}"), "/api/certificates"] {
         assert_eq!(call("GET", path, Value::Null).await.0, 200, "{path}");
@@ -561,8 +566,8 @@ async fn the_key_of_a_client_certificate_is_in_nothing_that_is_kept_logged_or_to
     let file = std::fs::read(bench.dir.path().join("postroom.redb")).unwrap();
     let log = std::mem::take(&mut *LOG.lock().unwrap());
     let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    let (key, sha256) = (client.key_der(), server::certificate::summary(&client.der()).sha256);
-    let line = client.pem_with_key().lines().rev().nth(1).unwrap().to_owned();
+    let (key, sha256) = (client.key.serialize_der(), server::certificate::summary(&client.der()).sha256);
+    let line = pem_with_key(&client).lines().rev().nth(1).unwrap().to_owned();
     assert!(told.contains(&sha256) && holds(&file, sha256.as_bytes()), "the certificate itself is told");
     assert!(holds(&log, b"trusts an authority") && holds(&log, b"192.0.2.7"), "changes of trust are logged");
     for (what, bytes) in [("the API", told.as_bytes()), ("the file", &file), ("the log", &log)] {

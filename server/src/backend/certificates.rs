@@ -96,10 +96,7 @@ impl Certificates for Local {
             let certificate = certificate.map_err(Problem::Invalid)?;
             let sha256 = certificate.as_ref().map(|certificate| certificate.summary().sha256);
             let version = entries.set_client_certificate(id, base, certificate)?;
-            match sha256 {
-                Some(sha256) => tracing::info!(entry = id.0, version = version.0, sha256, "has a client certificate"),
-                None => tracing::info!(entry = id.0, version = version.0, "has no client certificate any more"),
-            }
+            tracing::info!(entry = id.0, version = version.0, sha256, "saved, with this client certificate or none");
             Ok(Saved { id, version })
         })
         .await

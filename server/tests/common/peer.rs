@@ -393,8 +393,8 @@ impl Authority {
 /// A certificate with its key, and what is presented with it.
 pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    pem: String,
-    key: KeyPair,
+    pub(crate) pem: String,
+    pub(crate) key: KeyPair,
 }
 
 impl Identity {
@@ -415,15 +415,6 @@ impl Identity {
 
     pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.chain[0].clone()
-    }
-
-    /// As files of client certificates have it.
-    pub(crate) fn pem_with_key(&self) -> String {
-        self.pem.clone() + &self.key.serialize_pem()
-    }
-
-    pub(crate) fn key_der(&self) -> Vec<u8> {
-        self.key.serialize_der()
     }
 
     /// Everything that is presented.

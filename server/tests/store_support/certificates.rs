@@ -82,8 +82,8 @@ fn params(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Certificat
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let base64 = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: String = base64.as_bytes().chunks(64).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect();
-    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// The same few in every test that compares what is stored.
