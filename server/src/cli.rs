@@ -1,7 +1,10 @@
 //! The command line: `serve`, and verbs for trouble and scripts on the machine itself.
 
 mod address;
+mod backup;
 mod data;
+mod passphrase;
+mod restore;
 mod rotate_key;
 mod send_test;
 mod serve;
@@ -42,6 +45,12 @@ enum Command {
     /// Seals every stored password with a new key; also while Postroom runs
     #[command(after_help = ROTATE_HELP)]
     RotateKey(RotateKeyArgs),
+    /// Backs everything up into one file; also while Postroom runs
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Makes a data directory of a back-up
+    #[command(after_help = RESTORE_HELP)]
+    Restore(RestoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +146,47 @@ struct RotateKeyArgs {
     new_key_file: Option<PathBuf>,
 }
 
+const BACKUP_HELP: &str = "The file is of one instant, readable by its owner only, and encrypted with a key that is made of a passphrase, slowly. It
+holds what is needed to restore without the key of this machine, which doesn't open it. The passphrase comes from --passphrase-file, from
+POSTROOM_BACKUP_PASSPHRASE, or is asked for on the terminal; whoever loses it has lost the back-up.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked.";
+
+const RESTORE_HELP: &str = "The whole back-up is checked before anything is touched. Postroom must not run meanwhile. The passphrase comes from
+--passphrase-file, from POSTROOM_BACKUP_PASSPHRASE, or is asked for on the terminal. The secrets are sealed with the key of this machine,
+which is made if it is missing.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 8 also for a back-up of a newer Postroom, 18 there are data already, 19 not a back-up or
+damaged, 20 the passphrase is missing or wrong.";
+
+#[derive(Debug, Args)]
+struct BackupArgs {
+    /// The back-up; an older back-up of that name is replaced
+    file: PathBuf,
+    /// Leaves out passwords, client certificates and keys; the file is not encrypted then
+    #[arg(long, env = "POSTROOM_WITHOUT_SECRETS", value_parser = BoolishValueParser::new())]
+    without_secrets: bool,
+    /// A file whose first line is the passphrase
+    #[arg(long, env = "POSTROOM_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
+    /// The back-up
+    file: PathBuf,
+    /// Moves the database that is there aside
+    #[arg(long, env = "POSTROOM_OVERWRITE", value_parser = BoolishValueParser::new())]
+    overwrite: bool,
+    /// A file whose first line is the passphrase
+    #[arg(long, env = "POSTROOM_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
 #[derive(Debug, Args)]
 struct AddressArgs {
     /// Also accepts slips that occur in real mail
@@ -161,6 +211,8 @@ pub fn main() -> ExitCode {
         Command::SendTest(args) => send_test::run(&args),
         Command::Address(args) => address::run(&args),
         Command::RotateKey(args) => rotate_key::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
     }
 }
 

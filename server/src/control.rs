@@ -12,8 +12,7 @@ pub mod server;
 
 #[cfg(unix)]
 use std::fs::File;
-#[cfg(unix)]
-use std::io;
+use std::io::{self, BufWriter};
 #[cfg(unix)]
 use std::path::Path;
 use std::path::PathBuf;
@@ -24,8 +23,10 @@ use domain::field::Field;
 use domain::words;
 use serde::{Deserialize, Serialize};
 
+use crate::backup::container::Protection;
+use crate::backup::{self, BackupError, Summary};
 use crate::data::{Data, start_problem};
-use crate::data_dir::StartError;
+use crate::data_dir::{StartError, plain};
 use crate::rotation::{self, RotateError, Rotated, Step};
 use crate::store::{Read, SecretField};
 
@@ -33,10 +34,29 @@ use crate::store::{Read, SecretField};
 const MAX_REQUEST: u64 = 16 << 10;
 /// The most bytes of a line of an answer.
 const MAX_EVENT: u64 = 1 << 20;
+/// About as many bytes of a back-up are in an event.
+const PART: usize = 128 << 10;
 /// How long a question may take to arrive.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long a line of an answer may take to leave, and how long the next one may let itself be waited for.
 const EVENT_WITHIN: Duration = Duration::from_mins(1);
+
+/// Bytes in JSON.
+mod in_base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(|_| D::Error::custom("it isn't base64"))
+    }
+}
 
 /// The most bytes of a path that systems take for a socket.
 #[cfg(unix)]
@@ -74,6 +94,12 @@ pub enum Request {
         /// The file of the new key-encryption key.
         new_key_file: Option<PathBuf>,
     },
+    /// Backs everything up: see [`backup::write`]. What is to be written comes as [`Event::Part`]s, so that whoever asks decides
+    /// where it lies.
+    Backup {
+        /// The passphrase's key, or none and no secrets.
+        protection: Protection,
+    },
 }
 
 /// A line of the answer.
@@ -82,6 +108,12 @@ pub enum Request {
 pub enum Event {
     /// Keys are being replaced.
     Rotating(Step),
+    /// The next bytes of a back-up.
+    Part {
+        /// They themselves.
+        #[serde(with = "in_base64")]
+        bytes: Vec<u8>,
+    },
     /// It is done.
     Done(Done),
     /// It isn't done, or not whole.
@@ -105,6 +137,8 @@ pub enum Done {
         /// The file in which the next start is to be told to find it.
         start_with: Option<PathBuf>,
     },
+    /// Everything was backed up.
+    BackedUp(Summary),
 }
 
 /// Why it isn't done.
@@ -126,6 +160,11 @@ impl Refusal {
 
     fn new(code: u8, sentence: impl Into<String>) -> Self {
         Self { code, sentence: sentence.into() }
+    }
+
+    /// The program that serves and the one that asks don't speak the same language.
+    pub fn other_version() -> Self {
+        Self::new(Self::UNREACHABLE, "The running Postroom has another version; restart it, then try again.")
     }
 }
 
@@ -149,21 +188,52 @@ impl Refusal {
     }
 }
 
-/// Does what is asked, over the opened data. `emit` hears of every step; whether anybody listens doesn't change what is done.
+/// Does what is asked, over the opened data. `emit` hears of every step. Where it fails nobody listens any more: what was to be
+/// given ends there, what was to be done is done all the same.
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn perform(data: &Data, request: Request, emit: &mut dyn FnMut(Event)) -> Result<Done, Refusal> {
+pub fn perform(data: &Data, request: Request, emit: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Done, Refusal> {
     match request {
         Request::RotateKey { new_key_file } => {
             let rotated = rotation::rotate(data, new_key_file.as_deref(), &mut |step| {
-                emit(Event::Rotating(step));
+                let _ = emit(Event::Rotating(step));
                 Ok(())
             });
             let rotated = rotated.map_err(|error| Refusal::of_rotation(data, error))?;
             tracing::info!(sealed = rotated.secrets.count, replaced = rotated.replaced, "replaced the keys");
             rotated_done(data, rotated, new_key_file).map_err(|problem| start_problem(data.dir(), problem).into())
         }
+        Request::Backup { protection } => {
+            let summary = back_up(data, &protection, emit)?;
+            tracing::info!(entries = summary.entries, secrets = summary.secrets.is_some(), "backed everything up");
+            Ok(Done::BackedUp(summary))
+        }
+    }
+}
+
+fn back_up(data: &Data, protection: &Protection, emit: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Summary, Refusal> {
+    let mut out = BufWriter::with_capacity(PART, Parts { emit });
+    let now_ms = data.entries().now_ms();
+    backup::write(data.store(), data.vault(), protection, data.random(), now_ms, &mut out).map_err(|error| match error {
+        BackupError::Store(problem) => start_problem(data.dir(), problem).into(),
+        BackupError::Out(error) => Refusal::new(13, format!("The back-up can't be written ({}), so there is none.", plain(&error))),
+    })
+}
+
+/// Bytes that become events.
+struct Parts<'a> {
+    emit: &'a mut dyn FnMut(Event) -> io::Result<()>,
+}
+
+impl io::Write for Parts<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.emit)(Event::Part { bytes: bytes.to_vec() })?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

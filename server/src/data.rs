@@ -159,7 +159,7 @@ fn finish_keys(vault: &Vault, store: &dyn Store) -> Result<(), Problem> {
     Ok(())
 }
 
-fn vault_error(dir: &DataDir, key: &KeySource, error: VaultError) -> StartError {
+pub(crate) fn vault_error(dir: &DataDir, key: &KeySource, error: VaultError) -> StartError {
     match error {
         VaultError::WrongKey => StartError::KeyWrong { key: key.clone() },
         VaultError::Damaged { detail } => StartError::DatabaseDamaged { path: dir.database(), detail },
@@ -167,7 +167,7 @@ fn vault_error(dir: &DataDir, key: &KeySource, error: VaultError) -> StartError 
     }
 }
 
-fn start_error(dir: &DataDir, error: OpenError) -> StartError {
+pub(crate) fn start_error(dir: &DataDir, error: OpenError) -> StartError {
     let path = dir.database();
     match error {
         OpenError::Empty => StartError::DatabaseEmpty { path },

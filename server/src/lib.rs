@@ -3,6 +3,7 @@
 #![recursion_limit = "512"]
 
 pub mod backend;
+pub mod backup;
 pub mod certificate;
 pub mod cli;
 pub mod control;

@@ -18,7 +18,7 @@ use domain::smtp_server::SmtpServer;
 use domain::trust::{Pin, TrustId, TrustedBy};
 use serde::{Deserialize, Serialize};
 
-pub use redb_store::{Backends, DatabaseFile, OpenError, RedbStore};
+pub use redb_store::{Backends, DatabaseFile, Draft, OpenError, RedbStore};
 pub use schema::SCHEMA_VERSION;
 
 use crate::seal::{Fingerprint, KeyName, Place};
@@ -79,6 +79,8 @@ pub trait Read {
     fn trusts_system(&self) -> Result<bool, StoreError>;
     /// Tells one state of what is trusted from another: every change of it makes it higher.
     fn trust_epoch(&self) -> Result<u64, StoreError>;
+    /// Shows every row of every table as it is kept, but for what is left out, until `visit` has seen enough.
+    fn dump(&self, left_out: LeftOut, visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
     /// How many sealed secrets there are.
     fn count_secrets(&self) -> Result<u64, StoreError>;
     /// The first `max` sealed secrets, or those after this one, by entry and field.
@@ -136,6 +138,8 @@ pub trait Write: Read {
     fn remove_trust_batch(&mut self, number: u64) -> Result<(), StoreError>;
     /// Trusts the authorities of the machine, or not; the trust epoch follows.
     fn set_trusts_system(&mut self, trusts: bool) -> Result<(), StoreError>;
+    /// Keeps a row as [`Read::dump`] showed it.
+    fn load(&mut self, row: Row<'_>) -> Result<(), StoreError>;
     /// Keeps a wrapped key, in place of what was there.
     fn put_key(&mut self, name: KeyName, wrapped: &[u8]) -> Result<(), StoreError>;
     /// Removes a key: what was sealed with it is lost.
@@ -334,6 +338,26 @@ impl SecretField {
         };
         Place { purpose, table: "secrets", record: id.0, field: self.key(), generation }
     }
+}
+
+/// A row as it is kept, whatever it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The table's name.
+    pub table: &'a str,
+    /// The key.
+    pub key: &'a [u8],
+    /// What is kept under it.
+    pub value: &'a [u8],
+}
+
+/// What [`Read::dump`] doesn't show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The wrapped keys: nobody else can unwrap them.
+    Keys,
+    /// The keys, the sealed secrets, and the fingerprints of what has secrets in it.
+    Secrets,
 }
 
 /// What the index says of an entry: enough to list, search and choose without reading the entry.

@@ -196,13 +196,23 @@ impl Vault {
     }
 
     fn data_key(&self, name: KeyName, wrapped: &[u8]) -> Result<DataKey, SealError> {
+        self.unwrap(name, wrapped).map(|key| DataKey::new(name, &key))
+    }
+
+    fn unwrap(&self, name: KeyName, wrapped: &[u8]) -> Result<Key, SealError> {
         let keks = self.keks.read().unwrap_or_else(PoisonError::into_inner);
-        let key = keks.current.unwrap(name, wrapped);
-        let key = match (&keks.other, key) {
+        match (&keks.other, keks.current.unwrap(name, wrapped)) {
             (Some(other), Err(SealError::Refused)) => other.unwrap(name, wrapped),
             (_, key) => key,
-        };
-        key.map(|key| DataKey::new(name, &key))
+        }
+    }
+
+    /// Every key, to be backed up.
+    ///
+    /// # Errors
+    /// [`Unopened`].
+    pub fn keys(&self, tx: &dyn Read) -> Result<Vec<(KeyName, Key)>, Unopened> {
+        tx.keys()?.into_iter().map(|(name, wrapped)| Ok((name, self.unwrap(name, &wrapped)?))).collect()
     }
 
     /// The key that new secrets are sealed with.

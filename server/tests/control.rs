@@ -1,4 +1,4 @@
-//! The command line asks the program that serves: the real program, its socket, and who may ask through it.
+//! Commands over the data, with the real program: while it serves, through its socket and by whom, and while nobody does.
 #![expect(clippy::unwrap_used, reason = "a test")]
 #![cfg(unix)]
 
@@ -72,6 +72,32 @@ impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The program where anybody may start it, and somebody who has nothing to do with anything.
+struct Nobody {
+    outer: tempfile::TempDir,
+}
+
+impl Nobody {
+    fn new() -> Self {
+        let outer = tempfile::tempdir().unwrap();
+        fs::set_permissions(outer.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(POSTROOM, outer.path().join("postroom")).unwrap();
+        Self { outer }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(self.outer.path().join("postroom"));
+        command
+    }
+
+    fn own(dir: &Path) {
+        for file in ["", "postroom.lock", "postroom.key", "postroom.redb"] {
+            std::os::unix::fs::chown(dir.join(file), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
     }
 }
 
@@ -185,16 +211,7 @@ fn another_user_is_refused_and_root_is_not() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    // Where anybody may start it.
-    let outer = tempfile::tempdir().unwrap();
-    fs::set_permissions(outer.path(), Permissions::from_mode(0o755)).unwrap();
-    let program = outer.path().join("postroom");
-    fs::copy(POSTROOM, &program).unwrap();
-    let as_nobody = || {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program);
-        command
-    };
+    let nobody = Nobody::new();
 
     let dir = data_dir();
     let serving = Serving::of(dir.path());
@@ -202,17 +219,15 @@ fn another_user_is_refused_and_root_is_not() {
     for (file, mode) in [("", 0o777), ("postroom.lock", 0o666), ("postroom.sock", 0o666)] {
         fs::set_permissions(dir.path().join(file), Permissions::from_mode(mode)).unwrap();
     }
-    let output = as_nobody().args(["rotate-key", "--data-dir"]).arg(dir.path()).output().unwrap();
+    let output = nobody.command().args(["rotate-key", "--data-dir"]).arg(dir.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(15), "{output:?}");
     assert!(text(&output.stderr).contains("Only the user whom Postroom runs as"), "{output:?}");
     assert_eq!(fs::read(dir.path().join("postroom.key")).unwrap(), before, "nothing was done");
     assert!(serving.stop().contains("refused a question of another user"));
 
     let dir = data_dir();
-    for file in ["", "postroom.lock", "postroom.key", "postroom.redb"] {
-        std::os::unix::fs::chown(dir.path().join(file), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
-    let serving = Serving::start(&mut as_nobody(), dir.path());
+    Nobody::own(dir.path());
+    let serving = Serving::start(&mut nobody.command(), dir.path());
     let output = rotate(dir.path());
     assert!(output.status.success(), "{output:?}");
     assert!(serving.stop().contains("replaced the keys"));
@@ -288,4 +303,84 @@ fn a_wrong_or_missing_key_is_refused_with_the_name_of_where_it_was_looked_for() 
         assert!(sentence.contains(&where_it_was), "{sentence}");
     }
     the_password_is_right(dir.path());
+}
+
+const PASSPHRASE: &str = "four words that nobody knows";
+
+/// A command over a data directory and a file.
+fn command(verb: &str, dir: &Path, file: &Path) -> Command {
+    let mut command = Command::new(POSTROOM);
+    command.args([verb, "--data-dir"]).arg(dir).arg(file).env("POSTROOM_BACKUP_PASSPHRASE", PASSPHRASE).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn a_back_up_is_made_while_it_serves_and_starts_elsewhere() {
+    let dir = data_dir();
+    let outer = tempfile::tempdir().unwrap();
+    let (file, bare, new) = (outer.path().join("file"), outer.path().join("bare"), outer.path().join("new"));
+    let serving = Serving::of(dir.path());
+    let made = command("backup", dir.path(), &file).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    assert!(text(&made.stdout).starts_with("Backed up 1 server and 1 secret to "), "{made:?}");
+    let made = command("backup", dir.path(), &bare).arg("--without-secrets").output().unwrap();
+    assert!(text(&made.stdout).starts_with("Backed up 1 server, without their secrets, to "), "{made:?}");
+    let in_use = command("restore", dir.path(), &file).arg("--overwrite").output().unwrap();
+    assert_eq!(in_use.status.code(), Some(4), "{in_use:?}");
+    let log = serving.stop();
+    assert!(log.contains("backed everything up"));
+    assert_eq!(canary::found_in(&log), None);
+    for (file, needle) in [(&file, None), (&bare, Some("mail.example.com"))] {
+        let bytes = fs::read(file).unwrap();
+        let found = String::from_utf8_lossy(&bytes);
+        assert_eq!(mode(file), 0o600);
+        assert!(needle.is_none_or(|needle| found.contains(needle)), "the search works");
+        assert_eq!(canary::found_in(&found), None);
+    }
+    assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 2, "nothing else is left");
+
+    let restored = command("restore", &new, &file).output().unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+    let said = text(&restored.stdout);
+    assert!(said.starts_with("Restored 1 server to ") && said.contains("1 secret is sealed again."), "{said}");
+    assert!(said.contains(new.join("postroom.key").to_str().unwrap()), "{said}");
+    Serving::of(&new).stop();
+    the_password_is_right(&new);
+    let again = command("restore", &new, &file).output().unwrap();
+    assert_eq!(again.status.code(), Some(18), "{again:?}");
+    let again = command("restore", &new, &bare).arg("--overwrite").output().unwrap();
+    assert!(text(&again.stdout).contains("have to be entered anew"), "{again:?}");
+    Serving::of(&new).stop();
+}
+
+#[test]
+fn what_is_wrong_with_a_back_up_is_told_by_a_code_of_its_own() {
+    let dir = data_dir();
+    let outer = tempfile::tempdir().unwrap();
+    let (file, new) = (outer.path().join("file"), outer.path().join("new"));
+    let code = |command: &mut Command| {
+        let output = command.output().unwrap();
+        let sentence = text(&output.stderr);
+        assert!(sentence.starts_with("postroom: ") && sentence.lines().count() == 1 && sentence.contains('.'), "{sentence}");
+        output.status.code().unwrap()
+    };
+    assert_eq!(code(command("backup", dir.path(), &file).env("POSTROOM_BACKUP_PASSPHRASE", "short")), 1);
+    assert_eq!(code(command("backup", dir.path(), &file).env("POSTROOM_BACKUP_PASSPHRASE", "")), 1);
+    assert_eq!(code(&mut command("backup", &new, &file)), 1, "there is nothing to back up");
+    assert_eq!(code(&mut command("backup", dir.path(), &outer.path().join("missing/file"))), 13);
+    assert!(!file.exists() && !new.exists());
+    fs::write(&file, "a letter").unwrap();
+    assert_eq!(code(&mut command("backup", dir.path(), &file)), 1);
+    assert_eq!(code(&mut command("restore", &new, &file)), 19);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a letter");
+    fs::remove_file(&file).unwrap();
+    for _ in 0..2 {
+        assert!(command("backup", dir.path(), &file).status().unwrap().success(), "an older one is replaced");
+    }
+    assert_eq!(code(command("restore", &new, &file).env("POSTROOM_BACKUP_PASSPHRASE", "four words that somebody knows")), 20);
+    assert_eq!(code(&mut command("restore", &new, &outer.path().join("missing"))), 13);
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(code(&mut command("restore", &new, &file)), 19);
+    assert!(!new.exists());
 }

@@ -1,5 +1,6 @@
 //! What the verbs that need the data share: whichever process has it open does what is asked.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ impl DataArgs {
     }
 
     /// Has done what is asked: by the program that serves if there is one, else here. `on_event` sees every step.
-    pub(super) fn carry_out(&self, request: Request, on_event: &mut dyn FnMut(Event)) -> Result<Done, Refusal> {
+    pub(super) fn carry_out(&self, request: Request, on_event: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Done, Refusal> {
         if !database_in(&self.data_dir).exists() {
             let sentence = format!("{} has no database of Postroom; name its directory with --data-dir.", self.data_dir.display());
             return Err(Refusal { code: Refusal::USAGE, sentence });
@@ -50,6 +51,11 @@ impl DataArgs {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Says what was done. A reader that went away doesn't stop anything.
+pub(super) fn say(sentence: &str) {
+    let _ = writeln!(io::stdout(), "{sentence}");
 }
 
 /// Says why it isn't done.

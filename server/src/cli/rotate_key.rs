@@ -1,11 +1,10 @@
 //! `postroom rotate-key`.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use super::data::refuse;
+use super::data::{refuse, say};
 use super::{RotateKeyArgs, USAGE, fail};
-use crate::control::{Done, Event, Request};
+use crate::control::{Done, Event, Refusal, Request};
 use crate::rotation::Step;
 
 /// Some secrets don't open, and stay as they are.
@@ -24,6 +23,7 @@ pub(super) fn run(args: &RotateKeyArgs) -> ExitCode {
         {
             say(&sentence);
         }
+        Ok(())
     });
     match done {
         Ok(Done::Rotated { sealed, unopened, key, replaced, start_with }) => {
@@ -52,6 +52,7 @@ pub(super) fn run(args: &RotateKeyArgs) -> ExitCode {
                 UNOPENED,
             )
         }
+        Ok(Done::BackedUp(_)) => refuse(&Refusal::other_version()),
         Err(refusal) => refuse(&refusal),
     }
 }
@@ -69,9 +70,4 @@ fn sentence(step: &Step, told: &mut u64) -> Option<String> {
         Step::KeysWrapped => Some("It opens the database now, and the one before doesn't any more.".into()),
         Step::Sealed { .. } | Step::DataKeysRetired | Step::KeyInPlace => None,
     }
-}
-
-/// A reader that went away doesn't stop anything.
-fn say(sentence: &str) {
-    let _ = writeln!(std::io::stdout(), "{sentence}");
 }

@@ -16,7 +16,7 @@ use crate::data_dir::{plain, socket_in};
 ///
 /// # Errors
 /// [`Refusal`]: its own, or why it can't be asked.
-pub fn ask(data_dir: &Path, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Done, Refusal> {
+pub fn ask(data_dir: &Path, request: &Request, on_event: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Done, Refusal> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| unreachable(data_dir, &error))?;
     runtime.block_on(converse(data_dir, request, on_event)).unwrap_or_else(|error| Err(unreachable(data_dir, &error)))
@@ -32,7 +32,11 @@ fn unreachable(data_dir: &Path, error: &io::Error) -> Refusal {
     Refusal::new(Refusal::UNREACHABLE, sentence)
 }
 
-async fn converse(data_dir: &Path, request: &Request, on_event: &mut dyn FnMut(Event)) -> io::Result<Result<Done, Refusal>> {
+async fn converse(
+    data_dir: &Path,
+    request: &Request,
+    on_event: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> io::Result<Result<Done, Refusal>> {
     let stream = UnixStream::connect(&Reach::to(&socket_in(data_dir))?.path).await?;
     // Whoever could put a socket there, but is neither of these, is not to learn anything.
     let answering = stream.peer_cred()?.uid();
@@ -59,7 +63,7 @@ async fn converse(data_dir: &Path, request: &Request, on_event: &mut dyn FnMut(E
         match serde_json::from_slice(&line)? {
             Event::Done(done) => return Ok(Ok(done)),
             Event::Refused(refusal) => return Ok(Err(refusal)),
-            event @ Event::Rotating(_) => on_event(event),
+            event @ (Event::Rotating(_) | Event::Part { .. }) => on_event(event)?,
         }
     }
 }

@@ -97,16 +97,14 @@ async fn answer(stream: UnixStream, data: Arc<Data>) -> io::Result<()> {
     let request = match timeout(REQUEST_WITHIN, read_request(BufReader::new(reading))).await {
         Ok(Ok(Some(request))) => request,
         Ok(Ok(None)) => {
-            let refusal = Refusal::new(Refusal::USAGE, "The running Postroom doesn't know this question; it has another version.");
-            return send(&mut writing, &Event::Refused(refusal)).await;
+            return send(&mut writing, &Event::Refused(Refusal::other_version())).await;
         }
         Ok(Err(error)) => return Err(error),
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
     };
     let (telling, mut told) = mpsc::channel(WAITING);
     let work = tokio::task::spawn_blocking(move || {
-        // Where nobody listens any more the work goes on: it was asked for.
-        let done = perform(&data, request, &mut |event| drop(telling.blocking_send(event)));
+        let done = perform(&data, request, &mut |event| telling.blocking_send(event).map_err(|_| io::ErrorKind::BrokenPipe.into()));
         let last = done.map_or_else(Event::Refused, Event::Done);
         drop(telling.blocking_send(last));
     });
