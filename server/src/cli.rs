@@ -16,6 +16,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::data::DataArgs;
+use crate::hardening;
 use crate::mailer::{List, NetworkPolicy};
 
 /// Exit code for usage or configuration that can't work (as swaks has it).
@@ -199,6 +200,7 @@ struct AddressArgs {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    hardening::begin();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -10,6 +10,7 @@ pub mod control;
 pub mod data;
 pub mod data_dir;
 pub mod entries;
+pub mod hardening;
 pub mod key_file;
 pub mod mailer;
 pub mod ports;

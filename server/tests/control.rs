@@ -9,7 +9,7 @@ mod store_support;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -383,4 +383,28 @@ fn what_is_wrong_with_a_back_up_is_told_by_a_code_of_its_own() {
     fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
     assert_eq!(code(&mut command("restore", &new, &file)), 19);
     assert!(!new.exists());
+}
+
+#[test]
+fn no_core_is_dumped_and_nobody_else_reads_its_memory() {
+    let dir = data_dir();
+    let serving = Serving::of(dir.path());
+    let proc = PathBuf::from(format!("/proc/{}", serving.child.id()));
+    if !proc.exists() {
+        return;
+    }
+    let limits = fs::read_to_string(proc.join("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    drop(serving);
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // The files of a process that may be dumped belong to its user; those of this one, to root.
+    let nobody = Nobody::new();
+    Nobody::own(dir.path());
+    let serving = Serving::start(&mut nobody.command(), dir.path());
+    let proc = PathBuf::from(format!("/proc/{}", serving.child.id()));
+    assert_eq!(fs::metadata(proc.join("mem")).unwrap().uid(), 0);
+    assert!(fs::read_to_string(proc.join("status")).unwrap().contains("Uid:\t65534"), "although it runs as somebody else");
 }
