@@ -8,7 +8,7 @@ use crate::entry::{EntryId, Version};
 use crate::field::FieldErrors;
 use crate::run::RunId;
 use crate::smtp_server::ServerOut;
-use crate::trust::{Fate, TrustId};
+use crate::trust::{Fate, ImportError, TrustId};
 use crate::words;
 
 /// Why a request was not carried out. Unless a variant says otherwise, nothing was changed.
@@ -57,6 +57,8 @@ pub enum Problem {
     },
     /// There is no such trusted certificate (any more).
     NoSuchCertificate(TrustId),
+    /// A file of certificates can't be read.
+    NotImported(ImportError),
     /// No certificate was chosen.
     NoCertificateChosen,
     /// There can't be more trusted certificates.
@@ -174,6 +176,7 @@ impl Problem {
         match self {
             Self::Invalid(_)
             | Self::NothingChosen
+            | Self::NotImported(_)
             | Self::NoCertificateChosen
             | Self::NotOneCertificate
             | Self::NotTrustable(_) => ErrorKind::Invalid,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::address::{AddressError, Wanted};
 use crate::idn::IdnError;
+use crate::trust::ClientCertificateError;
 use crate::words;
 
 /// A field of an entry or of its test, in the order in which the page shows them.
@@ -272,6 +273,8 @@ pub enum FieldError {
     LastDefault,
     /// An incomplete, trashed or unknown entry can't be the default.
     NotADefault,
+    /// A client certificate can't be used.
+    ClientCertificate(ClientCertificateError),
     /// Something that only an encrypted connection has a use for, where none can be.
     NotEncrypted,
 }

@@ -1,6 +1,7 @@
 //! Whose certificates are trusted, as pages, API and transcripts tell it: authorities, pinned certificates, what a file would
 //! add, and what a server presents. Verifying is the server's affair.
 
+mod import;
 mod objection;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use crate::entry::EntryId;
 use crate::smtp_server::SmtpServer;
 use crate::transcript::Event;
 
+pub use import::{ClientCertificateError, Format, ImportError, Lookalike, Store};
 pub(crate) use objection::or_nobody;
 pub use objection::{Asked, Flaw, Objection, trusted};
 

@@ -229,7 +229,8 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
                 .into()
         }
         FieldError::PasswordVariable { name } => {
-            format!("The environment variable {name} isn't set or can't be used here. Set it, or give the password as a value.")
+            let what = if field == Field::ClientCertificate { "certificate" } else { "password" };
+            format!("The environment variable {name} isn't set or can't be used here. Set it, or give the {what} as a value.")
         }
         FieldError::RequiredWith { other } => format!("“{}” needs this. Fill it in, or switch that off.", label(*other)),
         FieldError::Address(error) => error.sentence(),
@@ -238,6 +239,7 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         FieldError::LastDefault => {
             "One server must be the default. Open the one that is to take its place and tick it there.".into()
         }
+        FieldError::ClientCertificate(error) => error.sentence(),
         FieldError::NotEncrypted => {
             "This only counts with encryption. Save the server with SMTPS, or with StartTLS enabled, then try again.".into()
         }
@@ -324,6 +326,7 @@ pub fn problem(problem: &Problem) -> String {
         Problem::NoSuchCertificate(id) => {
             format!("There is no trusted certificate with the number {id}; it may have been trashed. Go back to the certificates.")
         }
+        Problem::NotImported(error) => error.sentence(),
         Problem::NoCertificateChosen => "No certificate was chosen, so nothing was done. Tick at least one.".into(),
         Problem::TooManyCertificates { max } => {
             format!("Not added: there can be {max} trusted certificates. Trash some that aren't needed first.")

@@ -114,7 +114,7 @@ test('earlier tests are kept, newest first, and each can be looked at again', as
   await expectOutcome(page, /^Sent\./);
   await field(page, 'SMTP port').fill(String(await closedPort()));
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
-  await expectOutcome(page, /^Not sent\./);
+  await expectOutcome(page, /^Check failed\./);
   await expect(earlier(page)).toHaveText([/Failed.*just now.*Connection check/, /Sent.*just now.*Test email.*from 127\.0\.0\.1/]);
   await page.reload();
   await expect(earlier(page)).toHaveCount(2);
@@ -140,7 +140,7 @@ test('an entry says whether it is verified: with the settings it has now', async
   await expect(row(page, 'mail')).toContainText('Not verified yet');
   await open(page, `/servers/${id}`);
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
-  await expectOutcome(page, /^Not sent\./);
+  await expectOutcome(page, /^Check failed\./);
   await expect(stands(page)).toContainText(/Failing since \d\d:\d\d UTC/);
   await open(page, '/');
   await expect(row(page, 'mail')).toContainText(/Failing since \d\d:\d\d UTC/);
@@ -258,13 +258,13 @@ test('the details can be copied for a support ticket, and hold no secret', async
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await open(page, `/servers/${id}`);
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
-  await expectOutcome(page, /^Not sent\./);
+  await expectOutcome(page, /^Check failed\./);
   await stage(page, 'Capabilities').first().locator('summary').click();
   await expect(stage(page, 'Capabilities').first().locator('.way').first()).toHaveText('clear');
   await tryIt(page).getByRole('button', { name: 'Copy details' }).click();
   await expect(tryIt(page).getByRole('button', { name: 'Copied' })).toBeVisible();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
-  expect(copied).toMatch(/^Not sent\./);
+  expect(copied).toMatch(/^Check failed\./);
   expect(copied).toMatch(/\[clear\] C: EHLO /);
   expect(copied).toMatch(/FAILED/);
   expect(copied).not.toContain('kanari');

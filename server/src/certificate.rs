@@ -37,6 +37,20 @@ pub fn is_certificate(der: &[u8]) -> bool {
     parse(der).is_some_and(|(rest, _)| rest.is_empty())
 }
 
+/// What ties certificates to each other and to keys, as the bytes that are compared.
+pub(crate) struct Ties<'a> {
+    pub(crate) subject: &'a [u8],
+    pub(crate) issuer: &'a [u8],
+    /// `SubjectPublicKeyInfo`.
+    pub(crate) public_key: &'a [u8],
+}
+
+/// The ties of a certificate, if `der` is one.
+pub(crate) fn ties(der: &[u8]) -> Option<Ties<'_>> {
+    let tbs = parse(der)?.1.tbs_certificate;
+    Some(Ties { subject: tbs.subject.as_raw(), issuer: tbs.issuer.as_raw(), public_key: tbs.subject_pki.raw })
+}
+
 /// Extensions are read one by one where they are needed: one that nobody asks for may be wrong.
 fn parse(der: &[u8]) -> Option<(&[u8], X509Certificate<'_>)> {
     X509CertificateParser::new().with_deep_parse_extensions(false).parse(der).ok()
@@ -133,8 +147,8 @@ fn text(value: &Any<'_>) -> String {
     }
 }
 
-/// What can't be shown becomes `?`.
-fn visible(chars: impl Iterator<Item = char>) -> String {
+/// At most [`MAX_TEXT`] characters; what can't be shown becomes `?`.
+pub(crate) fn visible(chars: impl Iterator<Item = char>) -> String {
     chars.take(MAX_TEXT).map(|c| if c.is_control() || is_invisible(c) { '?' } else { c }).collect()
 }
 
@@ -201,7 +215,8 @@ fn serial(bytes: &[u8]) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let written = write!(text, "{byte:02x}");
         debug_assert!(written.is_ok(), "a String takes everything");

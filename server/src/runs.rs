@@ -5,6 +5,7 @@ mod batch;
 mod plan;
 
 pub(crate) use batch::PATIENCE;
+pub(crate) use plan::client_key;
 pub use plan::{Keys, Planned};
 
 use std::collections::HashMap;

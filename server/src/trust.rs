@@ -1,12 +1,18 @@
 //! Whose certificates are trusted, and the rules: what can be added, what a change means to the entries, trash and undo. Each
-//! operation is one transaction. Verifying is the mailer's affair, reading files that of [`import`].
+//! operation is one transaction. Verifying is the mailer's affair. [`import`] reads files of certificates, [`client_certificate`] a
+//! certificate of ours with its key; both are pure: bytes in, data out.
 
+mod ber;
 mod change;
 pub mod client_certificate;
 mod export;
 mod fate;
 pub mod import;
+mod java;
 mod known;
+mod pem;
+mod pkcs12;
+mod pkcs7;
 mod users;
 
 use std::collections::BTreeSet;
@@ -24,7 +30,7 @@ use domain::trust::{
 use rustls::pki_types::CertificateDer;
 
 use self::change::Change;
-pub(crate) use self::export::pem;
+pub(crate) use self::export::to_pem;
 use self::import::{Found, What};
 use self::known::Item;
 pub use self::known::Known;
@@ -106,10 +112,10 @@ impl TrustedCertificates {
     /// # Errors
     /// [`Problem::NotImported`] if it can't be read; or as the store.
     pub fn preview(&self, file: &[u8], password: &Secret) -> Result<Preview, Problem> {
-        let now_ms = self.clock.now_ms();
-        let known = self.known()?;
+        let found = import::read(file, password).map_err(Problem::NotImported)?;
+        let (now_ms, known) = (self.clock.now_ms(), self.known()?);
         let (mut items, mut pem, mut seen) = (Vec::new(), String::new(), BTreeSet::new());
-        for Found { label, what } in import::read(file, password).map_err(not_read)? {
+        for Found { label, what } in found {
             let (certificate, fate) = match what {
                 What::PrivateKey => (None, Fate::PrivateKey),
                 What::Unreadable => (None, Fate::NotACertificate),
@@ -120,7 +126,7 @@ impl TrustedCertificates {
                     }
                     let fate = fate::of_authority(&der, &certificate, &known, now_ms);
                     if fate == Fate::New {
-                        pem.push_str(&export::pem(&der));
+                        pem.push_str(&export::to_pem(&der));
                     }
                     (Some(certificate), fate)
                 }
@@ -363,15 +369,11 @@ impl TrustedCertificates {
     }
 }
 
-fn not_read(error: import::ImportError) -> Problem {
-    Problem::Malformed { detail: format!("{error:?}") }
-}
-
 /// The certificates in `pem` that `only` names, or all; each once, in their order.
 fn choose(pem: &str, only: Option<&[String]>) -> Result<Vec<(CertificateDer<'static>, Certificate)>, Problem> {
     let mut wanted: Option<BTreeSet<String>> = only.map(|only| only.iter().map(|sha256| sha256.to_lowercase()).collect());
     let (mut chosen, mut seen) = (Vec::new(), BTreeSet::new());
-    for Found { what, .. } in import::read(pem.as_bytes(), &Secret::default()).map_err(not_read)? {
+    for Found { what, .. } in import::read(pem.as_bytes(), &Secret::default()).map_err(Problem::NotImported)? {
         let der = match what {
             What::Certificate(der) => der,
             // What isn't chosen does no harm.

@@ -20,8 +20,11 @@
 //! | TLS 1.0 only | `starttls::a_server_with_tls_1_0_only_has_nothing_in_common` |
 //! | no common cipher, alert in the handshake, close after `ClientHello` | `starttls::required_ends_where_the_handshake_fails` |
 //! | expired, wrong name, self-signed, CA:TRUE leaf, no SAN | `starttls::an_untrusted_certificate_ends_it_in_every_mode` |
+//! | another certificate than the pinned one | `trust::another_certificate_than_the_pinned_one_ends_it_in_every_mode` |
+//! | a certificate without its key | `trust::who_has_the_certificate_and_not_its_key_is_nobody` |
+//! | a chain without end, a chain that can be put together in too many ways | `trust::no_more_of_a_chain_is_kept_than_ten_certificates`, `trust::a_chain_of_many_that_bear_one_name_keeps_nobody_busy` |
 //! | missing intermediate | `starttls::a_missing_intermediate_is_an_unknown_issuer` |
-//! | client certificate wanted | `starttls::a_server_that_wants_our_certificate_is_told_from_others` |
+//! | client certificate wanted, or refused | `starttls::a_server_that_wants_our_certificate_is_told_from_others`, `trust::a_client_certificate_that_is_missing_or_refused_is_told_from_everything_else` |
 //! | close without `close_notify` | `steps::*`, `starttls::an_end_without_close_notify_after_the_acceptance_changes_nothing` |
 //! | capabilities that change after TLS | `starttls::what_was_offered_in_clear_counts_no_more_after_the_handshake`, `starttls::a_sign_in_that_is_gone_after_the_handshake_is_not_tried` |
 //! | AUTH 334 loops | `auth::a_sign_in_that_asks_for_ever_is_cancelled`, `auth::xoauth2_that_asks_for_ever_is_cancelled` |

@@ -1,14 +1,23 @@
-//! The binary's `send-test` when somebody ends it in the middle.
+//! The binary's `send-test`: when somebody ends it in the middle, and what it trusts.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "common/peer.rs"]
+#[expect(dead_code, reason = "a part of it is used")]
+mod peer;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rcgen::SanType;
+use rustls::version::TLS12;
 use serde_json::{Value, json};
+
+use peer::{Act, Authority, Hello, Identity, Peer, on, say};
 
 /// Runs `send-test` against a peer that gives these `answers`, each but the first to a line and a message counting as one, and
 /// then says nothing; `signal` comes then. The exit code, and the last event.
@@ -74,4 +83,122 @@ fn after_the_message_nobody_knows() {
     let (code, last) = ended("-INT", answers);
     assert_eq!((code, &last["event"], &last["outcome"]), (Some(40), &json!("finished"), &json!("unknown")), "{last}");
     assert_eq!((&last["stage"], &last["cause"]), (&json!("accepted"), &json!("cancelled")), "{last}");
+}
+
+/// Checks `config`, completed for the peer, with these variables and further arguments: the exit code, the last event, and what the
+/// peer saw.
+async fn checked(
+    identity: Act,
+    config: Value,
+    variables: Vec<(&'static str, PathBuf)>,
+    arguments: Vec<PathBuf>,
+) -> (Option<i32>, Value, Vec<Hello>) {
+    let hello = [vec![identity, say("220 hi")], on("EHLO", "250 mail.test").to_vec()].concat();
+    let peer = Peer::new(vec![hello]).await;
+    let mut config = config;
+    config["port"] = peer.address.port().into();
+    config["protocol"] = "smtps".into();
+    let output = tokio::task::spawn_blocking(move || {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_postroom"))
+            .args(["send-test", "--config", "-", "--format", "ndjson", "--check-only"])
+            .args(arguments)
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .envs(variables)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        write!(child.stdin.take().unwrap(), "{config}").unwrap();
+        child.wait_with_output().unwrap()
+    });
+    let output = output.await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(!stdout.contains("PRIVATE KEY"), "{stdout}");
+    let last = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    (output.status.code(), last, peer.log().await.hellos)
+}
+
+/// A file that holds `text`; it goes with the directory.
+fn file(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn shakes(identity: &Identity) -> Act {
+    Act::Handshake(identity.server())
+}
+
+#[tokio::test]
+async fn what_the_systems_authorities_vouch_for_is_named_as_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = Authority::new("System authority");
+    let own = Authority::made("Itself", |params| params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())]);
+    let roots = file(&dir, "roots.pem", &format!("{}{}", ca.pem(), own.pem()));
+    let here = || json!({ "host": "127.0.0.1" });
+    for (identity, subject) in [(ca.issue(&["127.0.0.1"], |_| {}), "CN=System authority"), (own.itself(), "CN=Itself")] {
+        let (code, last, _) = checked(shakes(&identity), here(), vec![("SSL_CERT_FILE", roots.clone())], vec![]).await;
+        assert_eq!((code, &last["outcome"]), (Some(0), &json!("checked")), "{last}");
+        assert_eq!(last["trusted_by"], json!({ "how": "system", "subject": subject }));
+    }
+    // Only those, and none at all.
+    let stranger = Authority::new("Stranger").issue(&["127.0.0.1"], |_| {});
+    let empty = file(&dir, "empty.pem", "");
+    for (roots, kind) in [(&roots, "certificate_unknown_issuer"), (&empty, "no_trusted_roots")] {
+        let (code, last, hellos) = checked(shakes(&stranger), here(), vec![("SSL_CERT_FILE", roots.clone())], vec![]).await;
+        assert_eq!((code, &last["diagnosis"]["kind"]), (Some(29), &json!(kind)), "{last}");
+        assert!(last["trusted_by"].is_null() && hellos.is_empty());
+    }
+    // What is given besides is told from them.
+    let given = file(&dir, "given.pem", &Authority::new("Given").pem());
+    let (code, last, _) =
+        checked(shakes(&ca.issue(&["127.0.0.1"], |_| {})), here(), vec![("SSL_CERT_FILE", given)], vec!["--ca".into(), roots])
+            .await;
+    assert_eq!((code, &last["trusted_by"]["how"]), (Some(0), &json!("given")), "{last}");
+}
+
+#[tokio::test]
+async fn the_certificate_name_and_the_minimum_version_are_honoured() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = Authority::new("Test authority");
+    let roots = vec!["--ca".into(), file(&dir, "ca.pem", &ca.pem())];
+    let identity = ca.issue(&["inner.test"], |_| {});
+    let named = || json!({ "host": "127.0.0.1", "certificate_name": "inner.test" });
+    let (code, last, hellos) = checked(shakes(&identity), named(), vec![], roots.clone()).await;
+    assert_eq!(code, Some(0), "{last}");
+    assert_eq!(hellos[0].sni.as_deref(), Some("inner.test"));
+    let (code, last, _) = checked(shakes(&identity), json!({ "host": "127.0.0.1" }), vec![], roots.clone()).await;
+    assert_eq!((code, &last["diagnosis"]["kind"]), (Some(29), &json!("certificate_wrong_name")), "{last}");
+    let old = Act::Handshake(identity.server_with(&[&TLS12]));
+    for (min, code, kind) in [("1.2", 0, json!(null)), ("1.3", 29, json!("tls_too_old"))] {
+        let mut config = named();
+        config["min_tls"] = min.into();
+        let (found, last, _) = checked(old.clone(), config, vec![], roots.clone()).await;
+        assert_eq!((found, &last["diagnosis"]["kind"]), (Some(code), &kind), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_comes_from_the_configuration_or_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, clients) = (Authority::new("Test authority"), Authority::new("Clients"));
+    let (identity, client) = (ca.issue(&["127.0.0.1"], |_| {}), clients.issue(&[], |_| {}));
+    let roots = vec!["--ca".into(), file(&dir, "ca.pem", &ca.pem())];
+    let asking = || Act::Handshake(identity.server_asking(&TLS12, &clients, true));
+    let with = |certificate: Value| json!({ "host": "127.0.0.1", "client_certificate": certificate });
+    let variable = || vec![("SCANNER", PathBuf::from(client.pem_with_key()))];
+    for (given, variables) in [(json!({ "value": client.pem_with_key() }), vec![]), (json!({ "env": "SCANNER" }), variable())] {
+        let (code, last, hellos) = checked(asking(), with(given), variables, roots.clone()).await;
+        assert_eq!(code, Some(0), "{last}");
+        assert_eq!(hellos[0].client, client.chain());
+    }
+    let (code, last, _) = checked(asking(), with(json!(null)), vec![], roots.clone()).await;
+    assert_eq!((code, &last["diagnosis"]["kind"]), (Some(29), &json!("client_certificate_wanted")), "{last}");
+    // Without its key, or without a value, nothing is opened.
+    for wrong in [json!({ "value": "no certificate" }), json!({ "env": "NOBODY_SET_THIS" })] {
+        let (code, last, hellos) = checked(asking(), with(wrong), vec![], roots.clone()).await;
+        assert_eq!((code, &last["diagnosis"]["kind"]), (Some(1), &json!("configuration")), "{last}");
+        assert!(last["fields"]["client_certificate"].is_string() && hellos.is_empty(), "{last}");
+    }
 }

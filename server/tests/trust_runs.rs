@@ -137,11 +137,6 @@ fn kinds(inspection: &Inspection) -> Vec<FindingKind> {
     inspection.findings.iter().map(|finding| finding.kind).collect()
 }
 
-/// As files of client certificates have it.
-fn pem_with_key(identity: &Identity) -> String {
-    identity.pem.clone() + &identity.key.serialize_pem()
-}
-
 /// A session that is encrypted from the first byte, up to the goodbye.
 fn session(identity: &Identity) -> Vec<Act> {
     [&[Act::Handshake(identity.server()), say("220 mail.test ESMTP")], &on("EHLO client.test", "250 mail.test")[..]].concat()
@@ -442,7 +437,7 @@ async fn a_client_certificate_is_shown_to_the_server_that_asks_for_it() {
 
     // What is typed is shown although it isn't saved, and saved it is what was tested.
     let shown = client.issue(&["client.test"], |_| {});
-    let pem = pem_with_key(&shown);
+    let pem = shown.pem_with_key();
     let typed = json!({ "client_certificate": { "value": pem } });
     let report = bench.backend.test(Some(id), edit(typed.clone()), checking(), caller()).await.unwrap();
     assert_eq!(finished(&report.events).outcome, Outcome::Checked, "{report:?}");
@@ -462,7 +457,7 @@ async fn a_client_certificate_is_shown_to_the_server_that_asks_for_it() {
 async fn a_client_certificate_comes_by_patch_or_upload_and_a_wrong_one_changes_nothing() {
     let bench = bench();
     let id = bench.entry(([127, 0, 0, 1], 9).into()).await;
-    let pem = pem_with_key(&Authority::new("client").issue(&["client.test"], |_| {}));
+    let pem = Authority::new("client").issue(&["client.test"], |_| {}).pem_with_key();
     let refused = |problem: Problem| {
         let Problem::Invalid(errors) = problem else { panic!("{problem:?}") };
         errors.get(Field::ClientCertificate).cloned().expect("it names the field")
@@ -474,14 +469,14 @@ async fn a_client_certificate_comes_by_patch_or_upload_and_a_wrong_one_changes_n
     let wrong = json!({ "client_certificate": { "value": "no certificate" } });
     assert!(matches!(
         refused(bench.backend.save(id, Version(1), edit(wrong.clone())).await.unwrap_err()),
-        FieldError::NotEncrypted
+        FieldError::ClientCertificate(_)
     ));
     assert!(bench.backend.test(Some(id), edit(wrong), checking(), caller()).await.is_err());
     let upload = |base, file: &str| {
         let file = Some((file.as_bytes().to_vec(), Secret::default()));
         bench.backend.set_client_certificate(id, Version(base), file)
     };
-    assert!(matches!(refused(upload(1, "no certificate").await.unwrap_err()), FieldError::NotEncrypted));
+    assert!(matches!(refused(upload(1, "no certificate").await.unwrap_err()), FieldError::ClientCertificate(_)));
     assert_eq!(bench.backend.entry(id).await.unwrap().version, Version(1), "nothing was saved");
 
     assert_eq!(upload(1, &pem).await.unwrap().version, Version(2));
@@ -541,17 +536,17 @@ async fn the_key_of_a_client_certificate_is_in_nothing_that_is_kept_logged_or_to
         (status.as_u16(), text)
     };
     let mut server = smtps(peer.address);
-    server["client_certificate"] = json!({ "value": pem_with_key(&client) });
+    server["client_certificate"] = json!({ "value": client.pem_with_key() });
     let (status, created) = call("POST", "/api/servers/create", json!({ "server": server })).await;
     assert_eq!(status, 200, "{created}");
     let id = serde_json::from_str::<Value>(&created).unwrap()["id"].clone();
     let (_, report) = call("POST", "/api/servers/test", json!({ "id": id, "check_only": true })).await;
     let report: TestReport = serde_json::from_str(&report).unwrap();
     assert_eq!(finished(&report.events).outcome, Outcome::Checked, "{report:?}");
-    let broken = pem_with_key(&client).replacen("PRIVATE KEY-----\n", "PRIVATE KEY-----\nA", 1);
+    let broken = client.pem_with_key().replacen("PRIVATE KEY-----\n", "PRIVATE KEY-----\nA", 1);
     let wrong = json!({ "id": id, "version": 1, "server": { "client_certificate": { "value": broken } } });
     assert_eq!(call("POST", "/api/servers/save", wrong).await.0, 422);
-    let unwrapped = json!({ "id": id, "version": 1, "server": { "client_certificate": pem_with_key(&client) } });
+    let unwrapped = json!({ "id": id, "version": 1, "server": { "client_certificate": client.pem_with_key() } });
     assert_eq!(call("POST", "/api/servers/save", unwrapped).await.0, 400, "a secret that is no object isn't quoted");
     for path in ["/api/servers", &format!("/api/servers/get?id={id}"), &format!("/api/servers/runs?id={id}"), "/api/certificates"] {
         assert_eq!(call("GET", path, Value::Null).await.0, 200, "{path}");
@@ -567,7 +562,7 @@ async fn the_key_of_a_client_certificate_is_in_nothing_that_is_kept_logged_or_to
     let log = std::mem::take(&mut *LOG.lock().unwrap());
     let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     let (key, sha256) = (client.key.serialize_der(), server::certificate::summary(&client.der()).sha256);
-    let line = pem_with_key(&client).lines().rev().nth(1).unwrap().to_owned();
+    let line = client.pem_with_key().lines().rev().nth(1).unwrap().to_owned();
     assert!(told.contains(&sha256) && holds(&file, sha256.as_bytes()), "the certificate itself is told");
     assert!(holds(&log, b"trusts an authority") && holds(&log, b"192.0.2.7"), "changes of trust are logged");
     for (what, bytes) in [("the API", told.as_bytes()), ("the file", &file), ("the log", &log)] {

@@ -15,7 +15,7 @@ use super::{Local, resolve, start};
 use crate::certificate::summary;
 use crate::entries::{Entries, read_client_certificate};
 use crate::mailer::{Inspected, Mode, TestRun, system_authorities};
-use crate::trust::pem;
+use crate::trust::to_pem;
 
 #[async_trait]
 impl Certificates for Local {
@@ -78,7 +78,7 @@ impl Certificates for Local {
                 headline: headline(&finished, &host),
                 host,
                 port: server.port,
-                chain: chain.iter().map(|der| Presented { certificate: summary(der), pem: pem(der) }).collect(),
+                chain: chain.iter().map(|der| Presented { certificate: summary(der), pem: to_pem(der) }).collect(),
                 findings,
                 issuer,
                 pinned: entries.trusted().pinned(&server.host, server.port)?,

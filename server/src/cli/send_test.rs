@@ -5,15 +5,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use domain::error::{ApiError, ErrorKind, Problem};
-use domain::secret::Secret;
-use domain::smtp_server::{ServerDraft, ServerPatch, TestDraft};
+use domain::secret::{Secret, SecretChange};
+use domain::smtp_server::{Checked, ServerDraft, ServerPatch, TestDraft};
 use domain::stages;
 use domain::transcript::{Event, Outcome, Stage, What, exit_code, headline};
 use serde_json::json;
 
 use super::{Format, SendTestArgs, USAGE, end_signal, fail};
-use crate::backend::password_of;
+use crate::backend::{client_certificate_of, password_of};
 use crate::mailer::{Mailer, TestRun};
+use crate::runs::client_key;
 
 /// The most bytes of a configuration; an honest one has one or two thousand.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -91,19 +92,28 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
     let password = password_of(&patch, variable);
     let checked = password.as_ref().map_err(Clone::clone).and_then(|password| draft.check(password));
     let mode = test.check(&draft);
-    match (checked, mode) {
-        (Ok(checked), Ok(mode)) => {
-            let password = match checked.password {
-                domain::secret::SecretChange::Set(secret) => Some(secret),
-                _ => None,
-            };
-            Ok(TestRun { server: checked.server, credential: password.map(Into::into), mode, trust: None, client: None })
+    let client_certificate = client_certificate_of(&patch, variable);
+    match (checked, mode, client_certificate) {
+        (Ok(Checked { server, password, .. }), Ok(mode), Ok(client_certificate)) => {
+            // Without encryption there is nobody to show it to.
+            let pem = set(client_certificate).filter(|_| server.may_encrypt());
+            let client = pem.map(|pem| client_key(&pem)).transpose()?;
+            Ok(TestRun { client, ..TestRun::new(server, set(password).map(Into::into), mode) })
         }
-        (checked, mode) => {
+        (checked, mode, client_certificate) => {
             let mut errors = checked.err().unwrap_or_default();
             errors.merge(mode.err().unwrap_or_default());
+            errors.merge(client_certificate.err().unwrap_or_default());
             Err(Problem::Invalid(errors).into())
         }
+    }
+}
+
+/// Nothing is kept here that could be changed or left as it is.
+fn set(change: SecretChange) -> Option<Secret> {
+    match change {
+        SecretChange::Set(secret) => Some(secret),
+        SecretChange::Keep | SecretChange::Clear => None,
     }
 }
 
@@ -161,7 +171,7 @@ fn text(out: &mut impl Write, event: &Event, host: &str) -> std::io::Result<()> 
                 writeln!(out, "  {}. {step}", number + 1)?;
             }
             if let Some(evidence) = finished.diagnosis.as_ref().and_then(|d| d.evidence.as_ref()) {
-                writeln!(out, "  Details: {evidence}")?;
+                writeln!(out, "  Details: {}", evidence.replace('\n', "\n           "))?;
             }
             out.flush()
         }

@@ -48,10 +48,8 @@ impl Client {
 /// # Errors
 /// [`FieldError::ClientCertificate`].
 pub fn read_client_certificate(file: &[u8], password: &Secret) -> Result<ClientCertificate, FieldErrors> {
-    client_certificate::read(file, password).map_err(|error| {
-        let _ = error;
-        FieldErrors::one(Field::ClientCertificate, FieldError::NotEncrypted)
-    })
+    client_certificate::read(file, password)
+        .map_err(|error| FieldErrors::one(Field::ClientCertificate, FieldError::ClientCertificate(error)))
 }
 
 impl Entries {

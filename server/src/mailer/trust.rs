@@ -15,7 +15,7 @@ use self::anchors::{Algorithms, Anchors, Chain, Path};
 pub use self::system::{SystemAuthorities, system_authorities};
 use crate::certificate;
 
-/// The most certificates of a chain that are kept.
+/// The most certificates of a chain that are looked at and kept. Honest ones are shorter.
 pub(super) const MAX_CHAIN: usize = 10;
 
 /// What is to be trusted.
@@ -112,13 +112,14 @@ impl Trust {
 
     /// What is to be thought of a certificate with those that came with it.
     pub(super) fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], asked: &Asked, now: UnixTime) -> Verdict {
-        let chain = Chain { leaf, others };
+        let others = anchors::useful(others);
+        let chain = Chain { leaf, others: &others };
         let pins: Vec<&Pinned> = self.pins(asked).collect();
         if let Some(pin) = pins.iter().find(|pin| pin.certificate == *leaf) {
             let summary = certificate::summary(leaf);
             return match dates(&summary, now) {
                 Some(objection) if !pin.outlives => Err(vec![objection]),
-                _ => Ok(TrustedBy { how: Ground::Pin, subject: summary.subject, sha256: summary.sha256 }),
+                _ => Ok(by(Ground::Pin, summary)),
             };
         }
         let summary = certificate::summary(leaf);
@@ -165,13 +166,13 @@ impl Trust {
             let nobody = Objection::NothingTrusted { switched_off: !self.system };
             return Err(std::iter::once(nobody).chain(summary.self_signed.then_some(Objection::SelfSigned)).collect());
         }
-        // An authority's own certificate at a server, as `openssl req -x509` makes it, is signed by nobody else.
-        let own = self.grounds().find(|(ground, anchors)| *ground != Ground::System && anchors.contains(chain.leaf));
-        if let Some((how, _)) = own {
-            return Ok(TrustedBy { how, subject: summary.subject.clone(), sha256: summary.sha256.clone() });
+        // An authority's own certificate at a server, as `openssl req -x509` makes it, is signed by nobody else. Whoever has its
+        // key could sign another one for any name.
+        if let Some((how, _)) = self.grounds().find(|(_, anchors)| anchors.contains(chain.leaf)) {
+            return Ok(by(how, summary.clone()));
         }
         let mut error = match self.path(chain, now, Some(now)) {
-            Ok((how, path)) => return Ok(by(how, &path)),
+            Ok((how, path)) => return Ok(by(how, certificate::summary(path.authority))),
             Err(error) => error,
         };
         if anchors::is_about_dates(&error) {
@@ -184,7 +185,7 @@ impl Trust {
                         if above.is_empty() && dates(summary, now).is_none() {
                             above.push(Objection::Flawed(Flaw::Rule));
                         }
-                        return if above.is_empty() { Ok(by(how, &path)) } else { Err(above) };
+                        return if above.is_empty() { Ok(by(how, certificate::summary(path.authority))) } else { Err(above) };
                     }
                     Err(other) if !anchors::is_about_dates(&other) => error = other,
                     Err(_) => {}
@@ -214,8 +215,7 @@ impl Trust {
     }
 }
 
-fn by(how: Ground, path: &Path<'_>) -> TrustedBy {
-    let Certificate { subject, sha256, .. } = certificate::summary(path.authority);
+fn by(how: Ground, Certificate { subject, sha256, .. }: Certificate) -> TrustedBy {
     TrustedBy { how, subject, sha256: if how == Ground::System { String::new() } else { sha256 } }
 }
 

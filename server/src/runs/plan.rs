@@ -75,7 +75,11 @@ impl Planned {
     }
 }
 
-fn client_key(pem: &Secret) -> Result<Arc<CertifiedKey>, Problem> {
+/// A client certificate as the mailer shows it, from PEM with its key.
+///
+/// # Errors
+/// [`domain::field::FieldError::ClientCertificate`] if it can't be used.
+pub(crate) fn client_key(pem: &Secret) -> Result<Arc<CertifiedKey>, Problem> {
     let certificate = read_client_certificate(pem.expose().as_bytes(), &Secret::default()).map_err(Problem::Invalid)?;
     certificate.certified_key(&rustls::crypto::ring::default_provider()).map_err(|error| {
         tracing::error!(%error, "a client certificate that was found usable isn't");

@@ -1,27 +1,14 @@
 //! Certificates as text to take elsewhere (RFC 7468).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use domain::certificate::fingerprint_words;
 
 use super::known::Item;
-
-/// Characters of a line of base64.
-const WIDTH: usize = 64;
+use super::pem;
 
 /// A certificate.
-pub(crate) fn pem(der: &[u8]) -> String {
-    let base64 = STANDARD.encode(der);
-    let mut text = String::with_capacity(base64.len() + base64.len() / WIDTH + 64);
-    text.push_str("-----BEGIN CERTIFICATE-----\n");
-    let mut rest = base64.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(WIDTH));
-        text.push_str(line);
-        text.push('\n');
-        rest = more;
-    }
-    text.push_str("-----END CERTIFICATE-----\n");
+pub(crate) fn to_pem(der: &[u8]) -> String {
+    let mut text = String::new();
+    pem::write(&mut text, "CERTIFICATE", der);
     text
 }
 
@@ -31,7 +18,7 @@ pub(super) fn commented(item: &Item) -> String {
     let pinned = item.server().map(|server| comment("Only for", &server)).unwrap_or_default();
     let subject = comment("Subject", &certificate.subject);
     let sha256 = comment("SHA-256", &fingerprint_words(&certificate.sha256));
-    format!("{subject}{sha256}{pinned}{}\n", pem(&item.record.der))
+    format!("{subject}{sha256}{pinned}{}\n", to_pem(&item.record.der))
 }
 
 /// One line, whatever is in it; and no reader finds a boundary in it, which has five hyphens.

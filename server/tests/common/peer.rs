@@ -417,6 +417,11 @@ impl Identity {
         self.chain[0].clone()
     }
 
+    /// It with its key, as it is kept in a file.
+    pub(crate) fn pem_with_key(&self) -> String {
+        format!("{}{}", self.pem, self.key.serialize_pem())
+    }
+
     /// Everything that is presented.
     pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain

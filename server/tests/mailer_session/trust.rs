@@ -759,6 +759,21 @@ async fn no_more_of_a_chain_is_kept_than_ten_certificates() {
     assert_eq!(kinds(&inspected), [FindingKind::Trusted]);
 }
 
+/// Each could be signed by each other one: their orders are too many to try.
+#[tokio::test]
+async fn a_chain_of_many_that_bear_one_name_keeps_nobody_busy() {
+    let all: Vec<Authority> = (0..15).map(|_| Authority::new("Alike")).collect();
+    let identity = all.iter().fold(all[14].issue(&[HOST], |_| {}), Identity::with);
+    let run = send(vec![offered(&identity)], |_| authorities(&[&Authority::new("Test authority")]), |_| {}).await;
+    refused(&run, Cause::UnknownIssuer, "certificate_unknown_issuer");
+    assert!(run.took < Duration::from_secs(2), "{:?}", run.took);
+    // Four may bear one, such as when one was signed by two others and renewed.
+    let root = Authority::new("Root");
+    let right = root.intermediate("Alike");
+    let identity = all[..3].iter().fold(right.issue(&[HOST], |_| {}), Identity::with).with(&right);
+    accepted(&send(vec![served(&identity)], |_| authorities(&[&root]), |_| {}).await, Ground::Authority);
+}
+
 #[tokio::test]
 async fn inspecting_works_where_a_test_would_end_before() {
     let ca = Authority::new("Test authority");

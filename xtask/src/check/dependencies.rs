@@ -14,11 +14,24 @@ const LAYERS: [(&str, &[&str]); 5] =
     [("domain", &[]), ("app", &["domain"]), ("frontend", &["app"]), ("server", &["app", "domain"]), ("xtask", &[])];
 
 /// What has no place in the browser or in the rules, not even through others.
-const SERVER_SIDE: [&str; 12] =
-    ["axum", "hyper", "leptos_axum", "lettre", "mio", "openssl", "redb", "ring", "rustls", "tokio", "tokio-rustls", "tower-http"];
+const SERVER_SIDE: [&str; 13] = [
+    "axum",
+    "hyper",
+    "leptos_axum",
+    "lettre",
+    "mio",
+    "openssl",
+    "redb",
+    "ring",
+    "rustls",
+    "tokio",
+    "tokio-rustls",
+    "tower-http",
+    "x509-parser",
+];
 
 /// What only `server` may name.
-const ONLY_SERVER: [&str; 8] = ["axum", "hyper", "leptos_axum", "lettre", "redb", "rustls", "tokio", "tokio-rustls"];
+const ONLY_SERVER: [&str; 9] = ["axum", "hyper", "leptos_axum", "lettre", "redb", "rustls", "tokio", "tokio-rustls", "x509-parser"];
 
 /// Builds as `cargo tree` understands them that must stay free of [`SERVER_SIDE`].
 const PURE_BUILDS: [&[&str]; 5] = [

@@ -1,7 +1,7 @@
 //! One connection for many messages.
 
 use domain::smtp_server::{Envelope, Mode, SmtpServer};
-use domain::transcript::{Event, Finished, Outcome, Reply, Stage};
+use domain::transcript::{Aim, Event, Finished, Outcome, Reply, Stage};
 
 use super::{Instant, Reached, Session, Stop, kept, queue_id};
 use crate::mailer::{Credential, Mailer, TestRun};
@@ -28,6 +28,8 @@ impl Mailer {
         let run = TestRun::new(server, credential, Mode::Check(None));
         let mut record = run.recorder(sink);
         let mut channel = Channel { session: Session::new(self, &run, &mut record) };
+        // Messages follow.
+        channel.session.known.aim = Aim::Send;
         if let Err(stop) = channel.session.open().await {
             channel.session.fail(stop);
             channel.session.quit().await;

@@ -104,6 +104,24 @@ impl Anchors {
     }
 }
 
+/// Those of the certificates that came with a server's own that may lie on a path. The more of them bear one name, the more paths
+/// there are to try: nine could keep a processor busy for a second.
+pub(super) fn useful<'a>(others: &'a [CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
+    /// An authority may have been signed by another one besides, and both be renewed.
+    const OF_ONE_NAME: usize = 4;
+    let mut subjects: Vec<Vec<u8>> = Vec::new();
+    let mut useful = Vec::new();
+    for other in others.iter().take(super::MAX_CHAIN - 1) {
+        // What can't be read would only be skipped again and again.
+        let Ok(subject) = EndEntityCert::try_from(other).map(|read| read.subject().to_vec()) else { continue };
+        if subjects.iter().filter(|before| **before == subject).count() < OF_ONE_NAME {
+            useful.push(CertificateDer::from_slice(other));
+        }
+        subjects.push(subject);
+    }
+    useful
+}
+
 impl Chain<'_> {
     /// The place, counted from the server's own certificate, of the one that signed that and is an authority's.
     pub(super) fn issuer(self, algorithms: Algorithms) -> Option<usize> {
@@ -120,7 +138,7 @@ impl Chain<'_> {
     /// of these.
     pub(super) fn moments(self) -> Vec<UnixTime> {
         let all = std::iter::once(self.leaf).chain(self.others);
-        let mut moments: Vec<_> = all.take(super::MAX_CHAIN).filter_map(|der| start(&certificate::summary(der))).collect();
+        let mut moments: Vec<_> = all.filter_map(|der| start(&certificate::summary(der))).collect();
         moments.sort_unstable();
         moments.dedup();
         moments
