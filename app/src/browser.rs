@@ -5,11 +5,16 @@ pub mod stream;
 
 use std::cell::{Cell, RefCell};
 
+use domain::error::{ApiError, ErrorKind};
+use domain::field::Field;
 use gloo_events::{EventListener, EventListenerOptions};
+use gloo_net::http::Request;
 use gloo_storage::{LocalStorage, Storage};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlDocument, HtmlElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
+
+use crate::api::Failure;
 
 /// A control that was changed before the program ran, and its value then.
 struct Early {
@@ -241,6 +246,37 @@ pub fn copy(text: &str) -> bool {
     copied
 }
 
+/// Does what elements ask for by attributes, also on pages that have no code of their own here: `data-copy` is a text that a
+/// click puts on the clipboard, `data-left-ms` the time after which the element is hidden, and `data-address` the address that
+/// a reload is to show.
+pub fn follow_attributes() {
+    EventListener::new(&document(), "click", |event| {
+        let button = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+        let Some((button, text)) = button.and_then(|button| button.dataset().get("copy").map(|text| (button, text))) else {
+            return;
+        };
+        button.set_text_content(Some(if copy(&text) { "Copied" } else { "Not copied" }));
+        gloo_timers::callback::Timeout::new(COPIED_MS, move || button.set_text_content(Some("Copy"))).forget();
+    })
+    .forget();
+    if let Some((element, left)) = with_data("left-ms").and_then(|(element, left)| Some((element, left.parse().ok()?))) {
+        gloo_timers::callback::Timeout::new(left, move || element.set_hidden(true)).forget();
+    }
+    if let Some((_, address)) = with_data("address") {
+        replace_address(&address);
+    }
+}
+
+/// How long a button says that something was copied: milliseconds.
+const COPIED_MS: u32 = 3_000;
+
+/// The first element with a `data-` attribute, and what stands in it.
+fn with_data(name: &str) -> Option<(HtmlElement, String)> {
+    let element = document().query_selector(&format!("[data-{name}]")).ok()??;
+    let value = element.get_attribute(&format!("data-{name}"))?;
+    Some((element.dyn_into().ok()?, value))
+}
+
 /// Whether something was typed into a field, and not a button beside it pressed.
 pub fn is_from_input(event: &web_sys::KeyboardEvent) -> bool {
     event.target().is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok())
@@ -265,6 +301,53 @@ pub fn reveal(id: &'static str) {
 /// Which button submitted a form: its value.
 pub fn submitter_value(event: &web_sys::SubmitEvent) -> String {
     event.submitter().and_then(|e| e.get_attribute("value")).unwrap_or_default()
+}
+
+/// What a form holds, to be posted without leaving the page.
+pub struct Form {
+    action: String,
+    typed: web_sys::UrlSearchParams,
+}
+
+impl Form {
+    /// The form that `event` submits, with the button that did. Passwords stay here.
+    pub fn of(event: &web_sys::SubmitEvent) -> Option<Self> {
+        let form = event.target()?.dyn_into::<web_sys::HtmlFormElement>().ok()?;
+        let data = web_sys::FormData::new_with_form(&form).ok()?;
+        let typed = web_sys::UrlSearchParams::new_with_str_sequence_sequence(data.as_ref()).ok()?;
+        typed.append("action", &submitter_value(event));
+        for secret in [Field::Password, Field::PasswordConfirm] {
+            typed.delete(secret.key());
+        }
+        Some(Self { action: form.get_attribute("action")?, typed })
+    }
+
+    /// Posts it, and puts what the page that answers has in the element `place` into the one of this page.
+    ///
+    /// # Errors
+    /// What that page says instead.
+    pub async fn post_for(self, place: &str) -> Result<(), Failure> {
+        let answer = Request::post(&self.action).body(self.typed).map_err(|_| stream::broken())?.send().await;
+        let html = answer.map_err(|_| stream::broken())?.text().await.map_err(|_| stream::broken())?;
+        let parser = web_sys::DomParser::new().map_err(|_| stream::broken())?;
+        let page = parser.parse_from_string(&html, web_sys::SupportedType::TextHtml).map_err(|_| stream::broken())?;
+        let found = page.get_element_by_id(place).map(|element| element.inner_html()).filter(|html| !html.is_empty());
+        match (found, document().get_element_by_id(place)) {
+            (Some(html), Some(element)) => {
+                element.set_inner_html(&html);
+                Ok(())
+            }
+            _ => Err(said(&page).unwrap_or_else(stream::broken)),
+        }
+    }
+}
+
+/// The notice of a page that was refused.
+fn said(page: &web_sys::Document) -> Option<Failure> {
+    let lines = page.query_selector_all("#notice .headline, #notice li, main > div > .narrow > p:not([class])").ok()?;
+    let text = |at| lines.item(at)?.text_content();
+    let message = (0..lines.length()).filter_map(text).collect::<Vec<_>>().join(" ");
+    (!message.is_empty()).then(|| Failure(ApiError { message, ..ApiError::new(ErrorKind::Invalid) }))
 }
 
 /// Changes the address without loading anything, so that a reload shows the same.

@@ -1,12 +1,20 @@
 //! Reusable pieces of pages; none of them knows what an entry is for.
 
 mod address;
+mod certificate;
+#[cfg(feature = "ssr")]
+mod facts;
 mod fields;
 mod notice;
 mod standing;
 mod tools;
 
-pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, PasswordFields, SelectField, TextField, field_id};
-pub(crate) use notice::{ErrorNotice, NOTICE};
-pub(crate) use standing::StandingView;
+pub(crate) use certificate::{ends, short_name};
+#[cfg(feature = "ssr")]
+pub(crate) use facts::{fact, facts};
+pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, LinkField, PasswordFields, SelectField, TextField, field_id};
+#[cfg(feature = "ssr")]
+pub(crate) use notice::names;
+pub(crate) use notice::{ErrorNotice, NOTICE, Undo};
+pub(crate) use standing::{ExpiringMarks, StandingView};
 pub(crate) use tools::SiteTools;

@@ -1,21 +1,27 @@
-//! The pages. A page is data, which the server finds before it renders, and a view of it, which is the same in the
-//! browser: the data travels in the document.
+//! The pages. A page is data, which the server finds before it renders, and a view of it. A live page has the same view in
+//! the browser: its data travels in the document. A plain one is forms and links, and stays as the server rendered it.
 
 mod entry;
 mod list;
 mod new;
-mod trash;
+#[cfg(feature = "ssr")]
+mod plain;
 
-use domain::entry::{EntryView, ListPage, TrashPlan, Version};
+use domain::entry::{EntryView, ListPage, Version};
 use domain::error::ApiError;
 use domain::run::{Run, RunSummary};
 use domain::smtp_server::{ServerDraft, TestDraft};
-use domain::trust::{Inspection, Preview, TrustPage, TrustTrashPlan};
-use either_of::EitherOf5;
+#[cfg(feature = "ssr")]
+use domain::trust::Inspection;
+use either_of::EitherOf4;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::api::TestReport;
+
+pub use entry::{INSPECTED, Trusting};
+#[cfg(feature = "ssr")]
+pub use plain::Plain;
 
 /// What a page shows. `refused` is why a form that was posted to the page changed nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,53 +42,14 @@ pub enum Page {
         /// Why it was not added.
         refused: Option<ApiError>,
     },
-    /// The question before trashing.
-    Trash {
-        /// What would go.
-        plan: TrashPlan,
-        /// The search of the list it came from.
-        search: String,
-        /// The page of the list it came from.
-        number: u32,
-        /// Why nothing was trashed.
-        refused: Option<ApiError>,
-    },
     /// One entry.
     Entry(Box<EntryData>),
-    /// "Certificates".
-    Certificates {
-        /// What is trusted.
-        trust: TrustPage,
-        /// What was done just now, in a sentence.
-        done: Option<String>,
-        /// Why something was not done.
-        refused: Option<ApiError>,
-    },
-    /// "Add certificates".
-    Import {
-        /// What was given would add this.
-        preview: Option<Preview>,
-        /// Why it can't be read or added.
-        refused: Option<ApiError>,
-    },
-    /// The question before trashing certificates.
-    TrashCertificates {
-        /// What would go.
-        plan: TrustTrashPlan,
-        /// Why nothing was trashed.
-        refused: Option<ApiError>,
-    },
-    /// The client certificate of an entry.
-    ClientCertificate {
-        /// The entry.
-        view: EntryView,
-        /// Why it was not kept or removed.
-        refused: Option<ApiError>,
-        /// Now: milliseconds since 1970.
-        now_ms: u64,
-    },
-    /// The page could not be made.
-    Failed(ApiError),
+    /// A page that the browser leaves as it came.
+    Plain,
+    /// What a plain page shows: only the server makes a view of it.
+    #[cfg(feature = "ssr")]
+    #[serde(skip)]
+    Of(Box<Plain>),
 }
 
 /// What the page of an entry shows.
@@ -119,25 +86,55 @@ pub struct Submitted {
     pub refused: Option<ApiError>,
     /// What a test found.
     pub report: Option<TestReport>,
-    /// What the server presents.
-    pub inspection: Option<Inspection>,
-    /// What was trusted just now, in a sentence.
-    pub trusted: Option<String>,
+    /// What looking at the server's certificate came to.
+    pub look: Option<Look>,
 }
 
+/// What looking at a server's certificate came to. Like a plain page, the browser leaves it as it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Look {
+    /// What the server presents.
+    Found {
+        /// All of it.
+        #[cfg(feature = "ssr")]
+        #[serde(skip)]
+        found: Option<Box<Inspection>>,
+    },
+    /// Something of it was trusted just now.
+    Trusted,
+}
+
+/// The two parts of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Servers,
+    Certificates,
+}
+
+impl Page {
+    /// The part of the site it belongs to, and whether it is that part's own page. What the browser leaves as it came has told
+    /// this already.
+    pub(crate) fn section(&self) -> Option<(Section, bool)> {
+        match self {
+            Self::List { .. } => Some((Section::Servers, true)),
+            Self::New { .. } | Self::Entry(_) => Some((Section::Servers, false)),
+            Self::Plain => None,
+            #[cfg(feature = "ssr")]
+            Self::Of(plain) => plain.section(),
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
 impl Page {
     /// The document's title.
     pub fn title(&self) -> String {
         let page = match self {
             Self::List { .. } => "Mail SMTP servers",
             Self::New { .. } => "Add SMTP server",
-            Self::Trash { .. } => "Trash servers",
             Self::Entry(data) => &data.view.name,
-            Self::Certificates { .. } => "Certificates",
-            Self::Import { .. } => "Add certificates",
-            Self::TrashCertificates { .. } => "Trash certificates",
-            Self::ClientCertificate { view, .. } => return format!("Client certificate of {} · Postroom", view.name),
-            Self::Failed(_) => "That didn't work",
+            Self::Plain => return "Postroom".into(),
+            Self::Of(plain) => return format!("{} · Postroom", plain.title()),
         };
         format!("{page} · Postroom")
     }
@@ -145,17 +142,17 @@ impl Page {
     /// The HTTP status of the page.
     pub fn status(&self) -> u16 {
         let refused = match self {
-            Self::List { refused, .. }
-            | Self::New { refused, .. }
-            | Self::Trash { refused, .. }
-            | Self::Certificates { refused, .. }
-            | Self::Import { refused, .. }
-            | Self::TrashCertificates { refused, .. }
-            | Self::ClientCertificate { refused, .. } => refused.as_ref(),
+            Self::List { refused, .. } | Self::New { refused, .. } => refused.as_ref(),
             Self::Entry(data) => data.submitted.as_ref().and_then(|s| s.refused.as_ref()),
-            Self::Failed(error) => Some(error),
+            Self::Plain => None,
+            Self::Of(plain) => plain.refused(),
         };
         refused.map_or(200, |error| error.error.status())
+    }
+
+    /// What the browser gets of it: nothing of a plain page.
+    pub(crate) fn for_browser(&self) -> Self {
+        if matches!(self, Self::Of(_)) { Self::Plain } else { self.clone() }
     }
 }
 
@@ -163,28 +160,24 @@ impl Page {
 #[component]
 pub(crate) fn PageView(page: Page) -> impl IntoView {
     match page {
-        Page::List { search, list, refused } => EitherOf5::A(view! { <list::List search list refused/> }),
-        Page::Certificates { .. } | Page::Import { .. } | Page::TrashCertificates { .. } | Page::ClientCertificate { .. } => {
-            EitherOf5::E(view! { <Failed error=domain::error::Problem::Internal.into()/> })
-        }
-        Page::New { name, refused } => EitherOf5::B(view! { <new::New name refused/> }),
-        Page::Trash { plan, search, number, refused } => EitherOf5::C(view! { <trash::Trash plan search number refused/> }),
-        Page::Entry(data) => EitherOf5::D(view! { <entry::Entry data=*data/> }),
-        Page::Failed(error) => EitherOf5::E(view! { <Failed error/> }),
+        Page::List { search, list, refused } => EitherOf4::A(view! { <list::List search list refused/> }),
+        Page::New { name, refused } => EitherOf4::B(view! { <new::New name refused/> }),
+        Page::Entry(data) => EitherOf4::C(view! { <entry::Entry data=*data/> }),
+        Page::Plain => EitherOf4::D(view! { <div>{plain_content(None)}</div> }),
+        #[cfg(feature = "ssr")]
+        Page::Of(plain) => EitherOf4::D(view! { <div>{plain_content(Some(plain))}</div> }),
     }
 }
 
-/// A page that could not be made, with the way back.
-#[component]
-fn Failed(error: ApiError) -> impl IntoView {
-    view! {
-        <div class="page narrow">
-            <h1>"That didn't work"</h1>
-            <p>{error.message}</p>
-            <p><a class="button" href="/">"Mail SMTP servers"</a></p>
-        </div>
-    }
+/// What stands in a plain page.
+#[cfg(feature = "ssr")]
+fn plain_content(plain: Option<Box<Plain>>) -> impl IntoView {
+    plain.map(|plain| view! { <plain::PlainView plain=*plain/> })
 }
+
+/// What stands in a plain page is there already, and stays.
+#[cfg(not(feature = "ssr"))]
+fn plain_content(_: Option<()>) {}
 
 /// Percent-encodes text for the query of an address (RFC 3986 section 2.1).
 pub fn encode_query(text: &str) -> String {

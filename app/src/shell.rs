@@ -1,10 +1,13 @@
 //! The document around every page.
 
+#[cfg(feature = "ssr")]
 use domain::error::Problem;
 use leptos::prelude::*;
 
 use crate::components::SiteTools;
-use crate::pages::{Page, PageView};
+#[cfg(feature = "ssr")]
+use crate::pages::Plain;
+use crate::pages::{Page, PageView, Section};
 
 /// The whole document, as the server renders it. The page and the addresses of the assets come from the context.
 #[cfg(feature = "ssr")]
@@ -48,22 +51,43 @@ pub fn shell() -> impl IntoView {
 /// The program: the same on the server and in the browser.
 #[component]
 pub fn App() -> impl IntoView {
-    // The browser only reads it: what would write it stays out of its program.
-    #[cfg(feature = "ssr")]
-    let written = || use_context::<Page>().and_then(|page| serde_json::to_string(&page).ok()).unwrap_or_default();
-    #[cfg(not(feature = "ssr"))]
-    let written = String::new;
-    let page = SharedValue::new_str(written);
-    // From bytes, as the API's answers are read: reading text would be a second reader for every type.
-    let page = serde_json::from_slice(page.into_inner().as_bytes()).unwrap_or_else(|_| Page::Failed(Problem::Internal.into()));
+    let page = page();
+    let section = page.section();
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>
         <header class="site">
             <a class="brand" href="/">"Postroom"</a>
+            <nav aria-label="Postroom">{link(Section::Servers, section)} {link(Section::Certificates, section)}</nav>
             <SiteTools/>
         </header>
         <main id="main" tabindex="-1">
             <PageView page/>
         </main>
     }
+}
+
+/// What this page is, on the server: the document carries what the browser needs of it.
+#[cfg(feature = "ssr")]
+fn page() -> Page {
+    let page = use_context::<Page>().unwrap_or_else(|| Plain::Failed(Problem::Internal.into()).into());
+    let _ = SharedValue::new_str(|| serde_json::to_string(&page.for_browser()).unwrap_or_default());
+    page
+}
+
+/// What this page is, from the document. What can't be read stays as it came.
+#[cfg(not(feature = "ssr"))]
+fn page() -> Page {
+    let written = SharedValue::new_str(String::new).into_inner();
+    // From bytes, as the API's answers are read: reading text would be a second reader for every type.
+    serde_json::from_slice(written.as_bytes()).unwrap_or(Page::Plain)
+}
+
+/// A part of the site in the header, marked where the page belongs to it.
+fn link(to: Section, current: Option<(Section, bool)>) -> impl IntoView {
+    let (href, text) = match to {
+        Section::Servers => ("/", "Mail SMTP servers"),
+        Section::Certificates => ("/certificates", "Certificates"),
+    };
+    let current = current.filter(|(section, _)| *section == to).map(|(_, own)| if own { "page" } else { "true" });
+    view! { <a href=href aria-current=current>{text}</a> }
 }

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::run::{MAX_RUNS, Standing};
 use crate::smtp_server::{ServerDraft, StartTls};
 use crate::transcript::{Forbidden, Outcome};
+use crate::trust::Expiring;
 
 /// The label on the page.
 pub const fn label(field: Field) -> &'static str {
@@ -456,6 +457,32 @@ pub fn standing(standing: &Standing, now_ms: u64) -> String {
     }
 }
 
+/// That neither a file was given nor anything pasted.
+pub const NO_FILE: &str = "Choose a file, or paste PEM below.";
+/// That both were: which one is meant?
+pub const FILE_AND_PASTE: &str = "Either choose a file or paste PEM, not both.";
+
+/// `3 authorities added.`
+pub fn authorities_added(count: u64) -> String {
+    match count {
+        0 => "Nothing was added: all of it was trusted already.".into(),
+        1 => "1 authority added.".into(),
+        n => format!("{} authorities added.", grouped(n)),
+    }
+}
+
+/// As [`problem`] says it of [`Problem::Stale`], where there is nothing to compare.
+pub const STALE_CERTIFICATE: &str =
+    "Nothing was done: somebody else saved this server after you opened this page. Look at what is stored now, then try again.";
+
+/// That a certificate an entry needs ends soon, or has ended: `The client certificate CN=postroom expires in 12 days`.
+pub fn expiring(expiring: &Expiring, now_ms: u64) -> String {
+    let Expiring { role, subject, not_after } = expiring;
+    // When it began doesn't matter any more.
+    let dates = Certificate { not_before: "1970-01-01T00:00:00Z".into(), not_after: not_after.clone(), ..Certificate::default() };
+    format!("{} {} {}", role.words(), subject, validity(&dates, now_ms))
+}
+
 /// How a run ended, in a word.
 pub const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -508,6 +535,15 @@ mod tests {
         let endless = Certificate { not_after: "9999-12-31T23:59:59Z".into(), ..certificate(0, 0) };
         assert_eq!(validity(&endless, now), "never expires");
         assert_eq!(validity(&Certificate::default(), now), "its dates can't be read");
+    }
+
+    #[test]
+    fn an_ending_certificate_is_told_by_what_it_is_to_the_entry() {
+        let now = crate::certificate::instant_ms("2026-11-23T09:12:00Z").unwrap();
+        let told = |role, not_after: &str| expiring(&Expiring { role, subject: "CN=a".into(), not_after: not_after.into() }, now);
+        use crate::trust::Needed;
+        assert_eq!(told(Needed::Client, "2026-12-05T00:00:00Z"), "The client certificate CN=a expires in 12 days");
+        assert_eq!(told(Needed::Server, "2026-11-22T00:00:00Z"), "The server's certificate CN=a expired yesterday");
     }
 
     #[test]

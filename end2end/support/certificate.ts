@@ -1,6 +1,6 @@
 // A certificate and key made on the spot, so that none has to be kept: X.509 v3 (RFC 5280) by hand, P-256.
 
-import { type KeyObject, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { type KeyObject, X509Certificate, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 /** A server's identity, or an authority's. */
 export interface Identity {
@@ -43,7 +43,7 @@ export interface Authority extends Identity {
 const subjectOf = (name: string) => sequence(der(0x31, sequence(oid(COMMON_NAME), der(0x0c, Buffer.from(`postroom test ${name}`)))));
 const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** X.509 (RFC 5280 section 4.1), valid from three days ago for `days` days from now. */
+/** X.509 (RFC 5280 section 4.1), valid from three days ago for `days` days from now; with a negative number it has expired. */
 function certificate(subject: Buffer, publicKey: KeyObject, issuer: { subject: Buffer; key: KeyObject }, extension: Buffer, days: number): string {
   const day = 24 * 60 * 60 * 1000;
   const now = Date.now();
@@ -69,6 +69,11 @@ const alternatives = (name: string, ip: string | undefined) => {
   return sequence(oid(SUBJECT_ALT_NAME), der(0x04, sequence(der(0x82, Buffer.from(name)), ...address)));
 };
 
+/** The fingerprint of a certificate as pages show it: `ABCD 0123 …`. */
+export function fingerprint(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(':', '').replace(/(.{4})(?=.)/g, '$1 ');
+}
+
 /** A self-signed certificate for `localhost` and 127.0.0.1, no authority; good for `days` days. */
 export function selfSigned({ name = 'localhost', ip = '127.0.0.1', days = 2 }: Names = {}): Identity {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -77,13 +82,13 @@ export function selfSigned({ name = 'localhost', ip = '127.0.0.1', days = 2 }: N
 }
 
 /** A new authority that nobody trusts yet. */
-export function authority(): Authority {
+export function authority({ days = 2 }: { days?: number } = {}): Authority {
   const { publicKey, privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const subject = subjectOf(`authority ${randomBytes(4).toString('hex')}`);
   const isAuthority = sequence(oid(BASIC_CONSTRAINTS), CRITICAL, der(0x04, sequence(CRITICAL)));
   return {
     key: pem(key),
-    cert: certificate(subject, publicKey, { subject, key }, isAuthority, 2),
+    cert: certificate(subject, publicKey, { subject, key }, isAuthority, days),
     issue: ({ name = 'localhost', ip, days = 2 } = {}) => {
       const leaf = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return { key: pem(leaf.privateKey), cert: certificate(subjectOf(name), leaf.publicKey, { subject, key }, alternatives(name, ip), days) };

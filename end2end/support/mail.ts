@@ -146,6 +146,11 @@ export class MailServer {
     return (this.#server.server.address() as AddressInfo).port;
   }
 
+  /** Presents another certificate from the next connection on. */
+  present(identity: Identity): void {
+    this.#server.updateSecureContext({ key: identity.key, cert: identity.cert });
+  }
+
   /** The message number `count`, as soon as it is there. */
   async message(count = 1): Promise<Received> {
     await this.#until(() => this.received.length >= count, () => `no message number ${count} arrived; there are ${this.received.length}`);

@@ -23,6 +23,8 @@ const SERVICES = {
   lame: [...TLS, 'smtpd_tls_CAfile=/nonexistent'],
   /** STARTTLS is offered and accepted, and the handshake fails: there is no certificate. */
   bare: [...TLS, 'smtpd_tls_chain_files=/nonexistent'],
+  /** Encrypted from the first byte, and only for clients whose certificate the clients' authority issued. */
+  certified: ['smtpd_tls_wrappermode=yes', 'smtpd_tls_security_level=encrypt', 'smtpd_tls_req_ccert=yes'],
   /** Only TLS 1.2. */
   old: [...TLS, '{ smtpd_tls_protocols = >=TLSv1.2, <=TLSv1.2 }'],
   /** Accounts in clear. */
@@ -63,11 +65,12 @@ export class Postfix {
     readonly daemon: Daemon,
   ) {}
 
-  static start(identity: Identity): Promise<Postfix> {
-    return started(() => Postfix.#start(identity));
+  /** With this identity; `clients` is the authority that clients' certificates come from, PEM. */
+  static start(identity: Identity, clients: string): Promise<Postfix> {
+    return started(() => Postfix.#start(identity, clients));
   }
 
-  static async #start(identity: Identity): Promise<Postfix> {
+  static async #start(identity: Identity, clients: string): Promise<Postfix> {
     const root = unpacked('postfix', 'usr/lib/postfix/sbin/master');
     // Says so where it can't, before there is anything to clean up.
     asRoot(['true']);
@@ -79,6 +82,7 @@ export class Postfix {
     await writeFile(join(etc, 'main.cf'), main({ root, dir, etc, mail, spool, data }));
     await writeFile(join(etc, 'master.cf'), master(ports));
     await writeFile(join(etc, 'identity.pem'), identity.key + identity.cert, { mode: 0o600 });
+    await writeFile(join(etc, 'clients.pem'), clients);
     const accounts = join(etc, 'sasl', 'accounts');
     // Debian's Postfix looks here, whatever it is told.
     await writeFile(join(etc, 'sasl', 'smtpd.conf'), `pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: ${accounts}\nmech_list: PLAIN LOGIN CRAM-MD5\n`);
@@ -186,6 +190,7 @@ function main({ root, dir, etc, mail, spool, data }: Record<'root' | 'dir' | 'et
     default_transport: 'discard:',
     smtpd_sasl_local_domain: 'mail.test',
     smtpd_tls_chain_files: join(etc, 'identity.pem'),
+    smtpd_tls_CAfile: join(etc, 'clients.pem'),
     smtpd_tls_loglevel: '1',
     smtpd_tls_received_header: 'yes',
     tls_random_source: 'dev:/dev/urandom',

@@ -32,6 +32,17 @@ export interface Server {
   attachment_as_url?: boolean;
   attachment_threshold_bytes?: number;
   link_days?: number;
+  certificate_name?: string;
+  min_tls?: string;
+  client_certificate?: { value: string } | null;
+}
+
+/** A certificate that is trusted. */
+export interface Trusted {
+  id: number;
+  certificate: { subject: string; sha256: string };
+  pin?: { host: string; port: number; outlives: boolean };
+  used_by: [number, string][];
 }
 
 export interface Saved {
@@ -152,7 +163,12 @@ export class Postroom {
     return this.api('servers/save', { id, version, server });
   }
 
-  get(id: number): Promise<{ id: number; version: number; name: string; server: (Server & { has_password: boolean }) | null }> {
+  /** What is trusted besides the system's authorities. */
+  async trusted(): Promise<Trusted[]> {
+    return (await this.api<{ items: Trusted[] }>('certificates')).items;
+  }
+
+  get(id: number): Promise<{ id: number; version: number; name: string; server: (Server & { has_password: boolean; has_client_certificate: boolean }) | null }> {
     return this.api(`servers/get?id=${id}`);
   }
 }

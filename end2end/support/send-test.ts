@@ -26,6 +26,7 @@ export interface Finished {
   partial: boolean;
   queue_id?: string;
   certificate?: { subject: string };
+  trusted_by?: { how: string; subject: string };
 }
 
 /** Any event. */

@@ -4,15 +4,15 @@ import { connect } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test as base, expect } from '@playwright/test';
-import { authority } from '../support/certificate.ts';
+import { type Authority, authority } from '../support/certificate.ts';
 import { ACCOUNT, Postfix, type Service } from '../support/postfix.ts';
-import type { Server } from '../support/postroom.ts';
-import { type Options, type Run, recipient, sendTest, signIns } from '../support/send-test.ts';
+import { Postroom, type Server } from '../support/postroom.ts';
+import { type Event, type Finished, type Options, type Run, recipient, sendTest, signIns } from '../support/send-test.ts';
 
 const CREDENTIALS: Server = { username: ACCOUNT.username, password: { value: ACCOUNT.password } };
 
 interface PerWorker {
-  peer: { postfix: Postfix; ca: string };
+  peer: { postfix: Postfix; ca: string; issuer: Authority; clients: Authority };
 }
 interface PerTest {
   postfix: Postfix;
@@ -21,16 +21,18 @@ interface PerTest {
   /** A recipient of this test only. */
   to: string;
   send: (service: Service, server: Server, options?: Options) => Promise<Run>;
+  /** A server with what it trusts. */
+  postroom: Postroom;
 }
 
 const test = base.extend<PerTest, PerWorker>({
   peer: [
     async ({}, use) => {
-      const issuer = authority();
-      const postfix = await Postfix.start(issuer.issue());
+      const [issuer, clients] = [authority(), authority()];
+      const postfix = await Postfix.start(issuer.issue(), clients.cert);
       const ca = join(postfix.daemon.dir, 'ca.pem');
       await writeFile(ca, issuer.cert);
-      await use({ postfix, ca });
+      await use({ postfix, ca, issuer, clients });
       await postfix.stop();
     },
     { scope: 'worker' },
@@ -42,6 +44,11 @@ const test = base.extend<PerTest, PerWorker>({
   },
   ca: async ({ peer }, use) => use(peer.ca),
   to: async ({}, use) => use(recipient()),
+  postroom: async ({}, use) => {
+    const postroom = await Postroom.start();
+    await use(postroom);
+    await postroom.remove();
+  },
   send: async ({ postfix, to }, use) =>
     use(async (service, server, options = {}) => {
       const run = await sendTest({ host: 'localhost', port: postfix.ports[service], ...server }, { to, ...options });
@@ -316,4 +323,76 @@ test('too many connections at once are turned away as that', async ({ postfix, s
   expect(run.finished).toMatchObject({ outcome: 'failed', stage: 'greeting', reply: { code: 421, enhanced: '4.7.0' }, diagnosis: { kind: 'server_busy' } });
   expect(run.code).toBe(21);
   await expectNothing(postfix, 'single', to);
+});
+
+interface Report {
+  headline: string;
+  events: (Event | Finished)[];
+}
+
+/** Sends a test through a server that keeps what it trusts, and gives its end and its warnings. */
+async function through(postroom: Postroom, id: number, to: string): Promise<{ finished: Finished; warnings: Event[] }> {
+  const { events } = await postroom.api<Report>('servers/test', { id, from: 'scan@example.com', to });
+  return { finished: events.at(-1) as Finished, warnings: events.filter(({ event }) => event === 'warning') as Event[] };
+}
+
+interface Inspection {
+  chain: { pem: string }[];
+  findings: { kind: string }[];
+}
+
+test("once Postfix's own authority is imported, a message passes without a warning; before, nothing does", async ({ postfix, postroom, peer, to }) => {
+  const { id } = await postroom.create({ name: 'postfix', host: 'localhost', port: postfix.ports.submission, starttls: 'enabled', ...CREDENTIALS });
+  const before = await through(postroom, id, to);
+  expect(before.finished).toMatchObject({ outcome: 'failed', stage: 'tls', diagnosis: { kind: 'certificate_unknown_issuer' } });
+  await expectNothing(postfix, 'submission', to);
+  await postroom.api('certificates/add', { pem: peer.issuer.cert });
+  const after = await through(postroom, id, to);
+  expect(after).toMatchObject({ finished: { outcome: 'sent', security: 'tls1.3', trusted_by: { how: 'authority' } }, warnings: [] });
+  await postfix.settled(after.finished.queue_id!);
+  expect(postfix.mail(to)).toHaveLength(1);
+  expect((await postroom.trusted())[0]?.used_by).toEqual([[id, 'postfix']]);
+});
+
+for (const [service, server] of [
+  ['submission', { starttls: 'enabled_and_required' }],
+  ['smtps', { protocol: 'smtps' }],
+] as [Service, Server][]) {
+  test(`what ${service} presents is inspected without a word of the account, and pinned for it alone`, async ({ postfix, postroom, to }) => {
+    const { id } = await postroom.create({ name: 'postfix', host: 'localhost', port: postfix.ports[service], ...server, ...CREDENTIALS });
+    const { chain, findings } = await postroom.api<Inspection>('servers/inspect', { id });
+    expect(findings.map(({ kind }) => kind)).toEqual(['unknown_issuer']);
+    const log = await expectNothing(postfix, service, to);
+    expect(log).not.toMatch(/auth=|mail=/);
+    await postroom.api('certificates/pin', { host: 'localhost', port: postfix.ports[service], pem: chain[0]!.pem });
+    const run = await through(postroom, id, to);
+    expect(run).toMatchObject({ finished: { outcome: 'sent', trusted_by: { how: 'pin' } }, warnings: [] });
+    await postfix.settled(run.finished.queue_id!);
+    expect(postfix.mail(to)).toHaveLength(1);
+    // The same certificate at another port of the same host is nobody's.
+    const other = service === 'smtps' ? ('demanding' as const) : ('smtps' as const);
+    const elsewhere = await postroom.create({ name: 'elsewhere', host: 'localhost', port: postfix.ports[other], ...(other === 'smtps' ? { protocol: 'smtps' } : { starttls: 'enabled' }) });
+    expect((await through(postroom, elsewhere.id, to)).finished).toMatchObject({ outcome: 'failed', stage: 'tls', diagnosis: { kind: 'certificate_unknown_issuer' } });
+  });
+}
+
+test('a client certificate that Postfix asks for opens the door, and nothing else does', async ({ postfix, postroom, peer, to }) => {
+  await postroom.api('certificates/add', { pem: peer.issuer.cert });
+  const saved = await postroom.create({ name: 'postfix', host: 'localhost', port: postfix.ports.certified, protocol: 'smtps' });
+  expect((await through(postroom, saved.id, to)).finished).toMatchObject({ outcome: 'failed' });
+  await expectNothing(postfix, 'certified', to);
+  postfix.mark();
+  const stranger = authority().issue({ name: 'stranger.example.com' });
+  const { version } = await postroom.save(saved, { client_certificate: { value: stranger.cert + stranger.key } });
+  expect((await through(postroom, saved.id, to)).finished).toMatchObject({ outcome: 'failed' });
+  await expectNothing(postfix, 'certified', to);
+  postfix.mark();
+  const own = peer.clients.issue({ name: 'postroom.example.com' });
+  await postroom.save({ id: saved.id, version }, { client_certificate: { value: own.cert + own.key } });
+  const run = await through(postroom, saved.id, to);
+  expect(run).toMatchObject({ finished: { outcome: 'sent' }, warnings: [] });
+  await postfix.settled(run.finished.queue_id!);
+  const [mail] = postfix.mail(to);
+  // The subject that Postfix verified stands in its Received line.
+  expect(mail).toMatch(/Client CN "postroom test postroom\.example\.com", Issuer "postroom test authority [0-9a-f]+" \(verified OK\)/);
 });

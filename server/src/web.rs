@@ -1,24 +1,27 @@
 //! The web server: pages, forms, the API, the built assets, and the guards in front of all of them.
 
 mod assets;
+mod certificates;
 mod forms;
 mod guard;
 mod live;
 mod pages;
 mod patient;
 mod serve;
+mod upload;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::api::KEYS;
 use app::backend::{Backend, Caller};
-use app::pages::Page;
+use app::pages::{Page, Plain};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use domain::error::{ApiError, Problem};
 use domain::words;
 use http::request::Parts;
@@ -26,6 +29,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_async_with_context};
+use serde::de::IgnoredAny;
 
 pub use guard::Hosts;
 pub use serve::serve;
@@ -73,14 +77,31 @@ pub fn router(web: Web) -> Router {
         .route("/servers/edit", get(pages::edit_chosen))
         .route("/servers/try", get(pages::try_chosen))
         .route("/servers/{id}", get(pages::entry).post(forms::entry))
+        .route(
+            "/servers/{id}/client-certificate",
+            get(certificates::client_certificate).post(certificates::keep_client_certificate),
+        )
+        .route("/servers/{id}/client-certificate/remove", post(certificates::remove_client_certificate))
+        .route("/certificates", get(certificates::list))
+        .route("/certificates/import", get(certificates::import).post(certificates::preview))
+        .route("/certificates/export", get(certificates::export))
+        .route("/certificates/trash", get(certificates::trash_question).post(certificates::trash))
+        .route("/certificates/add", get(to_certificates).post(certificates::add))
+        .route("/certificates/undo", get(to_certificates).post(certificates::undo))
+        .route("/certificates/outlives", get(to_certificates).post(certificates::set_outlives))
+        .route("/certificates/system-authorities", get(to_certificates).post(certificates::set_system))
         .route("/api/servers/test/live", any(live::test))
         .route("/api/servers/test-all", any(live::test_all))
+        .route("/api/certificates/preview", any(certificates::preview_api))
+        .route("/api/certificates/export", any(certificates::export_api))
         .route("/api/{*function}", any(api))
         .route("/assets/{name}", get(assets::asset))
         .fallback(nothing_here)
         .method_not_allowed_fallback(|| async { refusal("", Problem::WrongMethod { allowed: "GET, POST" }) })
         .layer(from_fn(guard::api_status))
-        .layer(from_fn(guard::read_body))
+        // Every body has been read by then, up to a limit of ours.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(web.clone(), guard::read_body))
         .layer(guard::cross_origin())
         .layer(from_fn(guard::cookie_needs_origin))
         .layer(from_fn_with_state(Arc::clone(&web.hosts), guard::known_host))
@@ -142,8 +163,9 @@ fn is_object(body: &[u8]) -> bool {
 /// The first key of the query or of the JSON object that is none of `keys`. What can't be read is the reader's to refuse.
 fn unknown_key(query: &str, body: &[u8], keys: &[&str]) -> Option<String> {
     let in_query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair).to_owned());
-    let in_body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
-    in_query.chain(in_body.into_iter().map(|(key, _)| key)).find(|key| !keys.contains(&key.as_str()))
+    // The values may be large, or secret: nobody needs a copy of them.
+    let in_body: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).unwrap_or_default();
+    in_query.chain(in_body.into_keys()).find(|key| !keys.contains(&key.as_str()))
 }
 
 /// The method of the server function at `path`.
@@ -151,11 +173,16 @@ fn takes(path: &str) -> Option<Method> {
     leptos::server_fn::axum::server_fn_paths().find_map(|(known, method)| (known == path).then_some(method))
 }
 
+/// Where a page leads that is only posted to.
+async fn to_certificates() -> Response {
+    see_other("/certificates")
+}
+
 async fn nothing_here(State(web): State<Web>, request: Request) -> Response {
     if is_api(request.uri().path()) {
         return api_error(Problem::NoSuchPage);
     }
-    web.show(Page::Failed(Problem::NoSuchPage.into())).await
+    web.show(Plain::Failed(Problem::NoSuchPage.into()).into()).await
 }
 
 fn is_api(path: &str) -> bool {

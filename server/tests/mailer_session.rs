@@ -42,6 +42,7 @@
 #[path = "common/canary.rs"]
 mod canary;
 #[path = "common/peer.rs"]
+#[expect(dead_code, reason = "a part of it is used")]
 mod peer;
 
 #[path = "mailer_session/auth.rs"]

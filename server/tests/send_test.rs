@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rcgen::SanType;
-use rustls::version::TLS12;
+use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
 
 use peer::{Act, Authority, Hello, Identity, Peer, on, say};
@@ -86,18 +86,24 @@ fn after_the_message_nobody_knows() {
 }
 
 /// Checks `config`, completed for the peer, with these variables and further arguments: the exit code, the last event, and what the
-/// peer saw.
+/// peer saw. Over SMTPS, unless it says something of StartTLS.
 async fn checked(
-    identity: Act,
+    handshake: Act,
     config: Value,
     variables: Vec<(&'static str, PathBuf)>,
     arguments: Vec<PathBuf>,
 ) -> (Option<i32>, Value, Vec<Hello>) {
-    let hello = [vec![identity, say("220 hi")], on("EHLO", "250 mail.test").to_vec()].concat();
-    let peer = Peer::new(vec![hello]).await;
+    let hello = on("EHLO", "250 mail.test").to_vec();
     let mut config = config;
+    let script = if config["starttls"].is_null() {
+        config["protocol"] = "smtps".into();
+        [vec![handshake, say("220 hi")], hello].concat()
+    } else {
+        let before = [vec![say("220 hi")], on("EHLO", "250-mail.test\n250 STARTTLS").to_vec(), on("STARTTLS", "220 go").to_vec()];
+        [before.concat(), vec![handshake], hello].concat()
+    };
+    let peer = Peer::new(vec![script]).await;
     config["port"] = peer.address.port().into();
-    config["protocol"] = "smtps".into();
     let output = tokio::task::spawn_blocking(move || {
         let mut child = Command::new(env!("CARGO_BIN_EXE_postroom"))
             .args(["send-test", "--config", "-", "--format", "ndjson", "--check-only"])
@@ -193,12 +199,33 @@ async fn a_client_certificate_comes_from_the_configuration_or_the_environment() 
         assert_eq!(code, Some(0), "{last}");
         assert_eq!(hellos[0].client, client.chain());
     }
-    let (code, last, _) = checked(asking(), with(json!(null)), vec![], roots.clone()).await;
-    assert_eq!((code, &last["diagnosis"]["kind"]), (Some(29), &json!("client_certificate_wanted")), "{last}");
     // Without its key, or without a value, nothing is opened.
     for wrong in [json!({ "value": "no certificate" }), json!({ "env": "NOBODY_SET_THIS" })] {
         let (code, last, hellos) = checked(asking(), with(wrong), vec![], roots.clone()).await;
         assert_eq!((code, &last["diagnosis"]["kind"]), (Some(1), &json!("configuration")), "{last}");
         assert!(last["fields"]["client_certificate"].is_string() && hellos.is_empty(), "{last}");
+    }
+}
+
+/// Only between two programs, who don't wait for each other: the server is gone before everything is written.
+#[tokio::test]
+async fn why_a_server_broke_off_is_heard_although_it_takes_nothing_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, clients) = (Authority::new("Test authority"), Authority::new("Clients"));
+    let (identity, stranger) = (ca.issue(&["127.0.0.1"], |_| {}), ca.issue(&[], |_| {}));
+    let roots = vec!["--ca".into(), file(&dir, "ca.pem", &ca.pem())];
+    for version in [&TLS12, &TLS13] {
+        for starttls in [json!(null), json!("enabled"), json!("enabled_and_required")] {
+            for (given, cause) in [
+                (json!(null), "client_certificate_wanted"),
+                (json!({ "value": stranger.pem_with_key() }), "client_certificate_refused"),
+            ] {
+                let asking = Act::Handshake(identity.server_asking(version, &clients, true));
+                let config = json!({ "host": "127.0.0.1", "starttls": starttls, "client_certificate": given });
+                let (_, last, _) = checked(asking, config, vec![], roots.clone()).await;
+                assert_eq!(last["cause"], cause, "{:?} {starttls}: {last}", version.version);
+                assert!(last["downgrade"].is_null(), "no fallback: {last}");
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use app::backend::{Backend, Caller, Certificates, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use domain::certificate::Certificate;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, UndoOffer, Version};
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
@@ -16,7 +17,10 @@ use domain::run::{BatchEvent, History, Run, RunId, RunMode, RunSummary, Standing
 use domain::secret::Secret;
 use domain::smtp_server::{ServerPatch, TestDraft};
 use domain::transcript::{Event, Finished, Outcome, Stage, What};
-use domain::trust::{Inspection, NewPin, Preview, TrustId, TrustPage, TrustTrashPlan, TrustUndo};
+use domain::trust::{
+    ClientCertificateError, Expiring, Fate, Finding, FindingKind, Format, ImportError, Inspection, Needed, NewPin, Pin, Presented,
+    Preview, PreviewItem, Store, SystemRoots, TrustId, TrustPage, TrustTrashPlan, TrustUndo, Trusted,
+};
 use futures::stream;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -37,55 +41,187 @@ impl Fake {
 
 const PASSWORD: &str = "canary-horse-battery";
 
+const NOW: u64 = 1_795_425_120_000;
+/// What the server of entry 1 presents.
+const LEAF: &str = "-----BEGIN CERTIFICATE-----\nbGVhZg==\n-----END CERTIFICATE-----\n";
+const ISSUER: &str = "-----BEGIN CERTIFICATE-----\naXNzdWVy\n-----END CERTIFICATE-----\n";
+/// Texts come from outside: none of them is markup.
+const HOSTILE: &str = "<script>alert(1)</script>\"'&";
+
+fn certificate(name: &str, not_after: &str) -> Certificate {
+    Certificate {
+        subject: format!("CN={name}, O=Example"),
+        names: vec![name.into()],
+        issuer: "CN=Example Root, O=Example".into(),
+        not_before: "2024-01-01T00:00:00Z".into(),
+        not_after: not_after.into(),
+        sha256: format!("{:02x}", name.len()).repeat(32),
+        key: "ECDSA P-256".into(),
+        serial: "01ab".into(),
+        ..Certificate::default()
+    }
+}
+
+fn authority() -> Trusted {
+    Trusted {
+        id: TrustId(1),
+        certificate: certificate("Example Root", "2040-01-01T00:00:00Z"),
+        pin: None,
+        added_ms: NOW - 86_400_000,
+        added_by: "192.0.2.7".into(),
+        used_by: vec![(EntryId(1), "mail".into())],
+    }
+}
+
+fn pinned() -> Trusted {
+    Trusted {
+        id: TrustId(2),
+        certificate: certificate("mail.old.example", "2026-11-20T00:00:00Z"),
+        pin: Some(Pin { host: "mail.old.example".into(), port: 587, outlives: false }),
+        used_by: vec![],
+        ..authority()
+    }
+}
+
 #[async_trait]
 impl Certificates for Fake {
     async fn trusted(&self) -> Result<TrustPage, Problem> {
-        Err(Problem::Internal)
+        let system =
+            SystemRoots { on: true, count: 141, source: "certs".into(), error: None, used_by: vec![(EntryId(1), "mail".into())] };
+        let undo = Some(TrustUndo { batch: 7, subjects: vec![format!("CN={HOSTILE}")], left_ms: 9_000 });
+        Ok(TrustPage { system, items: vec![authority(), pinned()], undo, now_ms: NOW })
     }
 
-    async fn preview(&self, _: Vec<u8>, _: Secret) -> Result<Preview, Problem> {
-        Err(Problem::Internal)
+    async fn preview(&self, file: Vec<u8>, password: Secret) -> Result<Preview, Problem> {
+        if file == b"nothing" {
+            return Err(Problem::NotImported(ImportError::NoCertificate { format: Format::Pem }));
+        }
+        if file == b"locked" {
+            return Err(Problem::NotImported(ImportError::PasswordWrong { store: Store::Java }));
+        }
+        self.note(format!("preview {} password:{}", file.len(), password.expose() == PASSWORD));
+        let item = |label: &str, certificate, fate| PreviewItem { label: label.into(), certificate, fate };
+        let items = vec![
+            item("alias", Some(certificate("New Root", "2040-01-01T00:00:00Z")), Fate::New),
+            item("", Some(certificate("Example Root", "2040-01-01T00:00:00Z")), Fate::Already),
+            item(HOSTILE, None, Fate::PrivateKey),
+        ];
+        Ok(Preview { items, pem: ISSUER.into(), now_ms: NOW })
     }
 
-    async fn add_authorities(&self, _: String, _: Option<Vec<String>>, _: Caller) -> Result<Vec<TrustId>, Problem> {
-        Err(Problem::Internal)
+    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>, caller: Caller) -> Result<Vec<TrustId>, Problem> {
+        if pem != ISSUER {
+            return Err(Problem::TooManyCertificates { max: 2 });
+        }
+        let count = only.map_or("all".into(), |only| only.len().to_string());
+        self.note(format!("add {count}{}", caller.address));
+        Ok(vec![TrustId(3)])
     }
 
-    async fn pin(&self, _: NewPin, _: Caller) -> Result<TrustId, Problem> {
-        Err(Problem::Internal)
+    async fn pin(&self, pin: NewPin, caller: Caller) -> Result<TrustId, Problem> {
+        if pin.pem != LEAF {
+            return Err(Problem::NotOneCertificate);
+        }
+        let NewPin { host, port, outlives, replace, .. } = pin;
+        self.note(format!("pin {host}:{port} outlives:{outlives} replace:{replace}{}", caller.address));
+        Ok(TrustId(3))
     }
 
-    async fn set_outlives(&self, _: TrustId, _: bool) -> Result<(), Problem> {
-        Err(Problem::Internal)
+    async fn set_outlives(&self, id: TrustId, outlives: bool) -> Result<(), Problem> {
+        if id != TrustId(2) {
+            return Err(Problem::NoSuchCertificate(id));
+        }
+        self.note(format!("outlives {id} {outlives}"));
+        Ok(())
     }
 
-    async fn set_system_roots(&self, _: bool) -> Result<(), Problem> {
-        Err(Problem::Internal)
+    async fn set_system_roots(&self, on: bool) -> Result<(), Problem> {
+        self.note(format!("system {on}"));
+        Ok(())
     }
 
-    async fn trust_trash_plan(&self, _: Vec<TrustId>) -> Result<TrustTrashPlan, Problem> {
-        Err(Problem::Internal)
+    async fn trust_trash_plan(&self, ids: Vec<TrustId>) -> Result<TrustTrashPlan, Problem> {
+        if ids.is_empty() {
+            return Err(Problem::NoCertificateChosen);
+        }
+        Ok(TrustTrashPlan { going: vec![authority(), pinned()], now_ms: NOW })
     }
 
-    async fn trash_trusted(&self, _: Vec<TrustId>) -> Result<TrustUndo, Problem> {
-        Err(Problem::Internal)
+    async fn trash_trusted(&self, ids: Vec<TrustId>) -> Result<TrustUndo, Problem> {
+        if let Some(unknown) = ids.iter().find(|id| id.0 > 2) {
+            return Err(Problem::NoSuchCertificate(*unknown));
+        }
+        if ids.is_empty() {
+            return Err(Problem::NoCertificateChosen);
+        }
+        self.note(format!("trash certificates {}", ids.len()));
+        Ok(TrustUndo { batch: 7, subjects: vec![], left_ms: 10_000 })
     }
 
-    async fn undo_trusted(&self, _: u64) -> Result<Vec<TrustId>, Problem> {
-        Err(Problem::Internal)
+    async fn undo_trusted(&self, batch: u64) -> Result<Vec<TrustId>, Problem> {
+        if batch != 7 {
+            return Err(Problem::UndoGone);
+        }
+        self.note("undo certificates");
+        Ok(vec![TrustId(2)])
     }
 
-    async fn export_trusted(&self, _: Vec<TrustId>) -> Result<String, Problem> {
-        Err(Problem::Internal)
+    async fn export_trusted(&self, ids: Vec<TrustId>) -> Result<String, Problem> {
+        match ids.iter().find(|id| id.0 > 2) {
+            Some(unknown) => Err(Problem::NoSuchCertificate(*unknown)),
+            None => Ok(format!("# {} of them\n{ISSUER}", ids.len())),
+        }
     }
 
-    async fn inspect(&self, _: Option<EntryId>, _: Edit, _: Caller) -> Result<Inspection, Problem> {
-        Err(Problem::Internal)
+    async fn inspect(&self, id: Option<EntryId>, edit: Edit, caller: Caller) -> Result<Inspection, Problem> {
+        let host = match edit {
+            Edit::Form(typed) => typed.draft.host.clone(),
+            Edit::Patch(patch) => patch.host.unwrap_or_default(),
+        };
+        if host.contains(' ') {
+            return Err(Problem::Invalid(FieldErrors::one(Field::Host, FieldError::Required)));
+        }
+        self.note(format!("inspect {} {host}{}", id.map_or("-".into(), |id| id.to_string()), caller.address));
+        let presented =
+            |name: &str, pem: &str| Presented { certificate: certificate(name, "2026-11-20T00:00:00Z"), pem: pem.into() };
+        let finding = |kind, words: &str| Finding { kind, words: words.into() };
+        Ok(Inspection {
+            host,
+            port: 587,
+            chain: vec![presented(HOSTILE, LEAF), presented("Example Issuing CA", ISSUER)],
+            findings: vec![
+                finding(FindingKind::UnknownIssuer, "Issued by an authority this machine does not know."),
+                finding(FindingKind::Expired, "Expired on 2026-11-20."),
+                finding(FindingKind::Changed, "Another certificate is pinned here."),
+            ],
+            issuer: Some(1),
+            pinned: vec![pinned()],
+            headline: "Not trusted.".into(),
+            events: events(),
+            now_ms: NOW,
+        })
     }
 
-    async fn set_client_certificate(&self, _: EntryId, _: Version, _: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem> {
-        Err(Problem::Internal)
+    async fn set_client_certificate(&self, id: EntryId, base: Version, file: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem> {
+        if base != Version(3) {
+            return Err(Problem::Stale(Box::new(Stale { version: Version(3), current: None })));
+        }
+        match file {
+            Some((file, _)) if file == b"nothing" => return Err(not_kept(ClientCertificateError::NoCertificate)),
+            Some((file, _)) if file == b"locked" => {
+                return Err(not_kept(ImportError::PasswordWrong { store: Store::Pkcs12 }.into()));
+            }
+            Some((file, password)) => {
+                self.note(format!("client {id} {} password:{}", file.len(), password.expose() == PASSWORD));
+            }
+            None => self.note(format!("client {id} removed")),
+        }
+        Ok(Saved { id, version: Version(4) })
     }
+}
+
+fn not_kept(error: ClientCertificateError) -> Problem {
+    Problem::Invalid(FieldErrors::one(Field::ClientCertificate, FieldError::ClientCertificate(error)))
 }
 
 #[async_trait]
@@ -112,8 +248,12 @@ impl Backend for Fake {
             server: None,
             any_default: false,
             standing: Standing::Never,
-            client_certificate: None,
-            expiring: Vec::new(),
+            client_certificate: Some(certificate("postroom", "2026-12-01T00:00:00Z")),
+            expiring: vec![Expiring {
+                role: Needed::Client,
+                subject: "CN=postroom".into(),
+                not_after: "2026-12-01T00:00:00Z".into(),
+            }],
         })
     }
 
@@ -166,7 +306,7 @@ impl Backend for Fake {
             view: self.entry(id).await?,
             runs: recorded(RunId(7)).map(|run| run.summary).into_iter().collect(),
             shown,
-            now_ms: 0,
+            now_ms: NOW,
         })
     }
 
@@ -242,7 +382,9 @@ impl Site {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+        // Between two texts stands a mark of Leptos'.
+        let body = String::from_utf8_lossy(&body).replace("<!>", "");
+        Answer { status: parts.status, headers: parts.headers, body }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -280,7 +422,17 @@ fn error_of(answer: &Answer) -> serde_json::Value {
 #[tokio::test]
 async fn every_page_answers_with_careful_headers_and_is_not_kept() {
     let site = Site::new();
-    for path in ["/", "/servers/new", "/servers/1", "/servers/trash?id=1"] {
+    for path in [
+        "/",
+        "/servers/new",
+        "/servers/1",
+        "/servers/trash?id=1",
+        "/servers/1/client-certificate",
+        "/certificates",
+        "/certificates?added=3",
+        "/certificates/import",
+        "/certificates/trash?id=1&id=2",
+    ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
@@ -297,7 +449,15 @@ async fn every_page_answers_with_careful_headers_and_is_not_kept() {
 #[tokio::test]
 async fn what_is_not_there_says_so_to_people_and_programs() {
     let site = Site::new();
-    for path in ["/nothing", "/servers/99", "/servers/abc", "/servers/1/2", "/servers/18446744073709551616"] {
+    for path in [
+        "/nothing",
+        "/servers/99",
+        "/servers/abc",
+        "/servers/1/2",
+        "/servers/18446744073709551616",
+        "/servers/99/client-certificate",
+        "/servers/abc/client-certificate",
+    ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert!(answer.body.contains("Mail SMTP servers"), "{path} has no way back");
@@ -344,12 +504,27 @@ async fn an_unknown_key_is_refused_before_anything_is_done() {
         ("/api/runs/cancel", r#"{"run": 7, "all": true}"#),
         ("/api/servers/create", r#"{"server": {"name": "mail"}, "extra": 1}"#),
         ("/api/servers/save?force=1", r#"{"id": 1, "version": 3, "server": {}}"#),
+        ("/api/servers/inspect", r#"{"id": 1, "port": 25}"#),
+        ("/api/certificates/add", r#"{"pem": "", "onyl": []}"#),
+        ("/api/certificates/pin", r#"{"host": "a.example", "port": 25, "pem": "", "outlive": true}"#),
+        ("/api/certificates/outlives", r#"{"id": 2, "outlives": true, "all": true}"#),
+        ("/api/certificates/system-roots", r#"{"on": false, "off": true}"#),
+        ("/api/certificates/trash", r#"{"ids": [1], "all": true}"#),
+        ("/api/certificates/undo", r#"{"batch": 7, "id": 1}"#),
+        ("/api/certificates/preview", r#"{"file": "", "pasword": {"value": "x"}}"#),
     ] {
         let answer = site.json(path, body).await;
         assert_eq!((answer.status.as_u16(), error_of(&answer)), (400, "malformed".into()), "{path} {body}");
         assert!(answer.body.contains("unknown key"), "{}", answer.body);
     }
-    for path in ["/api/servers?serch=x", "/api/servers/runs?id=1&run=7", "/api/runs/get?run=7&id=1"] {
+    for path in [
+        "/api/servers?serch=x",
+        "/api/servers/runs?id=1&run=7",
+        "/api/runs/get?run=7&id=1",
+        "/api/certificates?all",
+        "/api/certificates/export?ids=1",
+        "/api/certificates/export?id=1&all",
+    ] {
         assert_eq!(site.get(path).await.status, StatusCode::BAD_REQUEST, "{path}");
     }
     assert_eq!(site.calls(), Vec::<String>::new());
@@ -417,6 +592,28 @@ async fn nothing_changes_by_get() {
         "/servers/1?action=save&host=x",
         "/servers/edit?id=1",
         "/servers/try?id=1",
+        "/servers/1?action=inspect&host=x",
+        "/servers/1?action=trust&inspected_host=x",
+        "/servers/1/client-certificate?version=3",
+        "/servers/1/client-certificate/remove?version=3",
+        "/certificates?added=3&open=2&all",
+        "/certificates/import?pem=x",
+        "/certificates/add?pem=x&sha256=y",
+        "/certificates/trash?id=1",
+        "/certificates/undo?batch=7",
+        "/certificates/outlives?id=2&outlives=true",
+        "/certificates/system-authorities?on=false",
+        "/certificates/export",
+        "/api/servers/inspect?id=1",
+        "/api/certificates",
+        "/api/certificates/add",
+        "/api/certificates/pin",
+        "/api/certificates/outlives",
+        "/api/certificates/system-roots?on=false",
+        "/api/certificates/trash",
+        "/api/certificates/undo?batch=7",
+        "/api/certificates/preview",
+        "/api/certificates/export",
     ] {
         site.get(path).await;
     }
@@ -444,12 +641,28 @@ async fn other_sites_change_nothing() {
             "/api/servers/test-all",
             "/servers/test-all",
             "/api/runs/cancel",
+            "/servers/1/client-certificate",
+            "/servers/1/client-certificate/remove",
+            "/certificates/import",
+            "/certificates/add",
+            "/certificates/trash",
+            "/certificates/undo",
+            "/certificates/outlives",
+            "/certificates/system-authorities",
+            "/api/servers/inspect",
+            "/api/certificates/add",
+            "/api/certificates/pin",
+            "/api/certificates/outlives",
+            "/api/certificates/system-roots",
+            "/api/certificates/trash",
+            "/api/certificates/undo",
+            "/api/certificates/preview",
         ] {
             let request = Request::post(path)
                 .header(header::HOST, "127.0.0.1:3000")
                 .header(name, value)
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(Body::from("name=x&id=1&batch=7&action=save&version=3"))
+                .body(Body::from("name=x&id=2&batch=7&action=save&version=3&on=false&outlives=true&pem=x&sha256=y"))
                 .unwrap();
             assert_eq!(site.send(request).await.status, StatusCode::FORBIDDEN, "{name}: {value} {path}");
         }
@@ -712,8 +925,420 @@ async fn an_entry_s_address_may_name_a_run() {
 
 /// What a page was made of, as its document carries it.
 fn data_of(answer: &Answer) -> serde_json::Value {
+    page_of(answer)["Entry"].clone()
+}
+
+fn page_of(answer: &Answer) -> serde_json::Value {
     let (_, rest) = answer.body.split_once("__RESOLVED_RESOURCES[0] = ").unwrap();
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-    let page: serde_json::Value = serde_json::from_str(&values.next().unwrap().unwrap()).unwrap();
-    page["Entry"].clone()
+    serde_json::from_str(&values.next().unwrap().unwrap()).unwrap()
+}
+
+/// A form with a file, in parts of these names.
+fn multipart(path: &str, parts: &[(&str, &str)]) -> Request<Body> {
+    const BOUNDARY: &str = "----a-boundary";
+    let mut body = String::new();
+    for (name, value) in parts {
+        let file = if *name == "file" { "; filename=\"f.pem\"\r\nContent-Type: application/octet-stream" } else { "" };
+        body += &format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n");
+    }
+    body += &format!("--{BOUNDARY}--\r\n");
+    Request::post(path)
+        .header(header::HOST, "127.0.0.1:3000")
+        .header(header::ORIGIN, "http://127.0.0.1:3000")
+        .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
+        .body(Body::from(body))
+        .unwrap()
+}
+
+fn form_encoded(text: &str) -> String {
+    app::pages::encode_query(text)
+}
+
+#[tokio::test]
+async fn what_is_trusted_is_told_whole_and_as_text() {
+    let site = Site::new();
+    let answer = site.get("/certificates").await;
+    for text in [
+        "141",
+        "Stop trusting them",
+        "Example Root",
+        "mail.old.example:587",
+        "expired 3 days ago",
+        "expires in 13 years",
+        "0C0C 0C0C",
+        "Trust it beyond its dates",
+        "192.0.2.7",
+        r#"href="/servers/1""#,
+        "&lt;script&gt;alert(1)",
+    ] {
+        assert!(answer.body.contains(text), "{text} is missing in {}", answer.body);
+    }
+    assert!(!answer.body.contains("<script>alert"), "{}", answer.body);
+    // The browser gets nothing to make a view of: it has no code for this page.
+    assert_eq!(page_of(&answer), serde_json::json!("Plain"));
+    assert!(answer.body.contains(r#"<a href="/certificates" aria-current="page""#), "{}", answer.body);
+    assert!(site.get("/certificates?added=3").await.body.contains("3 authorities added."));
+    let opened = site.get("/certificates?open=2").await.body;
+    assert_eq!(opened.matches("<details open").count(), 1);
+    let json: TrustPage = serde_json::from_str(&site.get("/api/certificates").await.body).unwrap();
+    assert_eq!(json, site.fake.trusted().await.unwrap());
+}
+
+#[tokio::test]
+async fn the_header_marks_the_part_of_the_site() {
+    let site = Site::new();
+    for (path, servers, certificates) in [
+        ("/", Some("page"), None),
+        ("/servers/new", Some("true"), None),
+        ("/servers/1", Some("true"), None),
+        ("/servers/1/client-certificate", Some("true"), None),
+        ("/servers/trash?id=1", Some("true"), None),
+        ("/certificates", None, Some("page")),
+        ("/certificates/import", None, Some("true")),
+        ("/certificates/trash?id=1", None, Some("true")),
+        ("/nothing", None, None),
+    ] {
+        let body = site.get(path).await.body;
+        for (href, current) in [("/", servers), ("/certificates", certificates)] {
+            let current = current.map(|current| format!(" aria-current=\"{current}\"")).unwrap_or_default();
+            let end = if href == "/" { ">Mail SMTP servers</a>" } else { ">Certificates</a>" };
+            assert!(body.contains(&format!("<a href=\"{href}\"{current}{end}")), "{path}: {href} is not marked as {current}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_switches_of_trust_do_what_they_say_and_nothing_else() {
+    let site = Site::new();
+    for (path, body, next, call) in [
+        ("/certificates/system-authorities", "on=false", "/certificates", "system false"),
+        ("/certificates/system-authorities", "on=true", "/certificates", "system true"),
+        ("/certificates/outlives", "id=2&outlives=true", "/certificates?open=2#certificate-2", "outlives 2 true"),
+        ("/certificates/undo", "batch=7", "/certificates#certificate-2", "undo certificates"),
+        ("/certificates/trash", "id=1&id=2", "/certificates", "trash certificates 2"),
+    ] {
+        let answer = site.form(path, body).await;
+        assert_eq!((answer.status, &answer.headers[header::LOCATION]), (StatusCode::SEE_OTHER, &next.parse().unwrap()), "{path}");
+        assert_eq!(site.calls().last().unwrap(), call);
+    }
+    let before = site.calls();
+    for (path, body, status, says) in [
+        ("/certificates/system-authorities", "", 400, "be read"),
+        ("/certificates/system-authorities", "on=maybe", 400, "be read"),
+        ("/certificates/outlives", "id=9&outlives=true", 404, "no trusted certificate with the number 9"),
+        ("/certificates/outlives", "id=2", 400, "be read"),
+        ("/certificates/undo", "batch=8", 410, "Too late to undo"),
+        ("/certificates/undo", "", 400, "nothing to undo"),
+        ("/certificates/trash", "", 422, "No certificate was chosen"),
+        ("/certificates/trash", "id=9", 404, "no trusted certificate with the number 9"),
+    ] {
+        let answer = site.form(path, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{path} {body}");
+        assert!(answer.body.contains(says) && answer.body.contains("<h1"), "{path} {body}: {}", answer.body);
+        assert_eq!(site.calls(), before, "{path} {body}");
+    }
+    let question = site.get("/certificates/trash?id=1&id=2").await.body;
+    for text in ["Trash 2 certificates?", "Example Root", "mail.old.example:587", r#"href="/servers/1""#, "fail from the next"] {
+        assert!(question.contains(text), "{text} is missing");
+    }
+    let nothing = site.get("/certificates/trash").await;
+    assert_eq!(nothing.status.as_u16(), 422);
+    assert!(nothing.body.contains("No certificate was chosen") && nothing.body.contains("Example Root"));
+    for path in ["/certificates/add", "/certificates/undo", "/certificates/outlives", "/certificates/system-authorities"] {
+        assert_eq!(site.get(path).await.headers[header::LOCATION], "/certificates", "{path}");
+    }
+    assert_eq!(site.calls(), before);
+}
+
+#[tokio::test]
+async fn what_is_exported_is_a_file_of_what_was_chosen_and_nothing_else() {
+    let site = Site::new();
+    for path in ["/certificates/export", "/api/certificates/export"] {
+        for (query, count) in [("", 0), ("?id=1&id=2", 2)] {
+            let answer = site.get(&format!("{path}{query}")).await;
+            assert_eq!(answer.body, format!("# {count} of them\n{ISSUER}"), "{path}{query}");
+            assert_eq!(answer.headers[header::CONTENT_DISPOSITION], "attachment; filename=\"postroom-certificates.pem\"");
+            assert_eq!(answer.headers[header::CONTENT_TYPE], "application/x-pem-file");
+            assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+        }
+        // One that can't be read must not stand for all of them.
+        for (query, status) in [("?id=x", 400), ("?id=", 400), ("?id=1&id=", 400), ("?id=9", 404)] {
+            let answer = site.get(&format!("{path}{query}")).await;
+            assert_eq!(answer.status.as_u16(), status, "{path}{query}");
+            assert!(!answer.body.contains("BEGIN CERTIFICATE") && !answer.headers.contains_key(header::CONTENT_DISPOSITION));
+        }
+    }
+    let answer = site.json("/api/certificates/export", "{}").await;
+    assert_eq!((answer.status, &answer.headers[header::ALLOW]), (StatusCode::METHOD_NOT_ALLOWED, &"GET".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_file_is_shown_before_anything_of_it_is_trusted() {
+    let site = Site::new();
+    let answer = site.send(multipart("/certificates/import", &[("file", "store"), ("pem", ""), ("password", PASSWORD)])).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for text in ["1 will be added, 1 is there already, 1 is refused.", "New Root", "a private key", "Add 1 certificate", "“alias”"]
+    {
+        assert!(answer.body.contains(text), "{text} is missing in {}", answer.body);
+    }
+    assert_eq!(answer.body.matches(r#"type="checkbox""#).count(), 1 + usize::from(answer.body.contains("single-letter")));
+    assert!(!answer.body.contains(PASSWORD) && !answer.body.contains("<script>alert"));
+    site.send(multipart("/certificates/import", &[("file", ""), ("pem", " pasted\n"), ("password", "")])).await;
+    assert_eq!(site.calls(), ["preview 5 password:true", "preview 6 password:false"]);
+
+    let form = format!("pem={}&sha256=aa&sha256=bb", form_encoded(ISSUER));
+    let answer = site.form("/certificates/add", &form).await;
+    assert_eq!(
+        (answer.status, &answer.headers[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/certificates?added=1".parse().unwrap())
+    );
+    assert_eq!(site.calls()[2..], ["add 2"]);
+
+    // What is refused comes back as it was, with what was ticked.
+    let ticked = "0808080808080808080808080808080808080808080808080808080808080808";
+    for (body, says, checked) in [
+        (format!("pem={}", form_encoded(ISSUER)), "No certificate was chosen", false),
+        (format!("pem=other&sha256={ticked}"), "there can be 2 trusted certificates", true),
+    ] {
+        let answer = site.form("/certificates/add", &body).await;
+        assert!(answer.status.is_client_error(), "{}", answer.status);
+        assert!(answer.body.contains(says) && answer.body.contains("New Root"), "{says}: {}", answer.body);
+        assert_eq!(answer.body.contains(&format!(r#"value="{ticked}" checked"#)), checked, "{says}");
+    }
+    assert!(site.calls()[3..].iter().all(|call| call.starts_with("preview ")));
+}
+
+#[tokio::test]
+async fn a_file_that_says_nothing_is_refused_at_its_field_and_a_form_that_is_none_clearly() {
+    let site = Site::new();
+    for path in ["/certificates/import", "/servers/1/client-certificate"] {
+        let version = ("version", "3");
+        let own = if path.starts_with("/servers") { &[version][..] } else { &[] };
+        for (parts, says, at) in [
+            (vec![("file", "nothing")], "certificate", "f-file-error"),
+            (vec![("file", "locked")], "password", "f-store_password-error"),
+            (vec![("file", ""), ("pem", " \n")], "Choose a file, or paste PEM below.", "f-file-error"),
+            (vec![("file", "a"), ("pem", "b")], "not both", "f-file-error"),
+        ] {
+            let answer = site.send(multipart(path, &[own, &parts].concat())).await;
+            assert_eq!(answer.status.as_u16(), 422, "{path} {parts:?}");
+            let (_, error) = answer.body.split_once(&format!("id=\"{at}\" class=\"error\">")).unwrap();
+            assert!(error.split_once("</p>").unwrap().0.contains(says), "{path} {says}: {error}");
+            assert_eq!(answer.body.matches(r#"aria-invalid="true""#).count(), 1, "{path} {says}");
+        }
+        for parts in [
+            vec![("file", "a"), ("file", "b")],
+            vec![("file", "a"), ("extra", PASSWORD)],
+            vec![("", "a")],
+            vec![("version", "3"), ("version", "3"), ("version", "3"), ("version", "3"), ("version", "3"), ("version", "3")],
+        ] {
+            let answer = site.send(multipart(path, &parts)).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {parts:?}");
+            assert!(answer.body.contains("<h1") && !answer.body.contains(PASSWORD), "{path} {parts:?}: {}", answer.body);
+        }
+        let whole = multipart(path, &[("file", "a")]);
+        for (kind, body) in [
+            ("application/x-www-form-urlencoded", "file=a"),
+            ("multipart/form-data", "file=a"),
+            ("multipart/form-data; boundary=", ""),
+            ("multipart/form-data; boundary=x", "file=a"),
+            ("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\ntorn"),
+            ("multipart/form-data; boundary=x", "--x\r\n\r\n\r\n--x--\r\n"),
+            ("application/json", "{}"),
+            ("", ""),
+        ] {
+            let (mut parts, _) = multipart(path, &[]).into_parts();
+            parts.headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            let answer = site.send(Request::from_parts(parts, Body::from(body))).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {kind} {body}");
+            assert!(answer.body.contains("<h1"), "{path} {kind} {body}: {}", answer.body);
+        }
+        drop(whole);
+    }
+    assert_eq!(site.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn each_route_takes_as_much_as_it_needs_and_no_more() {
+    const MIB: usize = 1 << 20;
+    let site = Site::new();
+    let large = "A".repeat(4 * MIB);
+    let answer = site.send(multipart("/certificates/import", &[("file", &large)])).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let answer = site.json("/api/certificates/preview", &format!(r#"{{"file": "{large}"}}"#)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(site.calls(), [format!("preview {} password:false", 4 * MIB), format!("preview {} password:false", 3 * MIB)]);
+    // Refused for what it says, not for its size.
+    let answer = site.json("/api/certificates/add", &format!(r#"{{"pem": "{large}"}}"#)).await;
+    assert_eq!((answer.status.as_u16(), error_of(&answer)), (409, "too_many_certificates".into()));
+    let answer = site.form("/certificates/add", &format!("pem={large}&sha256=a")).await;
+    assert_eq!(answer.status.as_u16(), 409);
+
+    let before = site.calls();
+    for (request, is_page) in [
+        (multipart("/certificates/import", &[("file", &"A".repeat(5 * MIB))]), true),
+        (multipart("/servers/1/client-certificate", &[("version", "3"), ("file", &"A".repeat(MIB))]), true),
+    ] {
+        let answer = site.send(request).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(answer.body.contains("<h1"), is_page, "{}", answer.body);
+    }
+    let answer = site.json("/api/certificates/preview", &format!(r#"{{"file": "{}"}}"#, "A".repeat(6 * MIB))).await;
+    assert_eq!((answer.status, error_of(&answer)), (StatusCode::PAYLOAD_TOO_LARGE, "too_large".into()));
+    let answer = site.form("/certificates/add", &"A".repeat(8 * MIB)).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(site.calls(), before);
+}
+
+#[tokio::test]
+async fn a_script_looks_into_a_file_as_the_page_does() {
+    let site = Site::new();
+    let body = format!(r#"{{"file": "c3RvcmU=", "password": {{"value": "{PASSWORD}"}}}}"#);
+    let answer = site.json("/api/certificates/preview", &body).await;
+    let preview: Preview = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, preview.items.len()), (StatusCode::OK, 3));
+    assert_eq!(site.calls(), ["preview 5 password:true"]);
+    for (body, status) in [
+        (r#"{"file": "c3RvcmU"}"#, 400),
+        (r#"{"file": "not base64"}"#, 400),
+        (r#"{"password": {"value": "x"}}"#, 400),
+        (r#"{"file": "c3RvcmU=", "password": {"env": "HOME"}}"#, 400),
+        (r#"{"file": "c3RvcmU=", "password": "canary-horse-battery"}"#, 400),
+        (r#"{"file": ["canary-horse-battery"]}"#, 400),
+        (r#"["c3RvcmU="]"#, 400),
+        ("", 400),
+        // "nothing".
+        (r#"{"file": "bm90aGluZw=="}"#, 422),
+    ] {
+        let answer = site.json("/api/certificates/preview", body).await;
+        assert_eq!(answer.status.as_u16(), status, "{body}: {}", answer.body);
+        assert!(!answer.body.contains(PASSWORD), "{body}: {}", answer.body);
+    }
+    assert_eq!(site.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn the_api_of_trust_reaches_the_backend_as_it_is_meant() {
+    let site = Site::new();
+    let pem = |pem: &str| serde_json::to_string(pem).unwrap();
+    for (path, body, answer, call) in [
+        ("/api/servers/inspect", r#"{"id": 1, "server": {"host": "a.example"}}"#.to_owned(), None, "inspect 1 a.example"),
+        ("/api/certificates/add", format!(r#"{{"pem": {}}}"#, pem(ISSUER)), Some("[3]"), "add all"),
+        ("/api/certificates/add", format!(r#"{{"pem": {}, "only": ["aa"]}}"#, pem(ISSUER)), Some("[3]"), "add 1"),
+        (
+            "/api/certificates/pin",
+            format!(r#"{{"host": "a.example", "port": 587, "pem": {}}}"#, pem(LEAF)),
+            Some("3"),
+            "pin a.example:587 outlives:false replace:false",
+        ),
+        ("/api/certificates/outlives", r#"{"id": 2, "outlives": true}"#.into(), Some("null"), "outlives 2 true"),
+        ("/api/certificates/system-roots", r#"{"on": false}"#.into(), Some("null"), "system false"),
+        ("/api/certificates/trash", r#"{"ids": [1]}"#.into(), None, "trash certificates 1"),
+        ("/api/certificates/undo", r#"{"batch": 7}"#.into(), Some("[2]"), "undo certificates"),
+    ] {
+        let got = site.json(path, &body).await;
+        assert_eq!(got.status, StatusCode::OK, "{path}: {}", got.body);
+        if let Some(answer) = answer {
+            assert_eq!(got.body, answer, "{path}");
+        }
+        assert_eq!(site.calls().last().unwrap(), call);
+    }
+}
+
+/// The values of the hidden fields of what was inspected.
+fn inspected(body: &str) -> String {
+    app::pages::INSPECTED
+        .map(|key| {
+            let (_, rest) = body.split_once(&format!(r#"name="{key}" value=""#)).unwrap_or_else(|| panic!("no {key} in {body}"));
+            format!("&{key}={}", form_encoded(rest.split_once('"').unwrap().0))
+        })
+        .concat()
+}
+
+#[tokio::test]
+async fn what_was_inspected_is_shown_before_it_is_trusted_and_exactly_that_is_trusted() {
+    let site = Site::new();
+    let typed = format!("version=3&name=mail&host=typed.example&username=anna&password={PASSWORD}&password_confirm={PASSWORD}");
+    let page = site.form("/servers/1", &format!("action=inspect&{typed}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for text in [
+        r#"value="typed.example""#,
+        "Not trusted.",
+        "Issued by an authority this machine does not know.",
+        "Presented now",
+        "Trusted until now",
+        "Trust this one instead",
+        "Trust both",
+        "Trust its issuer",
+        "typed.example:587",
+        "Type the password again",
+    ] {
+        assert!(page.body.contains(text), "{text} is missing in {}", page.body);
+    }
+    assert!(!page.body.contains(PASSWORD) && !page.body.contains("<script>alert"));
+    assert_eq!(site.calls(), ["inspect 1 typed.example"]);
+
+    let fields = inspected(&page.body);
+    for (action, call) in [
+        ("trust", "pin typed.example:587 outlives:true replace:false"),
+        ("trust-instead", "pin typed.example:587 outlives:true replace:true"),
+        ("trust-both", "pin typed.example:587 outlives:true replace:false"),
+        ("trust-issuer", "add all"),
+    ] {
+        let answer = site.form("/servers/1", &format!("action={action}&{typed}{fields}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{action}");
+        assert!(answer.body.contains("Trusted. Check the connection now.") && answer.body.contains(r#"value="typed.example""#));
+        assert!(!answer.body.contains(PASSWORD), "{action}");
+        assert_eq!(site.calls().last().unwrap(), call, "{action}");
+    }
+    let before = site.calls();
+    for (body, status) in [
+        ("action=trust&version=3".to_owned(), 400),
+        ("action=trust-issuer&version=3".to_owned(), 409),
+        ("action=trust&version=3&inspected_host=a&inspected_port=25&inspected_outlives=false&inspected_pem=x".to_owned(), 422),
+        ("action=trust&version=3&inspected_host=a&inspected_port=99999&inspected_outlives=false".to_owned(), 400),
+        ("action=inspect&version=3&host=a+b".to_owned(), 422),
+    ] {
+        let answer = site.form("/servers/1", &body).await;
+        assert_eq!(answer.status.as_u16(), status, "{body}");
+        assert!(answer.body.contains("<h1") && !answer.body.contains("Check the connection now"), "{body}");
+    }
+    assert_eq!(site.calls(), before);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_kept_and_removed_from_the_version_it_started_from() {
+    let site = Site::new();
+    let page = site.get("/servers/1/client-certificate").await.body;
+    assert!(page.contains("CN=postroom, O=Example") && page.contains("expires in 8 days"), "{page}");
+    let path = "/servers/1/client-certificate";
+    let home = "/servers/1?saved#f-client_certificate";
+    let answer = site.send(multipart(path, &[("version", "3"), ("file", "p12"), ("password", PASSWORD)])).await;
+    assert_eq!((answer.status, &answer.headers[header::LOCATION]), (StatusCode::SEE_OTHER, &home.parse().unwrap()));
+    let answer = site.form(&format!("{path}/remove"), "version=3").await;
+    assert_eq!((answer.status, &answer.headers[header::LOCATION]), (StatusCode::SEE_OTHER, &home.parse().unwrap()));
+    assert_eq!(site.calls(), ["client 1 3 password:true", "client 1 removed"]);
+
+    for answer in [
+        site.send(multipart(path, &[("version", "2"), ("file", "p12"), ("password", PASSWORD)])).await,
+        site.send(multipart(path, &[("file", "p12")])).await,
+        site.form(&format!("{path}/remove"), "version=2").await,
+        site.form(&format!("{path}/remove"), "").await,
+    ] {
+        assert_eq!(answer.status, StatusCode::CONFLICT);
+        assert!(answer.body.contains("somebody else saved this server after you opened this page"), "{}", answer.body);
+        assert!(answer.body.contains(r#"name="version" value="3""#) && !answer.body.contains(PASSWORD));
+    }
+    for path in ["/servers/x/client-certificate", "/servers/x/client-certificate/remove"] {
+        assert_eq!(site.form(path, "version=3").await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(site.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_is_told_on_the_page_of_its_entry() {
+    let body = Site::new().get("/servers/1").await.body;
+    assert!(body.contains("The client certificate CN=postroom expires in 8 days"), "{body}");
+    assert!(body.contains(r#"href="/servers/1/client-certificate""#));
 }

@@ -2,7 +2,9 @@
 
 use domain::entry::EntryId;
 use domain::smtp_server::ServerPatch;
-use domain::trust::{Inspection, NewPin, TrustId, TrustPage, TrustUndo};
+#[cfg(feature = "ssr")]
+use domain::trust::NewPin;
+use domain::trust::{Inspection, TrustId, TrustPage, TrustUndo};
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
 

@@ -420,6 +420,22 @@ pub(crate) fn SelectField(state: FormState, field: Field, choices: &'static [&'s
     }
 }
 
+/// A field with a page of its own: what it is now, and the way there.
+#[component]
+pub(crate) fn LinkField(state: FormState, field: Field, href: String, link: &'static str, children: Children) -> impl IntoView {
+    let id = field_id(field);
+    view! {
+        <div class=class_of(state, field, "field")>
+            <p class="label">{words::label(field)}</p>
+            <p class="actions">
+                <span>{children()}</span>
+                <a class="button small" id=id href=href aria-label=format!("{link}: {}", words::label(field))>{link}</a>
+            </p>
+            <Help field/>
+        </div>
+    }
+}
+
 /// The password, its confirmation and its removal. What is stored is never here.
 #[component]
 pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool>) -> impl IntoView {

@@ -16,7 +16,7 @@ pub(crate) const NOTICE: &str = "notice";
 #[component]
 pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
     view! {
-        <div role="alert" class="alerts" id=NOTICE tabindex="-1">
+        <div role="alert" class="alerts" id=NOTICE tabindex="-1" autofocus=error.with_untracked(Option::is_some)>
             {move || {
                 error.get().map(|error| {
                     view! {
@@ -43,4 +43,29 @@ fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {
             .collect();
         view! { <ul>{items}</ul> }
     })
+}
+
+/// What was trashed just now, with the way to take it back for as long as there is one.
+#[component]
+pub(crate) fn Undo(action: &'static str, batch: u64, names: Vec<String>, left_ms: u64) -> impl IntoView {
+    view! {
+        <div role="status" data-left-ms=left_ms.to_string()>
+            <form class="notice" method="post" action=action>
+                <p>"Trashed " {self::names(&names)} "."</p>
+                <input type="hidden" name="batch" value=batch.to_string()/>
+                <button>"Undo"</button>
+            </form>
+        </div>
+    }
+}
+
+/// `a`, `a and b`, `a, b and 3 more`.
+pub(crate) fn names(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [one, two] => format!("{one} and {two}"),
+        [one, two, three] => format!("{one}, {two} and {three}"),
+        [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
+    }
 }

@@ -1,6 +1,8 @@
-//! What the tests say of an entry: a shape, a colour and words.
+//! What the tests say of an entry, and what its certificates do: a shape, a colour and words.
 
+use domain::certificate::instant_ms;
 use domain::run::Standing;
+use domain::trust::Expiring;
 use domain::words;
 use leptos::prelude::*;
 
@@ -20,4 +22,17 @@ pub(crate) fn StandingView(standing: Standing, now_ms: u64) -> impl IntoView {
             view! { <span class="reason" title=whole>{reason}</span> }
         })}
     }
+}
+
+/// The certificates an entry needs that end soon, or have ended.
+#[component]
+pub(crate) fn ExpiringMarks(expiring: Vec<Expiring>, now_ms: u64) -> impl IntoView {
+    expiring
+        .into_iter()
+        .map(|expiring| {
+            let is_over = instant_ms(&expiring.not_after).is_some_and(|end| end < now_ms);
+            let class = if is_over { "state bad" } else { "state warning" };
+            view! { <span class=class>{words::expiring(&expiring, now_ms)}</span> }
+        })
+        .collect::<Vec<_>>()
 }

@@ -22,6 +22,7 @@ pub(crate) fn SiteTools() -> impl IntoView {
         running.set(true);
         crate::browser::install_shortcuts();
         crate::browser::watch_presses();
+        crate::browser::follow_attributes();
     });
     let keys: Vec<_> = SHORTCUTS.iter().map(|(key, what)| view! { <dt><kbd>{*key}</kbd></dt><dd>{*what}</dd> }).collect();
     let theme = move |_| {

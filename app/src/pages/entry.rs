@@ -2,7 +2,11 @@
 
 mod form;
 mod history;
+mod inspection;
+#[cfg(feature = "ssr")]
+mod panel;
 mod report;
 mod stale;
 
 pub(super) use form::Entry;
+pub use inspection::{INSPECTED, Trusting};

@@ -13,7 +13,7 @@ use leptos::prelude::*;
 
 use self::batch::{Batch, Progress, TestAll, Tested};
 use super::encode_query;
-use crate::components::{ErrorNotice, StandingView};
+use crate::components::{ErrorNotice, ExpiringMarks, StandingView, Undo};
 
 /// How long typing has to pause before the search runs: milliseconds.
 #[cfg(feature = "hydrate")]
@@ -24,7 +24,8 @@ const SEARCH_PAUSE_MS: u32 = 200;
 pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) -> impl IntoView {
     #[cfg(feature = "hydrate")]
     Effect::new(|_| crate::browser::focus_fragment());
-    let undo = list.undo.clone().map(|offer| view! { <Undo offer/> });
+    let undo =
+        list.undo.clone().map(|UndoOffer { batch, names, left_ms }| view! { <Undo action="/servers/undo" batch names left_ms/> });
     let refused = RwSignal::new(refused);
     let batch = Batch::new();
     let nothing = list.total == 0;
@@ -215,7 +216,7 @@ fn search_while_typing(
 
 #[component]
 fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
-    let Row { id, name, is_default, server, standing, expiring: _ } = row;
+    let Row { id, name, is_default, server, standing, expiring } = row;
     let href = format!("/servers/{id}");
     let select = format!("Select {name}");
     let complete = server.is_some();
@@ -237,6 +238,7 @@ fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
                 } else {
                     Either::Right(view! { <span class="state warning">"Not set up yet"</span> })
                 }}
+                <ExpiringMarks expiring now_ms/>
             </td>
         </tr>
     }
@@ -270,35 +272,4 @@ fn Connection(server: RowServer) -> impl IntoView {
 /// Nothing is shown as a dash, so that an empty cell is never a question.
 fn or_dash(text: String) -> String {
     if text.is_empty() { "–".into() } else { text }
-}
-
-/// What was trashed just now, with the way to take it back.
-#[component]
-fn Undo(offer: UndoOffer) -> impl IntoView {
-    let gone = RwSignal::new(false);
-    #[cfg(feature = "hydrate")]
-    {
-        let left = u32::try_from(offer.left_ms).unwrap_or(u32::MAX);
-        Effect::new(move |_| gloo_timers::callback::Timeout::new(left, move || gone.set(true)).forget());
-    }
-    view! {
-        <div role="status" hidden=move || gone.get()>
-            <form class="notice" method="post" action="/servers/undo">
-                <p>"Trashed " {names(&offer.names)} "."</p>
-                <input type="hidden" name="batch" value=offer.batch.to_string()/>
-                <button>"Undo"</button>
-            </form>
-        </div>
-    }
-}
-
-/// `a`, `a and b`, `a, b and 3 more`.
-pub(super) fn names(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [one, two] => format!("{one} and {two}"),
-        [one, two, three] => format!("{one}, {two} and {three}"),
-        [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
-    }
 }

@@ -319,6 +319,20 @@ impl ServerDraft {
         }
     }
 
+    /// The fields that a server is found and connected to by.
+    pub const LEADS_THERE: [Field; 7] =
+        [Field::Protocol, Field::Host, Field::Port, Field::Timeout, Field::StartTls, Field::CertificateName, Field::MinTls];
+
+    /// The draft with those fields alone. Whatever else is typed needn't be right yet to look at a server's certificate.
+    #[must_use]
+    pub fn only_what_leads_there(&self) -> Self {
+        let mut draft = Self::new("inspected");
+        for field in Self::LEADS_THERE {
+            draft.set_text(field, self.text(field).to_owned());
+        }
+        draft
+    }
+
     /// The entry this draft stands for, or every field's problem.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
 use domain::secret::Secret;
-use domain::smtp_server::{PasswordDraft, ServerDraft};
+use domain::smtp_server::PasswordDraft;
 use domain::transcript::headline;
 use domain::trust::{Fate, FindingKind, Inspection, NewPin, Presented, Preview, TrustId, TrustPage, TrustTrashPlan, TrustUndo};
 use zeroize::Zeroizing;
@@ -63,7 +63,7 @@ impl Certificates for Local {
     async fn inspect(&self, id: Option<EntryId>, edit: Edit, _: Caller) -> Result<Inspection, Problem> {
         let (server, trust) = self
             .stored(move |entries| {
-                let draft = only_what_leads_there(resolve(start(entries, id)?, edit)?.draft);
+                let draft = resolve(start(entries, id)?, edit)?.draft.only_what_leads_there();
                 let server = draft.check(&PasswordDraft::default()).map_err(Problem::Invalid)?.server;
                 Ok((server, entries.trusted().known()?.trust()))
             })
@@ -100,20 +100,6 @@ impl Certificates for Local {
             Ok(Saved { id, version })
         })
         .await
-    }
-}
-
-/// What a server is found and connected to by. Whatever else is typed needn't be right yet to look at its certificate.
-fn only_what_leads_there(draft: ServerDraft) -> ServerDraft {
-    ServerDraft {
-        protocol: draft.protocol,
-        host: draft.host,
-        port: draft.port,
-        timeout_ms: draft.timeout_ms,
-        starttls: draft.starttls,
-        certificate_name: draft.certificate_name,
-        min_tls: draft.min_tls,
-        ..ServerDraft::new("inspected")
     }
 }
 

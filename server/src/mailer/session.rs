@@ -713,8 +713,9 @@ impl<'a, 's> Session<'a, 's> {
         let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
         let written = self.timer.bound(1, connection.write(bytes)).await;
         written.map_err(|trouble| {
-            // Whoever closes may have said why.
-            let came = self.connection.as_mut().map(Connection::unasked).unwrap_or_default();
+            // Whoever closes may have said why, in SMTP or by an alert of TLS.
+            let (came, why) = self.connection.as_mut().map(Connection::last_words).unwrap_or_default();
+            let trouble = why.filter(|why| why.cause == Cause::ClientCertificateWanted).unwrap_or(trouble);
             self.stray(&came, trouble)
         })
     }

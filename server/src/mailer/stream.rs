@@ -137,15 +137,19 @@ impl Connection {
         self.lines.unfinished()
     }
 
+    /// What the other side said before it went, and why it went, if that is there to be read.
+    pub(super) fn last_words(&mut self) -> (Vec<u8>, Option<Trouble>) {
+        let mut buffer = [0; 512];
+        let read = self.io().read(&mut buffer).now_or_never();
+        if let Some(Ok(n)) = read {
+            self.lines.push(&buffer[..n]);
+        }
+        (self.lines.unfinished(), read.and_then(Result::err).map(Into::into))
+    }
+
     /// What is there that nobody asked for. Whoever gets something must give the connection up.
     pub(super) fn unasked(&mut self) -> Vec<u8> {
-        if self.lines.is_empty() {
-            let mut buffer = [0; 512];
-            if let Some(Ok(n)) = self.io().read(&mut buffer).now_or_never() {
-                self.lines.push(&buffer[..n]);
-            }
-        }
-        self.lines.unfinished()
+        if self.lines.is_empty() { self.last_words().0 } else { self.lines.unfinished() }
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -178,6 +182,9 @@ pub(super) struct Watched {
     head: Vec<u8>,
     /// Whether a first byte that TLS can't begin with ends it at once, however few follow.
     strict: bool,
+    /// Whether the handshake is going on. A peer that refuses what we said breaks off in the middle of it: what it says by that
+    /// is worth more than that it didn't take the rest, so the rest is dropped and read on.
+    handshaking: bool,
 }
 
 impl Watched {
@@ -185,11 +192,25 @@ impl Watched {
 
     /// `strict`: nothing but TLS may come, not even a single byte.
     pub(super) fn new(stream: TcpStream, strict: bool) -> Self {
-        Self { stream, head: Vec::new(), strict }
+        Self { stream, head: Vec::new(), strict, handshaking: true }
     }
 
     pub(super) fn head(&self) -> &[u8] {
         &self.head
+    }
+
+    /// The handshake is over: from here on everything that is written counts.
+    pub(super) fn settle(&mut self) {
+        self.handshaking = false;
+    }
+
+    /// `length` bytes that nobody takes any more.
+    fn written(&self, written: io::Result<usize>, length: usize) -> io::Result<usize> {
+        use io::ErrorKind as Kind;
+        match written {
+            Err(error) if self.handshaking && matches!(error.kind(), Kind::BrokenPipe | Kind::ConnectionReset) => Ok(length),
+            written => written,
+        }
     }
 }
 
@@ -208,7 +229,18 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        Poll::Ready(self.written(written, bytes.len()))
+    }
+
+    /// All records of a flight at once.
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts));
+        Poll::Ready(self.written(written, parts.iter().map(|part| part.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -286,5 +318,72 @@ mod tests {
         assert_eq!(ours.into_clean_tcp().unwrap_err(), b"2");
         let (ours, _theirs) = pair().await;
         assert!(ours.into_clean_tcp().is_ok());
+    }
+
+    /// An alert, `certificate_required`, in a record of its own (RFC 8446 section 6).
+    const ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x74];
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_in_the_middle_of_the_handshake_is_heard_to_the_end() {
+        let (ours, mut theirs) = pair().await;
+        let Io::Plain(stream) = ours.io else { panic!("not encrypted") };
+        theirs.write_all(&ALERT).await.unwrap();
+        drop(theirs);
+        let mut watched = Watched::new(stream, true);
+        until_nothing_is_taken(&mut watched.stream).await;
+        watched.write_all(b"the rest of our part").await.unwrap();
+        let mut heard = Vec::new();
+        watched.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, ALERT);
+        // A message that isn't taken is not handed over, though.
+        watched.settle();
+        assert_eq!(watched.write_all(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn why_a_peer_went_is_heard_also_where_writing_fails() {
+        use std::sync::Arc;
+
+        use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+        use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+        let own = rcgen::generate_simple_self_signed(vec!["mail.test".into()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let roots = Arc::new(roots);
+        let wanting = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone()).build().unwrap();
+        let versions = &[&rustls::version::TLS13];
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_client_cert_verifier(wanting)
+            .with_single_cert(vec![own.cert.der().clone()], PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()).into())
+            .unwrap();
+        let client = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+        let (ours, theirs) = pair().await;
+        let Io::Plain(stream) = ours.io else { panic!("not encrypted") };
+        let name = ServerName::try_from("mail.test").unwrap();
+        let (encrypted, refused) = tokio::join!(
+            tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, Watched::new(stream, false)),
+            tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(theirs)
+        );
+        // We were done before they were: TLS 1.3.
+        let mut encrypted = encrypted.unwrap();
+        assert!(refused.is_err());
+        encrypted.get_mut().0.settle();
+        until_nothing_is_taken(&mut encrypted.get_mut().0.stream).await;
+        let mut connection = Connection::encrypted(encrypted);
+        assert_eq!(connection.write(b"EHLO x\r\n").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let (said, why) = connection.last_words();
+        assert_eq!((said, why.map(|why| why.cause)), (Vec::new(), Some(Cause::ClientCertificateWanted)));
+    }
+
+    /// Writes to a peer that has closed until the system knows that nobody takes it.
+    async fn until_nothing_is_taken(stream: &mut TcpStream) {
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 }

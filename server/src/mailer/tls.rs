@@ -75,8 +75,9 @@ pub(super) async fn handshake(
     let config = terms.config(seen).map_err(|error| failure(Cause::NoCommonProtocol, Some(&error)))?;
     let connecting = TlsConnector::from(Arc::new(config)).connect(terms.asked.name.clone(), Watched::new(stream, upgrade));
     match connecting.into_fallible().await {
-        Ok(stream) => {
-            let (_, connection) = stream.get_ref();
+        Ok(mut stream) => {
+            let (watched, connection) = stream.get_mut();
+            watched.settle();
             let security = match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => Security::Tls13,
                 _ => Security::Tls12,

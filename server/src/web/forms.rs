@@ -2,7 +2,7 @@
 //! same page with what was typed (never a password) and what is wrong.
 
 use app::backend::{Caller, Edit, Typed};
-use app::pages::{Page, Submitted, encode_query};
+use app::pages::{INSPECTED, Look, Page, Submitted, Trusting, encode_query};
 use axum::extract::{Extension, Form, Path, State};
 use axum::response::Response;
 use domain::entry::{EntryId, Version};
@@ -10,16 +10,17 @@ use domain::error::Problem;
 use domain::field::Field;
 use domain::secret::Secret;
 use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
+use domain::trust::NewPin;
 use futures::StreamExt as _;
 
 use super::pages::{EntryAddress, failed};
 use super::{Web, see_other};
 
 /// What a form brought, in order.
-struct Fields(Vec<(String, String)>);
+pub(super) struct Fields(pub(super) Vec<(String, String)>);
 
 impl Fields {
-    fn text(&self, key: &str) -> String {
+    pub(super) fn text(&self, key: &str) -> String {
         self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()).unwrap_or_default()
     }
 
@@ -31,12 +32,26 @@ impl Fields {
         self.0.iter().any(|(k, _)| k == key)
     }
 
-    fn number(&self, key: &str) -> Option<u64> {
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
         self.text(key).parse().ok()
     }
 
+    /// Yes or no; none where it is neither.
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        self.text(key).parse().ok()
+    }
+
+    /// Every value of a key, in order.
+    pub(super) fn texts(&self, key: &str) -> Vec<String> {
+        self.0.iter().filter(|(k, _)| k == key).map(|(_, v)| v.clone()).collect()
+    }
+
+    pub(super) fn numbers(&self, key: &str) -> Vec<u64> {
+        self.texts(key).iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
     fn ids(&self, key: &str) -> Vec<EntryId> {
-        self.0.iter().filter(|(k, _)| k == key).filter_map(|(_, v)| v.parse().ok()).map(EntryId).collect()
+        self.numbers(key).into_iter().map(EntryId).collect()
     }
 
     fn draft(&self) -> ServerDraft {
@@ -58,7 +73,12 @@ impl Drop for Fields {
     }
 }
 
-type Posted = Form<Vec<(String, String)>>;
+pub(super) type Posted = Form<Vec<(String, String)>>;
+
+/// Who asks.
+pub(super) fn who(caller: Option<Extension<Caller>>) -> Caller {
+    caller.map(|Extension(caller)| caller).unwrap_or_default()
+}
 
 pub(super) async fn add(State(web): State<Web>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
@@ -77,7 +97,7 @@ pub(super) async fn entry(
     Form(fields): Posted,
 ) -> Response {
     let fields = Fields(fields);
-    let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+    let caller = who(caller);
     let Ok(id) = id.parse().map(EntryId) else {
         return web.show(failed(Problem::NoSuchPage)).await;
     };
@@ -92,21 +112,23 @@ pub(super) async fn entry(
     let test =
         TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
     let base = Version(fields.number("version").unwrap_or_default());
-    let mut submitted = Submitted {
-        base,
-        draft: draft.clone(),
-        test: test.clone(),
-        password_typed,
-        refused: None,
-        report: None,
-        inspection: None,
-        trusted: None,
-    };
+    let mut submitted =
+        Submitted { base, draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None, look: None };
     let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
     let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {
         match web.backend.test(Some(id), edit, test, caller).await {
             Ok(report) => submitted.report = Some(report),
+            Err(problem) => submitted.refused = Some(problem.into()),
+        }
+    } else if action == "inspect" {
+        match web.backend.inspect(Some(id), edit, caller).await {
+            Ok(inspection) => submitted.look = Some(Look::Found { found: Some(Box::new(inspection)) }),
+            Err(problem) => submitted.refused = Some(problem.into()),
+        }
+    } else if let Some(trusting) = Trusting::parse(&action) {
+        match trust(&web, &fields, trusting, caller).await {
+            Ok(()) => submitted.look = Some(Look::Trusted),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else {
@@ -119,6 +141,19 @@ pub(super) async fn entry(
     }
     let page = web.entry_page(id, Some(submitted), EntryAddress::default()).await;
     web.show(page).await
+}
+
+/// Trusts what was inspected: exactly what the page showed, whatever the server presents by now.
+async fn trust(web: &Web, fields: &Fields, trusting: Trusting, caller: Caller) -> Result<(), Problem> {
+    let [host, port, pem, issuer, outlives] = INSPECTED.map(|key| fields.text(key));
+    if trusting == Trusting::Issuer {
+        return web.backend.add_authorities(issuer, None, caller).await.map(drop);
+    }
+    let (Ok(port), Ok(outlives)) = (port.parse(), outlives.parse()) else {
+        return Err(Problem::Malformed { detail: "the form doesn't say what was inspected".into() });
+    };
+    let pin = NewPin { host, port, pem, outlives, replace: trusting == Trusting::Instead };
+    web.backend.pin(pin, caller).await.map(drop)
 }
 
 pub(super) async fn trash(State(web): State<Web>, Form(fields): Posted) -> Response {
@@ -159,7 +194,7 @@ pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Respon
 
 /// Checks every entry, and then shows the list with what came of it.
 pub(super) async fn test_all(State(web): State<Web>, caller: Option<Extension<Caller>>) -> Response {
-    let caller = caller.map(|Extension(caller)| caller).unwrap_or_default();
+    let caller = who(caller);
     match web.backend.test_all(None, caller).await {
         Ok(events) => {
             events.for_each(|_| std::future::ready(())).await;

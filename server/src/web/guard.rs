@@ -17,10 +17,26 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
-use super::{api_error, is_api, name, refusal};
+use super::pages::failed;
+use super::{Web, api_error, is_api, name, refusal};
+use crate::trust::import::MAX_FILE;
 
 /// The most bytes of a request's body. The largest honest one, trashing every entry there can be, has half of it.
 const MAX_BODY: usize = 256 * 1024;
+/// A file of certificates as base64, with what stands around it.
+const MAX_ENCODED: usize = MAX_FILE / 3 * 4 + MAX_BODY;
+
+/// The most bytes of the body of a request to `path`.
+fn limit(path: &str) -> usize {
+    match path {
+        "/certificates/import" => MAX_FILE + MAX_BODY,
+        "/api/certificates/preview" | "/api/certificates/add" => MAX_ENCODED,
+        // Each line's end and some characters of base64 take three bytes in a form.
+        "/certificates/add" => MAX_ENCODED + MAX_ENCODED / 4,
+        _ => MAX_BODY,
+    }
+}
+
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// The most bytes of an error that a server function answers.
@@ -80,19 +96,21 @@ pub(super) async fn cookie_needs_origin(request: Request, next: Next) -> Respons
 }
 
 /// Reads the whole body before anyone believes it: bounded in size and time.
-pub(super) async fn read_body(request: Request, next: Next) -> Response {
+pub(super) async fn read_body(State(web): State<Web>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         let (parts, _) = request.into_parts();
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
     let path = request.uri().path().to_owned();
+    let max = limit(&path);
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => refusal(&path, Problem::TooLarge { max: MAX_BODY as u64 }),
-        Ok(Err(_)) => refusal(&path, Problem::Malformed { detail: "the connection broke off".into() }),
-        Err(_) => refusal(&path, Problem::TooSlow),
-    }
+    let problem = match tokio::time::timeout(BODY_TIME, Limited::new(body, max).collect()).await {
+        Ok(Ok(body)) => return next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Problem::TooLarge { max: max as u64 },
+        Ok(Err(_)) => Problem::Malformed { detail: "the connection broke off".into() },
+        Err(_) => Problem::TooSlow,
+    };
+    if is_api(&path) { api_error(problem) } else { web.show(failed(problem)).await }
 }
 
 /// Gives the API's errors their HTTP status: Leptos answers 500 for all of them. What asks for HTML is answered like the rest:

@@ -1,6 +1,6 @@
 //! Pages: one [`Backend`](app::backend::Backend) call finds what a page shows; `app` shows it.
 
-use app::pages::{EntryData, Page, Submitted};
+use app::pages::{EntryData, Page, Plain, Submitted};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::Response;
@@ -43,7 +43,7 @@ impl EntryAddress {
 
 /// The page that failed to be made.
 pub(super) fn failed(problem: Problem) -> Page {
-    Page::Failed(problem.into())
+    Plain::Failed(problem.into()).into()
 }
 
 impl Web {
@@ -56,7 +56,7 @@ impl Web {
 
     pub(super) async fn trash_page(&self, ids: Vec<EntryId>, search: String, number: u32, refused: Option<ApiError>) -> Page {
         match self.backend.trash_plan(ids).await {
-            Ok(plan) => Page::Trash { plan, search, number, refused },
+            Ok(plan) => Plain::Trash { plan, search, number, refused }.into(),
             Err(problem) => failed(problem),
         }
     }
@@ -130,5 +130,11 @@ async fn chosen(web: &Web, query: Option<&str>, fragment: &str) -> Response {
 
 /// The ids in an address, in order.
 fn ids(query: Option<&str>) -> Vec<EntryId> {
-    query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("id=")?.parse().ok()).map(EntryId).collect()
+    numbers(query, "id").into_iter().map(EntryId).collect()
+}
+
+/// The numbers that an address gives a key, in order.
+pub(super) fn numbers(query: Option<&str>, key: &str) -> Vec<u64> {
+    let value = |pair: &str| pair.strip_prefix(key)?.strip_prefix('=')?.parse().ok();
+    query.unwrap_or_default().split('&').filter_map(value).collect()
 }

@@ -1,27 +1,33 @@
 //! The form of an entry. It is posted as it is where the program does not run; where it runs, saving and testing stay on the
 //! page.
 
+use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{Kind, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
 use domain::words;
+use leptos::either::Either;
 use leptos::prelude::*;
 
 use super::history::HistoryList;
+use super::inspection::PLACE;
+#[cfg(feature = "hydrate")]
+use super::inspection::{Trusting, VERDICT};
 #[cfg(feature = "hydrate")]
 use super::report::OUTCOME;
 use super::report::{Report, Told};
 use super::stale::Stale;
 use crate::api::{Failure, save_server};
 use crate::components::{
-    CheckField, ChoiceField, ErrorNotice, FormState, NOTICE, PasswordFields, SelectField, StandingView, TextField, field_id,
+    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, NOTICE, PasswordFields, SelectField, StandingView,
+    TextField, ends, field_id, short_name,
 };
-use crate::pages::EntryData;
+use crate::pages::{EntryData, Look};
 
 /// What the page is doing, beside testing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,33 @@ struct Running {
     seconds: u32,
 }
 
+/// What stands under the buttons of "Try it".
+#[derive(Clone)]
+enum Shown {
+    /// A test.
+    Test(Box<Told>),
+    /// The server is being asked for its certificate.
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "only the browser waits"))]
+    Asking,
+    /// The panel of its certificate, and what was typed then.
+    Look(Box<ServerDraft>),
+}
+
+impl Shown {
+    fn test(told: Told) -> Self {
+        Self::Test(Box::new(told))
+    }
+
+    /// Whether it came of something else than `now`.
+    fn is_outdated(&self, now: &ServerDraft) -> bool {
+        match self {
+            Self::Test(told) => told.is_outdated(now),
+            Self::Asking => false,
+            Self::Look(typed) => **typed != *now,
+        }
+    }
+}
+
 /// What is stored, as far as this page knows.
 struct Stored {
     draft: ServerDraft,
@@ -55,7 +88,7 @@ pub(super) struct Page {
     pub(super) state: FormState,
     stored: RwSignal<Stored>,
     pub(super) error: RwSignal<Option<ApiError>>,
-    told: RwSignal<Option<Told>>,
+    shown: RwSignal<Option<Shown>>,
     running: RwSignal<Option<Running>>,
     history: RwSignal<History>,
     doing: RwSignal<Doing>,
@@ -66,6 +99,15 @@ impl Page {
     fn unsaved(self) -> bool {
         self.state.draft.with(|d| self.stored.with(|s| *d != s.draft))
             || self.state.password.with(|p| *p != PasswordDraft::default())
+    }
+
+    /// Whether the server is being talked to.
+    fn is_trying(self) -> bool {
+        self.running.with(Option::is_some) || self.is_asking()
+    }
+
+    fn is_asking(self) -> bool {
+        self.shown.with(|shown| matches!(shown, Some(Shown::Asking)))
     }
 
     /// What is typed, as the API takes it; or the focus on the first field that is wrong.
@@ -184,7 +226,7 @@ impl Page {
             };
             self.state.accepted();
             self.running.update(|running| running.iter_mut().for_each(|running| running.run = stream.run));
-            self.told.set(Some(Told { tried: Some(tried), ..Told::default() }));
+            self.shown.set(Some(Shown::test(Told { tried: Some(tried), ..Told::default() })));
             crate::browser::reveal(OUTCOME);
             loop {
                 let arrived = stream.next::<Event>().await;
@@ -194,8 +236,7 @@ impl Page {
                     _ => None,
                 });
                 let is_finished = finished.is_some();
-                self.told.update(|told| {
-                    let told = told.get_or_insert_default();
+                self.tell(|told| {
                     told.headline = finished;
                     told.events.extend(arrived);
                 });
@@ -203,7 +244,7 @@ impl Page {
                     break;
                 }
                 if is_over {
-                    self.told.update(|told| told.iter_mut().for_each(Told::break_off));
+                    self.tell(Told::break_off);
                     self.error.set(Some(stream::broken().0));
                     break;
                 }
@@ -218,6 +259,46 @@ impl Page {
                 crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
             }
             self.refresh().await;
+        });
+    }
+
+    /// Adds to what the running test tells.
+    #[cfg(feature = "hydrate")]
+    fn tell(self, more: impl FnOnce(&mut Told)) {
+        self.shown.update(|shown| {
+            if let Some(Shown::Test(told)) = shown {
+                more(told);
+            }
+        });
+    }
+
+    /// Asks the server for its certificate, and shows it before anything is trusted; or trusts what was shown, and leads to the
+    /// test that tells whether it works now.
+    #[cfg(feature = "hydrate")]
+    fn look(self, form: crate::browser::Form, ask: bool) {
+        let typed = self.state.draft.get_untracked();
+        if ask && typed.only_what_leads_there().check(&PasswordDraft::default()).is_err() {
+            for field in ServerDraft::LEADS_THERE {
+                self.state.touch(field);
+            }
+            return self.focus_first_error();
+        }
+        self.error.set(None);
+        let before = self.shown.get_untracked();
+        if ask {
+            self.shown.set(Some(Shown::Asking));
+        }
+        leptos::task::spawn_local(async move {
+            match form.post_for(PLACE).await {
+                Ok(()) => {
+                    self.shown.set(Some(Shown::Look(Box::new(typed))));
+                    focus(if ask { VERDICT } else { CHECK }.to_owned());
+                }
+                Err(failure) => {
+                    self.shown.set(before);
+                    self.refused(failure);
+                }
+            }
         });
     }
 
@@ -239,7 +320,7 @@ impl Page {
             match crate::api::get_run(run).await {
                 Ok(found) if self.running.get_untracked().is_none() => {
                     let now_ms = self.history.with_untracked(|history| history.now_ms);
-                    self.told.set(Some(Told::earlier(found, now_ms)));
+                    self.shown.set(Some(Shown::test(Told::earlier(found, now_ms))));
                     crate::browser::replace_address(&format!("/servers/{}?run={run}", self.id));
                     focus(OUTCOME.to_owned());
                 }
@@ -277,15 +358,16 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
     let refused = submitted.as_ref().and_then(|s| s.refused.clone());
     let password_typed = submitted.as_ref().is_some_and(|s| s.password_typed);
     let report = submitted.as_ref().and_then(|s| s.report.clone());
+    let look = submitted.as_ref().and_then(|s| s.look.clone());
     let base = submitted.as_ref().map_or(view.version, |s| s.base);
     let (draft, test) = submitted.map_or_else(|| (stored.clone(), TestDraft::default()), |s| (s.draft, s.test));
     let state = FormState::new(draft.clone(), test.clone(), refused.as_ref());
+    let looked = look.is_some().then(|| Shown::Look(Box::new(draft.clone())));
+    let told = report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms)));
     let page = Page {
         state,
         stored: RwSignal::new(Stored { draft: stored, version: base, has_password: view.has_password() }),
-        told: RwSignal::new(
-            report.map(|report| Told::report(report, (draft, test))).or_else(|| shown.map(|run| Told::earlier(run, now_ms))),
-        ),
+        shown: RwSignal::new(looked.or(told.map(Shown::test))),
         running: RwSignal::new(None),
         history: RwSignal::new(History { standing: view.standing.clone(), runs, now_ms }),
         error: RwSignal::new(refused),
@@ -299,9 +381,14 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
         ev.prevent_default();
         // A test and a save don't stand in each other's way; two of a kind would.
         #[cfg(feature = "hydrate")]
-        match crate::browser::submitter_value(&ev).as_str() {
-            what @ ("check" | "send") if page.running.get_untracked().is_none() => page.test(what == "check"),
-            "check" | "send" => {}
+        match (crate::browser::submitter_value(&ev).as_str(), page.is_trying()) {
+            (what @ ("check" | "send"), false) => page.test(what == "check"),
+            ("check" | "send" | "inspect", true) => {}
+            (what, _) if what == "inspect" || Trusting::parse(what).is_some() => {
+                if let Some(form) = crate::browser::Form::of(&ev) {
+                    page.look(form, what == "inspect");
+                }
+            }
             _ if page.doing.get_untracked() == Doing::Saving => {}
             _ => page.save(),
         }
@@ -322,6 +409,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
                     <Stands page set_up=view.server.is_some()/>
+                    <ExpiringMarks expiring=view.expiring now_ms/>
                 </div>
                 <div class="actions">
                     <SaveState page/>
@@ -337,9 +425,9 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             <Stale page/>
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
             <div class="columns">
-                <Fields page/>
+                <Fields page client_certificate=view.client_certificate now_ms/>
                 <div class="side">
-                    <TryIt page run_gone/>
+                    <TryIt page run_gone look/>
                     <HistoryList id=page.id history=page.history open=Callback::new(move |run| page.open_run(run))/>
                 </div>
             </div>
@@ -401,8 +489,16 @@ fn SaveState(page: Page) -> impl IntoView {
 }
 
 #[component]
-fn Fields(page: Page) -> impl IntoView {
+fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> impl IntoView {
     let state = page.state;
+    let href = format!("/servers/{}/client-certificate", page.id);
+    let link = if client_certificate.is_some() { "Change" } else { "Add one" };
+    let kept = match client_certificate {
+        Some(certificate) => {
+            Either::Left(view! { <strong>{short_name(&certificate.subject)}</strong> ", " {ends(&certificate, now_ms)} })
+        }
+        None => Either::Right("None"),
+    };
     let seconds = Signal::derive(move || {
         state.draft.with(|d| d.timeout_ms.trim().parse::<u32>().map_or_else(|_| String::new(), words::seconds))
     });
@@ -455,28 +551,45 @@ fn Fields(page: Page) -> impl IntoView {
                 <CheckField state field=Field::AzureOauth/>
                 <TextField state field=Field::AzureApplicationId/>
                 <TextField state field=Field::AzureTenant/>
+                <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
+                <SelectField state field=Field::MinTls choices=MinTls::CHOICES/>
+                <LinkField state field=Field::ClientCertificate href=href link=link>{kept}</LinkField>
             </details>
         </div>
     }
 }
 
-/// The element ids of the buttons "Save" and "Cancel", and of "Try it".
+/// The element ids of the buttons "Save", "Check connection" and "Cancel", and of "Try it".
 const SAVE: &str = "save";
 const TRY: &str = "try";
+const CHECK: &str = "check";
 const CANCEL: &str = "cancel";
 
+/// The panel, as the page came. Later the browser puts another one into its place.
+#[cfg(feature = "ssr")]
+fn panel(look: Option<Look>) -> impl IntoView {
+    look.map(super::panel::panel)
+}
+
+#[cfg(not(feature = "ssr"))]
+fn panel(_: Option<Look>) {}
+
 #[component]
-fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
+fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
     let state = page.state;
     let testing = move || page.running.with(Option::is_some);
-    let outdated = move || page.told.with(|told| told.as_ref().is_some_and(|told| state.draft.with(|now| told.is_outdated(now))));
+    let trying = move || page.is_trying().then_some("true");
+    let outdated =
+        move || page.shown.with(|shown| shown.as_ref().is_some_and(|shown| state.draft.with(|now| shown.is_outdated(now))));
+    let looks = move || page.shown.with(|shown| matches!(shown, Some(Shown::Look(_))));
+    let trusted = look == Some(Look::Trusted);
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
         #[cfg(feature = "hydrate")]
         if ev.key() == "Enter" && crate::browser::is_from_input(&ev) {
             ev.prevent_default();
-            if !testing() {
+            if !page.is_trying() {
                 page.test(false);
             }
         }
@@ -496,12 +609,22 @@ fn TryIt(page: Page, run_gone: bool) -> impl IntoView {
                 <TextField state field=Field::TestTo/>
             </div>
             <div class="actions">
-                <button name="action" value="check" data-shortcut="test" aria-disabled=move || testing().then_some("true")>"Check connection"</button>
-                <button name="action" value="send" aria-disabled=move || testing().then_some("true")>"Send test email"</button>
+                <button name="action" value="check" id=CHECK data-shortcut="test" autofocus=trusted aria-disabled=trying>"Check connection"</button>
+                <button name="action" value="send" aria-disabled=trying>"Send test email"</button>
+                <button name="action" value="inspect" aria-disabled=trying>"Inspect certificate"</button>
                 <button type="button" id=CANCEL hidden=move || !testing() on:click=cancel>"Cancel"</button>
             </div>
             {run_gone.then(|| view! { <p class="notice">"This test isn't kept any more. The last 50 are."</p> })}
-            {move || page.told.get().map(|told| view! { <Report told outdated=Signal::derive(outdated) seconds=Signal::derive(seconds) state/> })}
+            {move || match page.shown.get() {
+                Some(Shown::Test(told)) => {
+                    let (outdated, seconds) = (Signal::derive(outdated), Signal::derive(seconds));
+                    Some(view! { <Report told=*told outdated seconds state/> })
+                }
+                _ => None,
+            }}
+            <p role="status">{move || page.is_asking().then_some("Asking the server for its certificate…")}</p>
+            <p class="muted" hidden=move || !(looks() && outdated())>"From before your change."</p>
+            <div class="report" id=PLACE class:outdated=outdated hidden=move || !looks()>{panel(look)}</div>
         </section>
     }
 }

@@ -1,5 +1,6 @@
 //! What a test tells, while it runs and afterwards: its outcome, its stages, and what a failure means.
 
+use domain::diagnosis::Fix;
 use domain::run::Run;
 use domain::smtp_server::{ServerDraft, TestDraft};
 use domain::stages::{self, Line, Mark, Row};
@@ -7,6 +8,7 @@ use domain::stages::{self, Line, Mark, Row};
 use domain::transcript::Stage;
 use domain::transcript::{Event, Finished, Outcome, RecipientResult, What};
 use domain::words;
+use leptos::either::Either;
 use leptos::prelude::*;
 
 use crate::api::TestReport;
@@ -100,8 +102,11 @@ fn meaning(finished: &Finished, state: FormState) -> Option<impl IntoView + use<
     let evidence = diagnosis.evidence.or_else(|| finished.reply.as_ref().map(ToString::to_string));
     let fix = diagnosis.fix.map(|fix| {
         let label = fix.label();
+        if fix == Fix::InspectCertificate {
+            return Either::Left(view! { <p class="actions fix"><button name="action" value="inspect">{label}</button></p> });
+        }
         let apply = move |_| state.apply_fix(&fix);
-        view! { <p class="actions fix needs-script"><button type="button" on:click=apply>{label}</button></p> }
+        Either::Right(view! { <p class="actions fix needs-script"><button type="button" on:click=apply>{label}</button></p> })
     });
     Some(view! {
         {evidence.map(|evidence| view! { <p class="machine">{evidence}</p> })}
@@ -128,7 +133,7 @@ fn recipients(recipients: &[RecipientResult]) -> Option<impl IntoView + use<>> {
 }
 
 /// One row a stage; each opens to its raw lines. The bar under it says when it began and how long it took, of the whole run.
-fn stages(events: &[Event]) -> impl IntoView + use<> {
+pub(super) fn stages(events: &[Event]) -> impl IntoView + use<> {
     let total = events.last().map_or(1, |event| event.elapsed_ms.max(1));
     let rows: Vec<_> = stages::rows(events).into_iter().map(|row| stage(row, total)).collect();
     view! { <ol class="stages">{rows}</ol> }

@@ -6,8 +6,7 @@ use domain::field::Field;
 use domain::words;
 use leptos::prelude::*;
 
-use super::list::names;
-use crate::components::{ErrorNotice, field_id};
+use crate::components::{ErrorNotice, field_id, names};
 
 /// The page "Trash …?". Its form is posted as it is.
 #[component]

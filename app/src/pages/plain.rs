@@ -1,0 +1,139 @@
+//! Pages of forms and links alone. The browser gets no data of theirs and has no code for them: it leaves them as they came.
+//! What they need of it all the same is asked for by attributes (`crate::browser::follow_attributes`).
+
+mod certificates;
+mod client_certificate;
+mod import;
+mod trash;
+mod trash_certificates;
+
+use domain::entry::{EntryView, TrashPlan};
+use domain::error::ApiError;
+use domain::trust::{Preview, TrustId, TrustPage, TrustTrashPlan};
+use leptos::prelude::*;
+
+use super::{Page, Section};
+
+/// What a plain page shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plain {
+    /// The question before trashing.
+    Trash {
+        /// What would go.
+        plan: TrashPlan,
+        /// The search of the list it came from.
+        search: String,
+        /// The page of the list it came from.
+        number: u32,
+        /// Why nothing was trashed.
+        refused: Option<ApiError>,
+    },
+    /// "Certificates".
+    Certificates {
+        /// What is trusted.
+        trust: TrustPage,
+        /// What was done just now, in a sentence.
+        done: Option<String>,
+        /// The row that is to be seen whole.
+        open: Option<TrustId>,
+        /// Whether every imported authority is ticked.
+        all_chosen: bool,
+        /// Why something was not done.
+        refused: Option<ApiError>,
+    },
+    /// "Add certificates".
+    Import {
+        /// What was given would add this.
+        preview: Option<Preview>,
+        /// Those that were chosen of it, by SHA-256; nothing was chosen yet where it is missing.
+        chosen: Option<Vec<String>>,
+        /// Why it can't be read or added.
+        refused: Option<ApiError>,
+    },
+    /// The question before trashing certificates.
+    TrashCertificates {
+        /// What would go.
+        plan: TrustTrashPlan,
+        /// Why nothing was trashed.
+        refused: Option<ApiError>,
+    },
+    /// The client certificate of an entry.
+    ClientCertificate {
+        /// The entry.
+        view: Box<EntryView>,
+        /// Why it was not kept or removed.
+        refused: Option<ApiError>,
+        /// Now: milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// The page could not be made.
+    Failed(ApiError),
+}
+
+impl From<Plain> for Page {
+    fn from(plain: Plain) -> Self {
+        Self::Of(Box::new(plain))
+    }
+}
+
+impl Plain {
+    pub(super) fn section(&self) -> Option<(Section, bool)> {
+        match self {
+            Self::Trash { .. } | Self::ClientCertificate { .. } => Some((Section::Servers, false)),
+            Self::Certificates { .. } => Some((Section::Certificates, true)),
+            Self::Import { .. } | Self::TrashCertificates { .. } => Some((Section::Certificates, false)),
+            Self::Failed(_) => None,
+        }
+    }
+
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Trash { .. } => "Trash servers".into(),
+            Self::Certificates { .. } => "Certificates".into(),
+            Self::Import { .. } => "Add certificates".into(),
+            Self::TrashCertificates { .. } => "Trash certificates".into(),
+            Self::ClientCertificate { view, .. } => format!("Client certificate of {}", view.name),
+            Self::Failed(_) => "That didn't work".into(),
+        }
+    }
+
+    pub(super) fn refused(&self) -> Option<&ApiError> {
+        match self {
+            Self::Trash { refused, .. }
+            | Self::Certificates { refused, .. }
+            | Self::Import { refused, .. }
+            | Self::TrashCertificates { refused, .. }
+            | Self::ClientCertificate { refused, .. } => refused.as_ref(),
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+/// The view of a plain page.
+#[component]
+pub(super) fn PlainView(plain: Plain) -> impl IntoView {
+    match plain {
+        Plain::Trash { plan, search, number, refused } => view! { <trash::Trash plan search number refused/> }.into_any(),
+        Plain::Certificates { trust, done, open, all_chosen, refused } => {
+            view! { <certificates::Certificates trust done open all_chosen refused/> }.into_any()
+        }
+        Plain::Import { preview, chosen, refused } => view! { <import::Import preview chosen refused/> }.into_any(),
+        Plain::TrashCertificates { plan, refused } => view! { <trash_certificates::TrashCertificates plan refused/> }.into_any(),
+        Plain::ClientCertificate { view, refused, now_ms } => {
+            view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
+        }
+        Plain::Failed(error) => view! { <Failed error/> }.into_any(),
+    }
+}
+
+/// A page that could not be made, with the way back.
+#[component]
+fn Failed(error: ApiError) -> impl IntoView {
+    view! {
+        <div class="page narrow">
+            <h1>"That didn't work"</h1>
+            <p>{error.message}</p>
+            <p><a class="button" href="/">"Mail SMTP servers"</a></p>
+        </div>
+    }
+}
