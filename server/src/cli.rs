@@ -1,6 +1,11 @@
-//! The command line: `serve`, `send-test` and `address`.
+//! The command line: `serve`, and verbs for trouble and scripts on the machine itself.
 
 mod address;
+mod backup;
+mod data;
+mod passphrase;
+mod restore;
+mod rotate_key;
 mod send_test;
 mod serve;
 
@@ -10,6 +15,8 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::data::DataArgs;
+use crate::hardening;
 use crate::mailer::{List, NetworkPolicy};
 
 /// Exit code for usage or configuration that can't work (as swaks has it).
@@ -36,6 +43,15 @@ enum Command {
     SendTest(SendTestArgs),
     /// Reads address lists, a line each, and says what they mean
     Address(AddressArgs),
+    /// Seals every stored password with a new key; also while Postroom runs
+    #[command(after_help = ROTATE_HELP)]
+    RotateKey(RotateKeyArgs),
+    /// Backs everything up into one file; also while Postroom runs
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Makes a data directory of a back-up
+    #[command(after_help = RESTORE_HELP)]
+    Restore(RestoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -43,9 +59,8 @@ struct ServeArgs {
     /// Where to listen; only this machine's own (loopback) addresses
     #[arg(long, env = "POSTROOM_ADDR", default_value = "127.0.0.1:3000", value_name = "IP:PORT")]
     addr: String,
-    /// Where everything is kept; made if it is missing
-    #[arg(long, env = "POSTROOM_DATA_DIR", default_value = "./data", value_name = "DIR")]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     #[arg(
         help = "The address under which people reach it, if that is another one, such as http://localhost:8080",
         long,
@@ -115,6 +130,64 @@ enum Format {
     Ndjson,
 }
 
+const ROTATE_HELP: &str =
+    "It makes a new data key, seals every secret with it, and removes the one of before. Where the key to it is
+postroom.key in the data directory, that is replaced, too; what was backed up before needs the key of before. Killed at any moment,
+everything stays readable, and the next start or run goes on.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 16 it is under way already, 17 done, but some
+secrets don't open and were left as they are.";
+
+#[derive(Debug, Args)]
+struct RotateKeyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// The file of the new key to the data key, made if it is missing. From then on it is to be given as --key-file
+    #[arg(long, env = "POSTROOM_NEW_KEY_FILE", value_name = "FILE")]
+    new_key_file: Option<PathBuf>,
+}
+
+const BACKUP_HELP: &str = "The file is of one instant, readable by its owner only, and encrypted with a key that is made of a passphrase, slowly. It
+holds what is needed to restore without the key of this machine, which doesn't open it. The passphrase comes from --passphrase-file, from
+POSTROOM_BACKUP_PASSPHRASE, or is asked for on the terminal; whoever loses it has lost the back-up.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked.";
+
+const RESTORE_HELP: &str = "The whole back-up is checked before anything is touched. Postroom must not run meanwhile. The passphrase comes from
+--passphrase-file, from POSTROOM_BACKUP_PASSPHRASE, or is asked for on the terminal. The secrets are sealed with the key of this machine,
+which is made if it is missing.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 8 also for a back-up of a newer Postroom, 18 there are data already, 19 not a back-up or
+damaged, 20 the passphrase is missing or wrong.";
+
+#[derive(Debug, Args)]
+struct BackupArgs {
+    /// The back-up; an older back-up of that name is replaced
+    file: PathBuf,
+    /// Leaves out passwords, client certificates and keys; the file is not encrypted then
+    #[arg(long, env = "POSTROOM_WITHOUT_SECRETS", value_parser = BoolishValueParser::new())]
+    without_secrets: bool,
+    /// A file whose first line is the passphrase
+    #[arg(long, env = "POSTROOM_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
+    /// The back-up
+    file: PathBuf,
+    /// Moves the database that is there aside
+    #[arg(long, env = "POSTROOM_OVERWRITE", value_parser = BoolishValueParser::new())]
+    overwrite: bool,
+    /// A file whose first line is the passphrase
+    #[arg(long, env = "POSTROOM_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
 #[derive(Debug, Args)]
 struct AddressArgs {
     /// Also accepts slips that occur in real mail
@@ -127,6 +200,7 @@ struct AddressArgs {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    hardening::begin();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -138,6 +212,9 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::SendTest(args) => send_test::run(&args),
         Command::Address(args) => address::run(&args),
+        Command::RotateKey(args) => rotate_key::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
     }
 }
 

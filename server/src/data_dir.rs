@@ -1,11 +1,13 @@
 //! The data directory: where it is, that it is ours alone, and why the program can't start with it. What is in its files
-//! is the affair of `store` and `seal`.
+//! is the affair of `store` and `key_file`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::key_file::KeySource;
 
 /// A data directory that this process holds alone, as long as a clone of this value lives.
 #[derive(Clone, Debug)]
@@ -44,12 +46,22 @@ impl DataDir {
 
     /// The database's file.
     pub fn database(&self) -> PathBuf {
-        self.0.path.join("postroom.redb")
+        database_in(&self.0.path)
     }
 
-    /// The key's file.
+    /// The file of the key-encryption key, where it is the directory's own.
     pub fn key(&self) -> PathBuf {
-        self.0.path.join("postroom.key")
+        key_in(&self.0.path)
+    }
+
+    /// The file of the key that is about to take the place of that one.
+    pub fn next_key(&self) -> PathBuf {
+        self.0.path.join("postroom.key.new")
+    }
+
+    /// The socket through which the command line asks the program that serves.
+    pub fn socket(&self) -> PathBuf {
+        socket_in(&self.0.path)
     }
 
     /// Makes the names in the directory durable: what was created or renamed in it stays so.
@@ -61,6 +73,21 @@ impl DataDir {
         File::open(&self.0.path)?.sync_all()?;
         Ok(())
     }
+}
+
+/// The file of the key-encryption key in a data directory.
+pub(crate) fn key_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("postroom.key")
+}
+
+/// The socket in a data directory.
+pub(crate) fn socket_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("postroom.sock")
+}
+
+/// The database in a data directory.
+pub(crate) fn database_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("postroom.redb")
 }
 
 /// Makes the directory, for its owner only; one that exists keeps its mode.
@@ -134,26 +161,26 @@ pub enum StartError {
     /// There is a database, but not the key to its secrets.
     KeyMissing {
         /// Where the key should be.
-        path: PathBuf,
+        key: KeySource,
     },
     /// Others than its owner may read the key.
     KeyExposed {
-        /// Its file.
-        path: PathBuf,
+        /// Where it is.
+        key: KeySource,
         /// The permissions it has.
         mode: u32,
     },
     /// The key isn't 32 bytes long.
     KeyMalformed {
-        /// Its file.
-        path: PathBuf,
+        /// Where it is.
+        key: KeySource,
         /// The bytes it has.
         length: u64,
     },
     /// The key belongs to another database.
     KeyWrong {
-        /// Its file.
-        path: PathBuf,
+        /// Where it is.
+        key: KeySource,
     },
     /// The disk failed, or is full.
     Disk {
@@ -216,25 +243,27 @@ impl fmt::Display for StartError {
                     path.display()
                 )
             }
-            Self::KeyMissing { path } => {
+            Self::KeyMissing { key: key @ KeySource::Own(_) } => {
+                write!(f, "The key {key} is missing, and without it no stored password can be read; restore it from the back-up.")
+            }
+            Self::KeyMissing { key } => {
                 write!(
                     f,
-                    "The key {} is missing, and without it no stored password can be read; restore it from the back-up.",
-                    path.display()
+                    "The key {key} is missing, and without it no stored password can be read; restore it from the back-up, or write 32 \
+                     random bytes there before the first start."
                 )
             }
-            Self::KeyExposed { path, mode } => {
+            Self::KeyExposed { key, mode } => {
                 write!(
                     f,
-                    "Others may read the key {} (mode {mode:04o}); run chmod 600 on it, and change the passwords if someone did.",
-                    path.display()
+                    "Others may read the key {key} (mode {mode:04o}); run chmod 600 on it, and change the passwords if someone did."
                 )
             }
-            Self::KeyMalformed { path, length } => {
-                write!(f, "The key {} has {length} bytes instead of 32; restore it from the back-up.", path.display())
+            Self::KeyMalformed { key, length } => {
+                write!(f, "The key {key} has {length} bytes instead of 32; restore it from the back-up.")
             }
-            Self::KeyWrong { path } => {
-                write!(f, "The key {} belongs to another database; restore the one that was backed up with it.", path.display())
+            Self::KeyWrong { key } => {
+                write!(f, "The key {key} belongs to another database; restore the one that was backed up with it.")
             }
             Self::Disk { path, detail } => {
                 write!(f, "{} can't be read or written ({detail}); see to the disk, then start again.", path.display())

@@ -5,7 +5,7 @@ mod expiring;
 mod proof;
 mod secrets;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::name::Name;
 use domain::run::{History, MAX_RUNS, Run, RunId, Standing};
-use domain::secret::{Secret, SecretChange};
+use domain::secret::SecretChange;
 use domain::smtp_server::{Checked, Has, ServerOut, SmtpServer};
 use domain::transcript::{Finished, What};
 
@@ -24,73 +24,30 @@ pub use proof::{Basis, Secrets};
 pub use secrets::read_client_certificate;
 
 use self::secrets::Client;
-use crate::data_dir::{DataDir, StartError, plain};
-use crate::ports::{Clock, Random};
-use crate::seal::{Fingerprint, Place, Sealer, load_key, load_or_make_key};
-use crate::store::{
-    Batch, DatabaseFile, OpenError, Proof, Read, Record, RedbStore, SCHEMA_VERSION, SecretField, Store, StoreError, Write,
-};
+use crate::ports::Clock;
+use crate::seal::Fingerprint;
+use crate::store::{Batch, Proof, Read, Record, SecretField, Store, StoreError, Write};
 use crate::trust::{Known, TrustedCertificates};
+use crate::vault::Vault;
 
 /// The most entries there can be. A list and a search stay fast with so many.
 pub const MAX_ENTRIES: u64 = 20_000;
 /// How much later than it says trash can still be restored: milliseconds. A press in the last moment takes time to arrive.
 pub const UNDO_GRACE_MS: u64 = 5_000;
 
-/// A key-check text opens here and nowhere else.
-const KEY_CHECK: Place = Place { purpose: "key-check", table: "meta", record: 0, field: "key_check" };
-
 /// The entries.
 pub struct Entries {
     store: Arc<dyn Store>,
     trusted: Arc<TrustedCertificates>,
-    sealer: Sealer,
+    vault: Arc<Vault>,
     clock: Arc<dyn Clock + Send + Sync>,
-    random: Arc<dyn Random + Send + Sync>,
 }
 
 impl Entries {
-    /// The entries of a data directory; the first time, its key and database are made. Expired trash is removed.
-    ///
-    /// # Errors
-    /// [`StartError`]. A database that was there is as it was then.
-    pub fn open(
-        dir: &DataDir,
-        clock: Arc<dyn Clock + Send + Sync>,
-        random: Arc<dyn Random + Send + Sync>,
-    ) -> Result<Self, StartError> {
-        let file = DatabaseFile::new(dir);
-        let failed = |error| start_error(dir, error);
-        let exists = file.exists().map_err(|error| StartError::Disk { path: dir.database(), detail: plain(&error) })?;
-        let sealer = if exists {
-            let sealer = load_key(dir)?;
-            let rehearsed = RedbStore::rehearse(&file).map_err(failed)?;
-            check_key(dir, &rehearsed, &sealer)?;
-            sealer
-        } else {
-            let sealer = load_or_make_key(dir, &*random)?;
-            let key_check = sealer.seal(KEY_CHECK, &Secret::default(), &*random);
-            file.create(|store| store.writing(|tx| Ok(tx.set_key_check(&key_check)?)))
-                .map_err(|problem| start_problem(dir, problem))?;
-            sealer
-        };
-        let store = RedbStore::open(Box::new(file)).map_err(failed)?;
-        let entries = Self::new(Box::new(store), sealer, clock, random);
-        entries.purge().map_err(|problem| start_problem(dir, problem))?;
-        entries.trusted.purge().map_err(|problem| start_problem(dir, problem))?;
-        Ok(entries)
-    }
-
-    /// The entries in `store`, whose secrets `sealer` opens.
-    pub fn new(
-        store: Box<dyn Store>,
-        sealer: Sealer,
-        clock: Arc<dyn Clock + Send + Sync>,
-        random: Arc<dyn Random + Send + Sync>,
-    ) -> Self {
-        let store: Arc<dyn Store> = store.into();
+    /// The entries in `store`, whose secrets `vault` keeps.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, clock: Arc<dyn Clock + Send + Sync>) -> Self {
         let trusted = Arc::new(TrustedCertificates::new(Arc::clone(&store), Arc::clone(&clock)));
-        Self { store, trusted, sealer, clock, random }
+        Self { store, trusted, vault, clock }
     }
 
     /// The certificates that are trusted when entries connect.
@@ -212,7 +169,7 @@ impl Entries {
             let id = EntryId(tx.new_number()?);
             let version = Version(1);
             let client_certificate = client.summary(content.server(), None);
-            tx.put(id, &Record { version, content: content.clone(), client_certificate })?;
+            tx.put(id, &Record { version, content: content.clone(), client_certificate, generations: BTreeMap::new() })?;
             if let Some(server) = content.server() {
                 self.settle_password(tx, id, server, password)?;
                 self.settle_client(tx, id, server.may_encrypt(), client)?;
@@ -252,7 +209,8 @@ impl Entries {
             errors.or(()).map_err(Problem::Invalid)?;
             let version = Version(old.version.0 + 1);
             let client_certificate = client.summary(Some(server), old.client_certificate.as_ref());
-            tx.put(id, &Record { version, content: Content::Ready(Box::new(server.clone())), client_certificate })?;
+            let content = Content::Ready(Box::new(server.clone()));
+            tx.put(id, &Record { version, content, client_certificate, generations: old.generations })?;
             self.settle_password(tx, id, server, &checked.password)?;
             self.settle_client(tx, id, server.may_encrypt(), &client)?;
             self.settle_proof(tx, id, server)?;
@@ -265,7 +223,7 @@ impl Entries {
 
     /// What tells settings that were tested from others: of `server` with its secrets.
     pub fn fingerprint(&self, server: &SmtpServer, secrets: Secrets<'_>) -> Option<Fingerprint> {
-        proof::fingerprint(&self.sealer, server, secrets)
+        proof::fingerprint(self.vault.fingerprints(), server, secrets)
     }
 
     /// Keeps a run of `id`, and what it says of the entry, made with what `basis` says; under the number of an earlier one in its
@@ -630,36 +588,4 @@ fn undo_offer(tx: &dyn Read, now: u64) -> Result<Option<UndoOffer>, StoreError> 
         let left_ms = undo_left_ms(batch.trashed_ms, now)?;
         Some(UndoOffer { batch: number, left_ms, names: batch.entries.into_iter().map(|(_, name)| name).collect() })
     }))
-}
-
-/// Whether `sealer` has the key that the secrets in `store` were sealed with.
-fn check_key(dir: &DataDir, store: &dyn Store, sealer: &Sealer) -> Result<(), StartError> {
-    let mark = store.reading(|tx| Ok(tx.key_check()?)).map_err(|problem| start_problem(dir, problem))?;
-    match mark.map(|mark| sealer.open(KEY_CHECK, &mark)) {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(_)) => Err(StartError::KeyWrong { path: dir.key() }),
-        None => Err(StartError::DatabaseDamaged { path: dir.database(), detail: "it has no mark of its key".into() }),
-    }
-}
-
-fn start_error(dir: &DataDir, error: OpenError) -> StartError {
-    let path = dir.database();
-    match error {
-        OpenError::Empty => StartError::DatabaseEmpty { path },
-        OpenError::Foreign => StartError::DatabaseForeign { path },
-        OpenError::Damaged { detail } => StartError::DatabaseDamaged { path, detail },
-        OpenError::Newer { found } => StartError::DatabaseNewer { path, found, known: SCHEMA_VERSION },
-        OpenError::InUse => StartError::InUse { path: dir.path().to_owned() },
-        OpenError::Disk(error) => start_problem(dir, error.into()),
-    }
-}
-
-fn start_problem(dir: &DataDir, problem: Problem) -> StartError {
-    let path = dir.database();
-    match problem {
-        Problem::DiskFull => StartError::Disk { path, detail: "the disk is full".into() },
-        Problem::Disk { detail } | Problem::OutcomeUnknown { detail } => StartError::Disk { path, detail },
-        Problem::Corrupt { detail } => StartError::DatabaseDamaged { path, detail },
-        _ => StartError::DatabaseDamaged { path, detail: "it can't be read".into() },
-    }
 }

@@ -3,14 +3,21 @@
 #![recursion_limit = "512"]
 
 pub mod backend;
+pub mod backup;
 pub mod certificate;
 pub mod cli;
+pub mod control;
+pub mod data;
 pub mod data_dir;
 pub mod entries;
+pub mod hardening;
+pub mod key_file;
 pub mod mailer;
 pub mod ports;
+pub mod rotation;
 pub mod runs;
 pub mod seal;
 pub mod store;
 pub mod trust;
+pub mod vault;
 pub mod web;

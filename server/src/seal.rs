@@ -1,78 +1,48 @@
-//! Sealing: how secrets lie on the disk, and the key that opens them; and fingerprints, which tell whether two texts with
-//! secrets in them are the same. Where the sealed bytes are kept is the store's affair; what is secret is the rules'.
+//! Sealing: how secrets lie on the disk, and which key opens what. Where the sealed bytes are kept is the store's affair, what is
+//! secret is the rules', and where the key-encryption key comes from is [`crate::key_file`]'s.
 //!
-//! A sealed secret is a version byte (1), a nonce (24 bytes), and what XChaCha20-Poly1305 makes of the padded text. A
-//! later version byte is the place for keys in envelopes and their rotation: it would name the key after it.
+//! Keys lie in an envelope: the [`Kek`] wraps the keys that are kept in the database, and those do the work ([`DataKey`] seals
+//! secrets, [`Fingerprints`] tells settings apart). So another key-encryption key means wrapping a few keys anew, and another
+//! data key can take over secret by secret: each names the key that it was sealed with.
+//!
+//! | bytes of a sealed secret | version 2 | version 1 |
+//! |---|---|---|
+//! | version | 1: `2` | 1: `1` |
+//! | algorithm | 1: `1`, XChaCha20-Poly1305 | – |
+//! | number of the data key | 4, big-endian | – |
+//! | nonce | 24 | 24 |
+//! | the padded text, encrypted | a multiple of 64 | a multiple of 64 |
+//! | tag | 16 | 16 |
+//!
+//! A wrapped key is a version byte (2), the algorithm, a nonce, the key encrypted, and a tag. Version 1 had no envelope: the key in
+//! the file sealed the secrets itself. It is still opened, until its secrets are sealed anew, and never written.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+mod cipher;
+mod fingerprint;
+mod key;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
 use domain::secret::Secret;
-use ring::hmac;
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::data_dir::{DataDir, StartError, plain, private_file};
+pub use fingerprint::{Fingerprint, Fingerprints};
+pub use key::{KEY_LENGTH, Kek, Key, KeyName, KeyPurpose};
+
 use crate::ports::Random;
+use cipher::{Cipher, NONCE, TAG};
 
-/// The bytes of a key.
-pub const KEY_LENGTH: usize = 32;
 /// Texts are padded to a multiple of this, so that a password's length doesn't show.
 const BLOCK: usize = 64;
-const VERSION: u8 = 1;
-const NONCE: usize = 24;
-const TAG: usize = 16;
 /// The text's length stands before it.
 const PREFIX: usize = size_of::<u32>();
+const VERSION_1: u8 = 1;
+const VERSION: u8 = 2;
+/// XChaCha20-Poly1305; there is no other one yet.
+const ALGORITHM: u8 = 1;
+/// Version, algorithm and the number of the data key.
+const HEADER: usize = 2 + size_of::<u32>();
 
-/// What the key for fingerprints is derived for; never changed, since fingerprints are stored.
-const FINGERPRINTS: &[u8] = b"postroom v1 fingerprint";
-
-/// Seals and opens secrets with one key, which is wiped when this is dropped. (The key for fingerprints is another one, made
-/// from it; ring keeps it, and doesn't wipe it. It opens nothing.)
-pub struct Sealer {
-    cipher: XChaCha20Poly1305,
-    fingerprints: hmac::Key,
-}
-
-/// Tells whether texts are the same without telling what they are: HMAC-SHA256 (RFC 2104). It never leaves the server: whoever
-/// had it and the key could try passwords against it.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Fingerprint([u8; 32]);
-
-impl std::fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fingerprint(…)")
-    }
-}
-
-impl From<Fingerprint> for String {
-    fn from(fingerprint: Fingerprint) -> Self {
-        STANDARD_NO_PAD.encode(fingerprint.0)
-    }
-}
-
-impl TryFrom<String> for Fingerprint {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let bytes = STANDARD_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or("a fingerprint has 32 bytes")
-    }
-}
-
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer(…)")
-    }
-}
-
-/// Where a sealed secret belongs. It opens nowhere else: moved to another record or field, it is refused.
+/// Where a sealed secret belongs. It opens nowhere else: moved to another record or field, it is refused, and so is an earlier
+/// secret of the same field in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// What the secret is for.
@@ -83,23 +53,34 @@ pub struct Place {
     pub record: u64,
     /// The field of the record.
     pub field: &'static str,
+    /// How often the secret of this field was replaced or removed.
+    pub generation: u64,
 }
 
 impl Place {
     /// The bytes that are authenticated with the secret. The names have no spaces, so no two places give the same.
-    fn associated_data(&self) -> Vec<u8> {
-        format!("postroom v{VERSION} {} {} {} {}", self.purpose, self.table, self.record, self.field).into_bytes()
+    fn associated_data(&self, key: u32) -> Vec<u8> {
+        let Self { purpose, table, record, field, generation } = self;
+        format!("postroom v{VERSION} {ALGORITHM} {key} {purpose} {table} {record} {field} {generation}").into_bytes()
+    }
+
+    /// Those of version 1, which knew no generations: everything it sealed is of the first.
+    fn associated_data_1(&self) -> Option<Vec<u8>> {
+        let Self { purpose, table, record, field, generation } = self;
+        (*generation == 0).then(|| format!("postroom v{VERSION_1} {purpose} {table} {record} {field}").into_bytes())
     }
 }
 
-/// Why a sealed secret doesn't open.
+/// Why a sealed secret or a wrapped key doesn't open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealError {
     /// It is cut off.
     TooShort,
     /// It was sealed by a later version of the program.
     UnknownVersion(u8),
-    /// It was changed, belongs somewhere else, or was sealed with another key.
+    /// It names a data key that isn't there.
+    UnknownKey(u32),
+    /// It was changed, belongs somewhere else, is an earlier one, or was sealed with another key.
     Refused,
 }
 
@@ -108,57 +89,66 @@ impl std::fmt::Display for SealError {
         match self {
             Self::TooShort => f.write_str("the sealed secret is cut off"),
             Self::UnknownVersion(version) => write!(f, "the secret was sealed in a way this program doesn't know ({version})"),
+            Self::UnknownKey(number) => write!(f, "the data key it was sealed with is missing ({number})"),
             Self::Refused => f.write_str("the sealed secret was changed, or belongs elsewhere"),
         }
     }
 }
 
-impl Sealer {
-    /// Seals with `key`, which is wiped.
-    pub fn new(mut key: Zeroizing<[u8; KEY_LENGTH]>) -> Self {
-        let mut copy = Key::from(*key);
-        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), FINGERPRINTS);
-        let fingerprints = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
-        let sealer = Self { cipher: XChaCha20Poly1305::new(&copy), fingerprints };
-        copy.zeroize();
-        key.zeroize();
-        sealer
+impl std::error::Error for SealError {}
+
+/// The key that `blob` was sealed with. Whether it is true shows when it is opened.
+///
+/// # Errors
+/// [`SealError::TooShort`] or [`SealError::UnknownVersion`].
+pub fn key_of(blob: &[u8]) -> Result<KeyName, SealError> {
+    match blob {
+        [] | [VERSION] => Err(SealError::TooShort),
+        [VERSION_1, ..] => Ok(KeyName::V1),
+        [VERSION, ALGORITHM, number @ ..] => {
+            let number = number.first_chunk().ok_or(SealError::TooShort)?;
+            Ok(KeyName::secrets(u32::from_be_bytes(*number)))
+        }
+        [VERSION, version, ..] | [version, ..] => Err(SealError::UnknownVersion(*version)),
+    }
+}
+
+/// Seals and opens secrets. Its key is wiped when this is dropped.
+pub struct DataKey {
+    name: KeyName,
+    cipher: Cipher,
+}
+
+impl std::fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DataKey({:?}, …)", self.name)
+    }
+}
+
+impl DataKey {
+    /// The data key of this name.
+    pub fn new(name: KeyName, key: &Key) -> Self {
+        Self { name, cipher: Cipher::new(key) }
     }
 
-    /// The fingerprint of these texts in this order. Nothing of them is copied.
-    pub fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
-        let mut context = hmac::Context::with_key(&self.fingerprints);
-        for part in parts {
-            // The length keeps the border between two parts where it is.
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.sign().as_ref());
-        Fingerprint(bytes)
+    /// Its name.
+    pub const fn name(&self) -> KeyName {
+        self.name
     }
 
     /// Seals `secret` for `place`.
-    ///
-    /// # Panics
-    /// Never: a secret is far shorter than the 256 GiB that a nonce takes.
     pub fn seal(&self, place: Place, secret: &Secret, random: &dyn Random) -> Vec<u8> {
         let text = secret.expose().as_bytes();
         let padded = (PREFIX + text.len()).next_multiple_of(BLOCK);
-        let mut blob = Vec::with_capacity(1 + NONCE + padded + TAG);
-        blob.push(VERSION);
-        blob.resize(1 + NONCE, 0);
-        random.fill(&mut blob[1..]);
-        let nonce = nonce(&blob[1..]);
+        let mut blob = Vec::with_capacity(HEADER + NONCE + padded + TAG);
+        blob.extend_from_slice(&[VERSION, ALGORITHM]);
+        blob.extend_from_slice(&self.name.number.to_be_bytes());
         // The capacity is there already, so the text is written once and then sealed where it stands.
-        blob.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-        blob.extend_from_slice(text);
-        blob.resize(1 + NONCE + padded, 0);
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&nonce, &place.associated_data(), (&mut blob[1 + NONCE..]).into())
-            .expect("it is shorter than 256 GiB");
-        blob.extend_from_slice(&tag);
+        self.cipher.seal_in_place(&mut blob, &place.associated_data(self.name.number), random, |blob| {
+            blob.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+            blob.extend_from_slice(text);
+            blob.resize(HEADER + NONCE + padded, 0);
+        });
         blob
     }
 
@@ -167,101 +157,36 @@ impl Sealer {
     /// # Errors
     /// [`SealError`]; nothing of the secret is known then.
     pub fn open(&self, place: Place, blob: &[u8]) -> Result<Secret, SealError> {
-        match blob.first() {
-            None => return Err(SealError::TooShort),
-            Some(&VERSION) => {}
-            Some(&version) => return Err(SealError::UnknownVersion(version)),
+        let name = key_of(blob)?;
+        if name != self.name {
+            return Err(SealError::UnknownKey(name.number));
         }
-        if blob.len() < 1 + NONCE + BLOCK + TAG {
+        let (header, associated) = match name.purpose {
+            KeyPurpose::SecretsV1 => (1, place.associated_data_1().ok_or(SealError::Refused)?),
+            KeyPurpose::Secrets | KeyPurpose::Fingerprints => (HEADER, place.associated_data(name.number)),
+        };
+        if blob.len() < header + NONCE + BLOCK + TAG {
             return Err(SealError::TooShort);
         }
-        let (nonced, rest) = blob[1..].split_at(NONCE);
-        let (sealed, tag) = rest.split_at(rest.len() - TAG);
-        let tag = Tag::try_from(tag).map_err(|_| SealError::TooShort)?;
-        let mut text = Zeroizing::new(sealed.to_vec());
-        self.cipher
-            .decrypt_inout_detached(&nonce(nonced), &place.associated_data(), text.as_mut_slice().into(), &tag)
-            .map_err(|_| SealError::Refused)?;
-        let (length, rest) = text.split_at(PREFIX);
-        let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-        let text = rest.get(..length).and_then(|text| std::str::from_utf8(text).ok()).ok_or(SealError::Refused)?;
-        Ok(Secret::new(text.to_owned()))
+        let text = self.cipher.open(blob.get(header..).unwrap_or_default(), &associated)?;
+        unpadded(&text)
     }
 }
 
-fn nonce(bytes: &[u8]) -> XNonce {
-    let mut nonce = XNonce::default();
-    nonce.copy_from_slice(bytes);
-    nonce
-}
-
-/// Reads the key of an existing database.
-///
-/// # Errors
-/// [`StartError::KeyMissing`], [`StartError::KeyExposed`], [`StartError::KeyMalformed`] or [`StartError::Disk`].
-pub fn load_key(dir: &DataDir) -> Result<Sealer, StartError> {
-    let path = dir.key();
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => StartError::KeyMissing { path: path.clone() },
-        _ => StartError::Disk { path: path.clone(), detail: plain(&error) },
-    };
-    let metadata = fs::metadata(&path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(StartError::KeyMalformed { path, length: 0 });
-    }
-    #[cfg(unix)]
-    {
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(StartError::KeyExposed { path, mode });
-        }
-    }
-    if metadata.len() != KEY_LENGTH as u64 {
-        return Err(StartError::KeyMalformed { path, length: metadata.len() });
-    }
-    let mut key = Zeroizing::new([0; KEY_LENGTH]);
-    File::open(&path).and_then(|mut file| file.read_exact(key.as_mut_slice())).map_err(failed)?;
-    Ok(Sealer::new(key))
-}
-
-/// The key for a database that is yet to be made: the one that is there, or a new one, durable before this returns.
-///
-/// # Errors
-/// As [`load_key`], but a missing key is made.
-pub fn load_or_make_key(dir: &DataDir, random: &dyn Random) -> Result<Sealer, StartError> {
-    match load_key(dir) {
-        Err(StartError::KeyMissing { .. }) => {}
-        other => return other,
-    }
-    let path = dir.key();
-    make_key(dir, random).map_err(|error| StartError::Disk { path, detail: plain(&error) })?;
-    load_key(dir)
-}
-
-/// Written under another name and renamed, so that a key file is never half a key. Nobody else can make one meanwhile:
-/// the directory is locked.
-fn make_key(dir: &DataDir, random: &dyn Random) -> io::Result<()> {
-    let draft = dir.path().join("postroom.key.new");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut key = Zeroizing::new([0; KEY_LENGTH]);
-    random.fill(key.as_mut_slice());
-    let mut file = private_file().create_new(true).open(&draft)?;
-    file.write_all(key.as_slice())?;
-    file.sync_all()?;
-    fs::rename(&draft, dir.key())?;
-    dir.sync()
+fn unpadded(text: &Zeroizing<Vec<u8>>) -> Result<Secret, SealError> {
+    let (length, rest) = text.split_first_chunk::<PREFIX>().ok_or(SealError::TooShort)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| SealError::Refused)?;
+    let text = rest.get(..length).and_then(|text| std::str::from_utf8(text).ok()).ok_or(SealError::Refused)?;
+    Ok(Secret::new(text.to_owned()))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const PLACE: Place = Place { purpose: "smtp-sign-in", table: "secrets", record: 7, field: "password" };
+    const PLACE: Place = Place { purpose: "smtp-sign-in", table: "secrets", record: 7, field: "password", generation: 3 };
 
-    struct Counting;
+    pub(crate) struct Counting;
 
     impl Random for Counting {
         fn fill(&self, buf: &mut [u8]) {
@@ -271,26 +196,47 @@ mod tests {
         }
     }
 
-    fn sealer(byte: u8) -> Sealer {
-        Sealer::new(Zeroizing::new([byte; KEY_LENGTH]))
+    pub(crate) fn key(byte: u8) -> Key {
+        Key::new(Zeroizing::new([byte; KEY_LENGTH]))
+    }
+
+    fn data_key(number: u32, byte: u8) -> DataKey {
+        DataKey::new(KeyName::secrets(number), &key(byte))
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
     }
 
     fn seal(text: &str) -> Vec<u8> {
-        sealer(1).seal(PLACE, &Secret::new(text.to_owned()), &Counting)
+        data_key(5, 1).seal(PLACE, &secret(text), &Counting)
+    }
+
+    /// As version 1 of the program did it.
+    fn seal_1(text: &str, place: Place) -> Vec<u8> {
+        let mut blob = vec![VERSION_1];
+        Cipher::new(&key(1)).seal_in_place(&mut blob, &place.associated_data_1().unwrap(), &Counting, |blob| {
+            blob.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
+            blob.extend_from_slice(text.as_bytes());
+            blob.resize(1 + NONCE + (PREFIX + text.len()).next_multiple_of(BLOCK), 0);
+        });
+        blob
     }
 
     #[test]
     fn what_is_sealed_opens_again() {
         for text in ["", "hunter2", "pässwörd\u{1f512}", &"x".repeat(4096)] {
-            assert_eq!(sealer(1).open(PLACE, &seal(text)), Ok(Secret::new(text.to_owned())));
+            let sealed = seal(text);
+            assert_eq!(key_of(&sealed), Ok(KeyName::secrets(5)));
+            assert_eq!(data_key(5, 1).open(PLACE, &sealed), Ok(secret(text)));
         }
     }
 
     #[test]
     fn its_length_does_not_show() {
         let lengths = |texts: std::ops::Range<usize>| texts.map(|length| seal(&"x".repeat(length)).len()).collect::<Vec<_>>();
-        assert_eq!(lengths(0..61), [1 + NONCE + BLOCK + TAG; 61]);
-        assert_eq!(lengths(61..125), [1 + NONCE + 2 * BLOCK + TAG; 64]);
+        assert_eq!(lengths(0..61), [HEADER + NONCE + BLOCK + TAG; 61]);
+        assert_eq!(lengths(61..125), [HEADER + NONCE + 2 * BLOCK + TAG; 64]);
     }
 
     #[test]
@@ -298,44 +244,54 @@ mod tests {
         let whole = seal("hunter2");
         for at in 0..whole.len() {
             let mut changed = whole.clone();
-            changed[at] ^= 1;
-            let expected = if at == 0 { SealError::UnknownVersion(0) } else { SealError::Refused };
-            assert_eq!(sealer(1).open(PLACE, &changed), Err(expected), "byte {at}");
-            assert!(sealer(1).open(PLACE, &whole[..at]).is_err(), "cut to {at}");
+            changed[at] ^= 0x80;
+            let expected = match at {
+                0 => SealError::UnknownVersion(VERSION ^ 0x80),
+                1 => SealError::UnknownVersion(ALGORITHM ^ 0x80),
+                2..HEADER => SealError::UnknownKey(5 ^ (0x80 << (8 * (HEADER - 1 - at)))),
+                _ => SealError::Refused,
+            };
+            assert_eq!(data_key(5, 1).open(PLACE, &changed), Err(expected), "byte {at}");
+            assert!(data_key(5, 1).open(PLACE, &whole[..at]).is_err(), "cut to {at}");
         }
-        assert!(sealer(1).open(PLACE, &[whole.as_slice(), &[0]].concat()).is_err(), "one more");
+        assert!(data_key(5, 1).open(PLACE, &[whole.as_slice(), &[0]].concat()).is_err(), "one more");
     }
 
     #[test]
-    fn it_opens_nowhere_else_and_with_no_other_key() {
+    fn it_opens_nowhere_else_at_no_other_time_and_with_no_other_key() {
         let whole = seal("hunter2");
         for elsewhere in [
             Place { purpose: "key-check", ..PLACE },
             Place { table: "trashed", ..PLACE },
             Place { record: 8, ..PLACE },
             Place { field: "token", ..PLACE },
+            Place { generation: 2, ..PLACE },
+            Place { generation: 4, ..PLACE },
         ] {
-            assert_eq!(sealer(1).open(elsewhere, &whole), Err(SealError::Refused), "{elsewhere:?}");
+            assert_eq!(data_key(5, 1).open(elsewhere, &whole), Err(SealError::Refused), "{elsewhere:?}");
         }
-        assert_eq!(sealer(2).open(PLACE, &whole), Err(SealError::Refused));
+        assert_eq!(data_key(5, 2).open(PLACE, &whole), Err(SealError::Refused));
+        assert_eq!(data_key(6, 1).open(PLACE, &whole), Err(SealError::UnknownKey(5)));
+        let mut renamed = whole;
+        renamed[HEADER - 1] = 6;
+        assert_eq!(data_key(6, 1).open(PLACE, &renamed), Err(SealError::Refused), "the number of the key is authenticated, too");
     }
 
     #[test]
-    fn a_fingerprint_tells_texts_apart_and_is_of_this_key_only() {
-        let of = |parts: &[&[u8]]| sealer(1).fingerprint(parts);
-        let whole = of(&[b"ab", b"c"]);
-        assert_eq!(whole, of(&[b"ab", b"c"]));
-        for other in [of(&[b"a", b"bc"]), of(&[b"abc"]), of(&[b"ab", b"c", b""]), sealer(2).fingerprint(&[b"ab", b"c"])] {
-            assert_ne!(whole, other);
-        }
-        let text = serde_json::to_string(&whole).unwrap();
-        assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), whole);
-        assert!(serde_json::from_str::<Fingerprint>("\"AAAA\"").is_err());
+    fn what_version_1_sealed_opens_with_its_key_as_the_first_generation_only() {
+        let first = Place { generation: 0, ..PLACE };
+        let sealed = seal_1("hunter2", first);
+        assert_eq!(key_of(&sealed), Ok(KeyName::V1));
+        let old = DataKey::new(KeyName::V1, &key(1));
+        assert_eq!(old.open(first, &sealed), Ok(secret("hunter2")));
+        assert_eq!(old.open(PLACE, &sealed), Err(SealError::Refused), "it was replaced since");
+        assert_eq!(old.open(Place { record: 8, ..first }, &sealed), Err(SealError::Refused));
+        assert_eq!(data_key(5, 1).open(first, &sealed), Err(SealError::UnknownKey(0)));
+        assert_eq!(old.open(PLACE, &seal("hunter2")), Err(SealError::UnknownKey(5)));
     }
 
     #[test]
-    fn nothing_of_the_key_is_printed() {
-        assert_eq!(format!("{:?}", sealer(1)), "Sealer(…)");
-        assert_eq!(format!("{:?}", sealer(1).fingerprint(&[b"secret"])), "Fingerprint(…)");
+    fn nothing_of_a_key_is_printed() {
+        assert_eq!(format!("{:?}", data_key(5, 1)), "DataKey(KeyName { purpose: Secrets, number: 5 }, …)");
     }
 }

@@ -6,6 +6,7 @@ mod redb_store;
 mod rehearsal;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use domain::certificate::Certificate;
@@ -17,10 +18,10 @@ use domain::smtp_server::SmtpServer;
 use domain::trust::{Pin, TrustId, TrustedBy};
 use serde::{Deserialize, Serialize};
 
-pub use redb_store::{Backends, DatabaseFile, OpenError, RedbStore};
+pub use redb_store::{Backends, DatabaseFile, Draft, OpenError, RedbStore};
 pub use schema::SCHEMA_VERSION;
 
-use crate::seal::{Fingerprint, Place};
+use crate::seal::{Fingerprint, KeyName, Place};
 
 /// Keeps everything, in transactions: what one wrote is there as a whole and durable when `write` has returned, or not
 /// at all.
@@ -78,7 +79,21 @@ pub trait Read {
     fn trusts_system(&self) -> Result<bool, StoreError>;
     /// Tells one state of what is trusted from another: every change of it makes it higher.
     fn trust_epoch(&self) -> Result<u64, StoreError>;
-    /// The sealed text that tells whether the key is the right one.
+    /// Shows every row of every table as it is kept, but for what is left out, until `visit` has seen enough.
+    fn dump(&self, left_out: LeftOut, visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
+    /// How many sealed secrets there are.
+    fn count_secrets(&self) -> Result<u64, StoreError>;
+    /// The first `max` sealed secrets, or those after this one, by entry and field.
+    fn secrets(
+        &self,
+        after: Option<(EntryId, SecretField)>,
+        max: usize,
+    ) -> Result<Vec<(EntryId, SecretField, Vec<u8>)>, StoreError>;
+    /// The wrapped keys, by name.
+    fn keys(&self) -> Result<Vec<(KeyName, Vec<u8>)>, StoreError>;
+    /// A wrapped key.
+    fn key(&self, name: KeyName) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The sealed text that tells whether the key is the right one, in a database that has no keys of its own yet.
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
@@ -123,8 +138,14 @@ pub trait Write: Read {
     fn remove_trust_batch(&mut self, number: u64) -> Result<(), StoreError>;
     /// Trusts the authorities of the machine, or not; the trust epoch follows.
     fn set_trusts_system(&mut self, trusts: bool) -> Result<(), StoreError>;
-    /// Keeps the text that tells whether the key is the right one.
-    fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError>;
+    /// Keeps a row as [`Read::dump`] showed it.
+    fn load(&mut self, row: Row<'_>) -> Result<(), StoreError>;
+    /// Keeps a wrapped key, in place of what was there.
+    fn put_key(&mut self, name: KeyName, wrapped: &[u8]) -> Result<(), StoreError>;
+    /// Removes a key: what was sealed with it is lost.
+    fn remove_key(&mut self, name: KeyName) -> Result<(), StoreError>;
+    /// Removes the text that told whether the key is the right one: the keys tell it now.
+    fn remove_key_check(&mut self) -> Result<(), StoreError>;
 }
 
 impl dyn Store + '_ {
@@ -165,6 +186,16 @@ pub struct Record {
     /// What its client certificate says; the certificate itself and its key lie sealed beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<Certificate>,
+    /// How often each of its secrets was replaced or removed. A secret that was sealed before opens no more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generations: BTreeMap<SecretField, u64>,
+}
+
+impl Record {
+    /// How often a secret of it was replaced or removed.
+    pub fn generation(&self, field: SecretField) -> u64 {
+        self.generations.get(&field).copied().unwrap_or(0)
+    }
 }
 
 /// What was trashed together. The records lie beside it; the secrets stay where they are until the batch is purged.
@@ -278,7 +309,8 @@ pub struct TrustBatch {
 }
 
 /// The secrets that an entry can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SecretField {
     /// "SMTP password".
     Password,
@@ -298,14 +330,34 @@ impl SecretField {
         }
     }
 
-    /// What the secret of an entry is sealed for.
-    pub const fn place(self, id: EntryId) -> Place {
+    /// What the secret of an entry is sealed for, the `generation`-th of its field.
+    pub const fn place(self, id: EntryId, generation: u64) -> Place {
         let purpose = match self {
             Self::Password => "smtp-sign-in",
             Self::ClientCertificate => "tls-client",
         };
-        Place { purpose, table: "secrets", record: id.0, field: self.key() }
+        Place { purpose, table: "secrets", record: id.0, field: self.key(), generation }
     }
+}
+
+/// A row as it is kept, whatever it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The table's name.
+    pub table: &'a str,
+    /// The key.
+    pub key: &'a [u8],
+    /// What is kept under it.
+    pub value: &'a [u8],
+}
+
+/// What [`Read::dump`] doesn't show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The wrapped keys: nobody else can unwrap them.
+    Keys,
+    /// The keys, the sealed secrets, and the fingerprints of what has secrets in it.
+    Secrets,
 }
 
 /// What the index says of an entry: enough to list, search and choose without reading the entry.

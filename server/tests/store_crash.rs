@@ -7,10 +7,14 @@ mod store_support;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use domain::entry::EntryId;
+use domain::error::Problem;
 use redb::StorageBackend;
-use server::store::{Backends, OpenError, RedbStore};
+use server::seal::{Kek, Key};
+use server::store::{Backends, OpenError, SecretField, Store};
+use server::vault::Vault;
 use store_support::memory::{self, Memory};
-use store_support::world::{Operation, SCRIPTS, World, bench, start, worlds};
+use store_support::world::{Operation, SCRIPTS, World, bench, new_file, start, worlds};
 use store_support::*;
 
 /// What a disk writes at once or not at all.
@@ -151,13 +155,6 @@ impl Disk {
     }
 }
 
-/// A new database, closed.
-fn new_file() -> Vec<u8> {
-    let memory = Memory::default();
-    drop(RedbStore::create(Box::new(memory.clone())).unwrap());
-    memory.bytes()
-}
-
 /// Runs a script until the disk dies; how many operations were acknowledged.
 fn run(disk: &Disk, script: &[Operation]) -> usize {
     let Ok(store) = start(disk.clone()) else { return 0 };
@@ -225,4 +222,47 @@ fn a_crash_while_the_last_one_is_repaired_loses_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_crash_while_keys_are_replaced_loses_no_password() {
+    let memory = Memory::of(new_file());
+    let (_, entries, _) = bench(start(memory.clone()).unwrap());
+    for number in 1..=3 {
+        entries.create(&with_password(&draft(&format!("server-{number}")), &format!("password {number}"))).unwrap();
+    }
+    drop(entries);
+    let before = memory.bytes();
+    let next = || Arc::new(Kek::new(Key::new([7; 32].into())));
+    let open = |store: &dyn Store, kek| Vault::open(store, kek, Arc::new(TestRandom::default()));
+    let replace = |disk: &Disk| -> Result<(), Problem> {
+        let store = start(disk.clone()).map_err(|_| Problem::Internal)?;
+        let store: &dyn Store = &store;
+        let vault = open(store, Arc::new(kek())).map_err(|_| Problem::Internal)?;
+        vault.add_data_key(store)?;
+        vault.finish(store, &mut |_, _| Ok(()))?;
+        vault.rewrap(store, next())
+    };
+    let whole = Disk::new(before.clone(), u64::MAX);
+    replace(&whole).unwrap();
+    let (mut by_old, mut by_new) = (0, 0);
+    for dies_at in 1..=whole.syncs() {
+        let disk = Disk::new(before.clone(), dies_at);
+        let replaced = replace(&disk);
+        for (number, image) in disk.remains().into_iter().enumerate() {
+            let store = start(Memory::of(image)).unwrap_or_else(|error| panic!("sync {dies_at}, image {number}: {error:?}"));
+            let store: &dyn Store = &store;
+            let (old, new) = (open(store, Arc::new(kek())), open(store, next()));
+            assert!(old.is_ok() != new.is_ok(), "sync {dies_at}, image {number}: one key or the other");
+            assert!(replaced.is_err() || new.is_ok(), "what was acknowledged is there");
+            by_old += u32::from(old.is_ok());
+            by_new += u32::from(new.is_ok());
+            let vault = old.or(new).unwrap();
+            for id in 1..=3 {
+                let secret = store.reading(|tx| Ok(vault.get(tx, EntryId(id), SecretField::Password).unwrap())).unwrap();
+                assert_eq!(secret.unwrap().expose(), format!("password {id}"), "sync {dies_at}, image {number}");
+            }
+        }
+    }
+    assert!(by_old > 20 && by_new > 0, "{by_old} {by_new}");
 }

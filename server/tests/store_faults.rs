@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 use domain::entry::{EntryId, ListQuery};
 use domain::error::Problem;
 use redb::StorageBackend;
-use server::store::{Backends, OpenError, RedbStore, Store};
+use server::store::{Backends, OpenError, Store};
 use store_support::memory::Memory;
-use store_support::world::{Operation, SCRIPTS, World, bench, start, worlds};
+use store_support::world::{Operation, SCRIPTS, World, bench, new_file, start, worlds};
 use store_support::*;
 
 /// A disk whose writes, syncs and changes of length fail from some time on.
@@ -90,12 +90,6 @@ impl StorageBackend for Disk {
         self.may_change()?;
         self.memory.write(offset, data)
     }
-}
-
-fn new_file() -> Vec<u8> {
-    let memory = Memory::default();
-    drop(RedbStore::create(Box::new(memory.clone())).unwrap());
-    memory.bytes()
 }
 
 const FOREVER: i64 = i64::MAX;

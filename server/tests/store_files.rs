@@ -7,11 +7,14 @@ mod store_support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use domain::entry::UNDO_MS;
 use redb::{Database, TableDefinition};
+use server::data::Data;
 use server::data_dir::{DataDir, StartError};
 use server::entries::{Entries, UNDO_GRACE_MS};
+use server::key_file::KeySource;
 use server::store::SCHEMA_VERSION;
 use store_support::*;
 
@@ -32,6 +35,10 @@ fn database(dir: &tempfile::TempDir) -> PathBuf {
 
 fn key(dir: &tempfile::TempDir) -> PathBuf {
     dir.path().join("postroom.key")
+}
+
+fn own(path: &Path) -> KeySource {
+    KeySource::Own(path.to_owned())
 }
 
 /// Every file of a directory with its bytes.
@@ -203,17 +210,17 @@ fn the_key_must_be_whole_private_and_the_right_one() {
     let right = fs::read(&path).unwrap();
     for length in [0, 31, 33, 5000] {
         fs::write(&path, vec![1; length]).unwrap();
-        assert_eq!(refused(dir.path()), StartError::KeyMalformed { path: path.clone(), length: length as u64 });
+        assert_eq!(refused(dir.path()), StartError::KeyMalformed { key: own(&path), length: length as u64 });
     }
     fs::write(&path, [1; 32]).unwrap();
-    assert_eq!(refused(dir.path()), StartError::KeyWrong { path: path.clone() });
+    assert_eq!(refused(dir.path()), StartError::KeyWrong { key: own(&path) });
     fs::remove_file(&path).unwrap();
-    assert_eq!(refused(dir.path()), StartError::KeyMissing { path: path.clone() });
+    assert_eq!(refused(dir.path()), StartError::KeyMissing { key: own(&path) });
     assert!(!path.exists(), "no new key takes the place of a lost one");
 
     let other = data_dir_with_key(&[9; 32]);
     fs::copy(key(&other), &path).unwrap();
-    assert_eq!(refused(dir.path()), StartError::KeyWrong { path: path.clone() });
+    assert_eq!(refused(dir.path()), StartError::KeyWrong { key: own(&path) });
     fs::write(&path, right).unwrap();
     open_untouched(&dir).unwrap();
 }
@@ -234,7 +241,7 @@ fn a_key_that_others_may_read_is_refused() {
     let dir = data_dir();
     for mode in [0o644, 0o640, 0o604, 0o660, 0o622] {
         fs::set_permissions(key(&dir), fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(refused(dir.path()), StartError::KeyExposed { path: key(&dir), mode });
+        assert_eq!(refused(dir.path()), StartError::KeyExposed { key: own(&key(&dir)), mode });
     }
     fs::set_permissions(key(&dir), fs::Permissions::from_mode(0o400)).unwrap();
     open_untouched(&dir).unwrap();
@@ -246,7 +253,8 @@ fn a_directory_belongs_to_one_process() {
     let held = DataDir::open(dir.path()).unwrap();
     let in_use = StartError::InUse { path: dir.path().to_owned() };
     assert_eq!(refused(dir.path()), in_use);
-    let entries = Entries::open(&held, TestClock::new(), std::sync::Arc::new(TestRandom::default())).unwrap();
+    let random = Arc::new(TestRandom::default());
+    let entries = Data::open(&held, &own(&held.key()), TestClock::new(), random).unwrap();
     drop(held);
     assert_eq!(open(dir.path(), &TestClock::new()).err(), Some(in_use.clone()), "the entries hold the directory, too");
     drop(entries);

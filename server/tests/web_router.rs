@@ -937,12 +937,11 @@ fn page_of(answer: &Answer) -> serde_json::Value {
 /// A form with a file, in parts of these names.
 fn multipart(path: &str, parts: &[(&str, &str)]) -> Request<Body> {
     const BOUNDARY: &str = "----a-boundary";
-    let mut body = String::new();
-    for (name, value) in parts {
+    let part = |(name, value): &(&str, &str)| {
         let file = if *name == "file" { "; filename=\"f.pem\"\r\nContent-Type: application/octet-stream" } else { "" };
-        body += &format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n");
-    }
-    body += &format!("--{BOUNDARY}--\r\n");
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
+    };
+    let body = parts.iter().map(part).chain([format!("--{BOUNDARY}--\r\n")]).collect::<String>();
     Request::post(path)
         .header(header::HOST, "127.0.0.1:3000")
         .header(header::ORIGIN, "http://127.0.0.1:3000")

@@ -68,7 +68,7 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &str, u8, Vec<&[u8]>)| {
 
 fn holds(shown: &str, password: &str, said: usize) {
     assert!(!shown.contains(password), "{shown:?}");
-    assert!(!shown.contains(|c: char| c.is_control() || redact::is_invisible(c)), "{shown:?}");
+    assert!(!shown.contains(|c: char| c.is_control() || domain::words::is_invisible(c)), "{shown:?}");
     assert!(shown.len() <= 4 * said + redact::REDACTED.len(), "{} bytes of {said}", shown.len());
     // Found independently of how the redactor looks for it: by decoding whatever could be base64, from each place where a
     // group of four may begin.

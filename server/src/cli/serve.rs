@@ -2,20 +2,23 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::words;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use super::{ServeArgs, USAGE, end_signal, fail};
 use crate::backend::Local;
-use crate::data_dir::DataDir;
+#[cfg(unix)]
+use crate::control::server::ControlSocket;
+use crate::data::Data;
 use crate::entries::Entries;
 use crate::mailer::{Mailer, NetworkPolicy};
-use crate::ports::{SystemClock, SystemRandom};
 use crate::web::{Hosts, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
@@ -61,11 +64,14 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
         }
         Err(error) => return fail(&format!("Can't listen on {addr} ({error}). Choose another address with --addr."), CANT_LISTEN),
     };
-    let opened = DataDir::open(&args.data_dir).and_then(|dir| Entries::open(&dir, Arc::new(SystemClock), Arc::new(SystemRandom)));
-    let entries = match opened {
-        Ok(entries) => Arc::new(entries),
+    let data = match args.data.open() {
+        Ok(data) => Arc::new(data),
         Err(error) => return fail(&error.to_string(), error.exit_code()),
     };
+    if data.made_key() {
+        say_where_the_key_is(&data.dir().key());
+    }
+    let entries = Arc::clone(data.entries());
     let mailer = match Mailer::system(None) {
         Ok(mailer) => mailer.with_network_policy(policy),
         Err(error) => return fail(&error.to_string(), USAGE),
@@ -82,8 +88,10 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
         Ok(end) => end,
         Err(error) => return fail(&format!("The system gives no signals ({error})."), USAGE),
     };
+    #[cfg(unix)]
+    let socket = listen_to_commands(&data);
     let _ = writeln!(std::io::stdout(), "Postroom is ready at http://{bound}");
-    tracing::info!(address = %bound, data_dir = %args.data_dir.display(), "ready");
+    tracing::info!(address = %bound, data_dir = %args.data.data_dir.display(), key = %args.data.key(), "ready");
     let (ending, ended) = tokio::sync::oneshot::channel();
     let end = async move {
         end.await;
@@ -100,8 +108,37 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
         tracing::error!(%error, "ending the runs broke off");
     }
     purge.abort();
+    #[cfg(unix)]
+    if let Some(socket) = socket {
+        socket.abort();
+        // Until its name is gone.
+        let _ = socket.await;
+    }
     tracing::info!("stopped");
     ExitCode::SUCCESS
+}
+
+/// Said once, on standard error whatever is logged: it is too late to say it when the key is needed.
+fn say_where_the_key_is(key: &Path) {
+    let _ = writeln!(
+        std::io::stderr(),
+        "postroom: The key to the stored passwords was made: {}. Keep a copy of it apart from the database: a back-up of postroom.redb \
+         without it gives no password back.",
+        key.display()
+    );
+}
+
+/// Lets the command line ask for what needs the data. Without it everything else works.
+#[cfg(unix)]
+fn listen_to_commands(data: &Arc<Data>) -> Option<JoinHandle<()>> {
+    match ControlSocket::bind(data.dir()) {
+        Ok(socket) => Some(tokio::spawn(socket.serve(Arc::clone(data)))),
+        Err(error) => {
+            let path = data.dir().socket();
+            tracing::warn!(%error, path = %path.display(), "can't listen to commands; stop the program to rotate keys or back up");
+            None
+        }
+    }
 }
 
 /// Removes what was trashed once it can't be undone any more: its password is not kept longer than said.

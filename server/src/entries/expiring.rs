@@ -11,29 +11,33 @@ use crate::trust::Known;
 pub(super) fn of(record: &Record, proof: Option<&Proof>, known: &Known, now_ms: u64) -> Vec<Expiring> {
     let Some(server) = record.content.server().filter(|server| server.may_encrypt()) else { return Vec::new() };
     let target = Target::of(server);
-    let mut needed = Vec::new();
+    let mut ending = Vec::new();
+    let mut look = |role, certificate: &Certificate| {
+        let validity = certificate.validity(now_ms);
+        if validity.expires_soon() || matches!(validity, Validity::Expired { .. }) {
+            let Certificate { subject, not_after, .. } = certificate;
+            ending.push(Expiring { role, subject: subject.clone(), not_after: not_after.clone() });
+        }
+    };
     let mut pinned = false;
     for (certificate, pin) in known.pins(&target.text()) {
         pinned = true;
         if !pin.outlives {
-            needed.push((Needed::Pin, certificate.clone()));
+            look(Needed::Pin, certificate);
         }
     }
     let seen = proof.and_then(|proof| proof.seen(&target)).filter(|seen| !pinned && seen.by.how != Ground::Pin);
     let authority = seen.filter(|seen| seen.by.how == Ground::Authority).and_then(|seen| known.authority(&seen.by.sha256));
-    needed.extend(authority.map(|certificate| (Needed::Authority, certificate.clone())));
-    needed.extend(record.client_certificate.clone().map(|certificate| (Needed::Client, certificate)));
-    needed.extend(seen.map(|seen| (Needed::Server, certificate(seen))));
-    let ends = |(_, certificate): &(Needed, Certificate)| {
-        let validity = certificate.validity(now_ms);
-        validity.expires_soon() || matches!(validity, Validity::Expired { .. })
-    };
-    let told = |(role, certificate): (Needed, Certificate)| Expiring {
-        role,
-        subject: certificate.subject,
-        not_after: certificate.not_after,
-    };
-    needed.into_iter().filter(ends).map(told).collect()
+    if let Some(authority) = authority {
+        look(Needed::Authority, authority);
+    }
+    if let Some(client) = &record.client_certificate {
+        look(Needed::Client, client);
+    }
+    if let Some(seen) = seen {
+        look(Needed::Server, &certificate(seen));
+    }
+    ending
 }
 
 /// As much of it as was kept.

@@ -10,8 +10,9 @@ use domain::transcript::{Cause, Finished, Outcome};
 use serde::Serialize;
 
 use super::Entries;
-use crate::seal::{Fingerprint, Sealer};
+use crate::seal::{Fingerprint, Fingerprints};
 use crate::store::{Proof, SecretField, Seen, StoreError, Target, Tested, Write};
+use crate::vault::Unopened;
 
 /// The settings that a connection depends on: all but the name, the default, and what becomes of attachments. A field that is
 /// added here makes every entry one that has to be tested again, unless it is left out where it has its default.
@@ -52,7 +53,7 @@ pub struct Basis {
 }
 
 /// The fingerprint of `server` with its secrets.
-pub(super) fn fingerprint(sealer: &Sealer, server: &SmtpServer, secrets: Secrets<'_>) -> Option<Fingerprint> {
+pub(super) fn fingerprint(fingerprints: &Fingerprints, server: &SmtpServer, secrets: Secrets<'_>) -> Option<Fingerprint> {
     let settings = Settings {
         kind: server.kind,
         protocol: server.protocol,
@@ -68,7 +69,7 @@ pub(super) fn fingerprint(sealer: &Sealer, server: &SmtpServer, secrets: Secrets
     let settings = serde_json::to_vec(&settings).ok()?;
     let mut parts = vec![settings.as_slice(), password.as_bytes()];
     parts.extend(secrets.client_certificate.filter(|_| server.may_encrypt()).map(|pem| pem.expose().as_bytes()));
-    Some(sealer.fingerprint(&parts))
+    Some(fingerprints.of(&parts))
 }
 
 impl Proof {
@@ -158,12 +159,14 @@ impl Entries {
     ) -> Result<Option<Fingerprint>, StoreError> {
         let mut secrets = [None, None];
         for (field, secret) in SecretField::ALL.into_iter().zip(&mut secrets) {
-            let Some(sealed) = tx.secret(id, field)? else { continue };
-            let Ok(open) = self.sealer.open(field.place(id), &sealed) else { return Ok(None) };
-            *secret = Some(open);
+            match self.vault.get(tx, id, field) {
+                Ok(opened) => *secret = opened,
+                Err(Unopened::Sealed(_)) => return Ok(None),
+                Err(Unopened::Store(error)) => return Err(error),
+            }
         }
         let [password, client_certificate] = &secrets;
         let secrets = Secrets { password: password.as_ref(), client_certificate: client_certificate.as_ref() };
-        Ok(fingerprint(&self.sealer, server, secrets))
+        Ok(fingerprint(self.vault.fingerprints(), server, secrets))
     }
 }

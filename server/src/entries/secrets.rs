@@ -9,9 +9,9 @@ use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::SmtpServer;
 
 use super::{Entries, check_version, has, invalid, record};
-use crate::seal::SealError;
-use crate::store::{Record, SecretField, StoreError, Write};
+use crate::store::{Read, Record, SecretField, StoreError, Write};
 use crate::trust::client_certificate::{self, ClientCertificate};
+use crate::vault::Unopened;
 
 /// What becomes of a client certificate, read and found usable.
 pub(super) enum Client {
@@ -63,11 +63,9 @@ impl Entries {
     ) -> Result<(), StoreError> {
         let field = SecretField::Password;
         match change {
-            SecretChange::Set(secret) if server.username().is_some() && !secret.is_empty() => {
-                tx.put_secret(id, field, &self.sealer.seal(field.place(id), secret, &*self.random))
-            }
+            SecretChange::Set(secret) if server.username().is_some() && !secret.is_empty() => self.vault.put(tx, id, field, secret),
             SecretChange::Keep if server.username().is_some() => Ok(()),
-            _ => tx.remove_secret(id, field),
+            _ => self.vault.remove(tx, id, field),
         }
     }
 
@@ -75,11 +73,9 @@ impl Entries {
     pub(super) fn settle_client(&self, tx: &mut dyn Write, id: EntryId, encrypts: bool, client: &Client) -> Result<(), StoreError> {
         let field = SecretField::ClientCertificate;
         match client {
-            Client::Set(certificate) if encrypts => {
-                tx.put_secret(id, field, &self.sealer.seal(field.place(id), &certificate.to_pem(), &*self.random))
-            }
+            Client::Set(certificate) if encrypts => self.vault.put(tx, id, field, &certificate.to_pem()),
             Client::Keep if encrypts => Ok(()),
-            _ => tx.remove_secret(id, field),
+            _ => self.vault.remove(tx, id, field),
         }
     }
 
@@ -105,7 +101,7 @@ impl Entries {
             }
             let version = Version(old.version.0 + 1);
             let client_certificate = client.summary(server, old.client_certificate.as_ref());
-            tx.put(id, &Record { version, content: old.content.clone(), client_certificate })?;
+            tx.put(id, &Record { version, client_certificate, ..old.clone() })?;
             self.settle_client(tx, id, encrypts, &client)?;
             if let Some(server) = server {
                 self.settle_proof(tx, id, server)?;
@@ -121,16 +117,14 @@ impl Entries {
     /// [`Problem::Corrupt`] if it doesn't open; or as the store.
     pub fn password_for(&self, id: EntryId, server: &SmtpServer) -> Result<Option<Secret>, Problem> {
         let field = SecretField::Password;
-        let sealed = self.store.reading(|tx| {
+        self.store.reading(|tx| {
             let record = record(tx, id)?;
-            let Some(sealed) = tx.secret(id, field)? else { return Ok(None) };
-            if record.content.server().is_some_and(|stored| stored.shares_password_with(server)) {
-                Ok(Some(sealed))
-            } else {
-                Err(invalid(Field::Password, FieldError::PasswordForOtherServer))
+            let is_for = || record.content.server().is_some_and(|stored| stored.shares_password_with(server));
+            if tx.secret(id, field)?.is_some() && !is_for() {
+                return Err(invalid(Field::Password, FieldError::PasswordForOtherServer));
             }
-        })?;
-        self.open_secret(id, field, sealed, "password")
+            self.open_secret(tx, id, field, "password")
+        })
     }
 
     /// The client certificate stored for `id`, PEM with its key. Whoever sees it learns nothing of the key, so it is shown to any
@@ -139,16 +133,16 @@ impl Entries {
     /// # Errors
     /// [`Problem::NoSuchEntry`]; [`Problem::Corrupt`] if it doesn't open; or as the store.
     pub fn client_certificate(&self, id: EntryId) -> Result<Option<Secret>, Problem> {
-        let field = SecretField::ClientCertificate;
-        let sealed = self.store.reading(|tx| {
+        self.store.reading(|tx| {
             record(tx, id)?;
-            Ok(tx.secret(id, field)?)
-        })?;
-        self.open_secret(id, field, sealed, "client certificate")
+            self.open_secret(tx, id, SecretField::ClientCertificate, "client certificate")
+        })
     }
 
-    fn open_secret(&self, id: EntryId, field: SecretField, sealed: Option<Vec<u8>>, what: &str) -> Result<Option<Secret>, Problem> {
-        let open = sealed.map(|sealed| self.sealer.open(field.place(id), &sealed)).transpose();
-        open.map_err(|error: SealError| Problem::Corrupt { detail: format!("the {what} of server {id}: {error}") })
+    fn open_secret(&self, tx: &dyn Read, id: EntryId, field: SecretField, what: &str) -> Result<Option<Secret>, Problem> {
+        self.vault.get(tx, id, field).map_err(|error| match error {
+            Unopened::Sealed(error) => Problem::Corrupt { detail: format!("the {what} of server {id}: {error}") },
+            Unopened::Store(error) => error.into(),
+        })
     }
 }

@@ -319,4 +319,71 @@ mod tests {
         let (ours, _theirs) = pair().await;
         assert!(ours.into_clean_tcp().is_ok());
     }
+
+    /// An alert, `certificate_required`, in a record of its own (RFC 8446 section 6).
+    const ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x74];
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_in_the_middle_of_the_handshake_is_heard_to_the_end() {
+        let (ours, mut theirs) = pair().await;
+        let Io::Plain(stream) = ours.io else { panic!("not encrypted") };
+        theirs.write_all(&ALERT).await.unwrap();
+        drop(theirs);
+        let mut watched = Watched::new(stream, true);
+        until_nothing_is_taken(&mut watched.stream).await;
+        watched.write_all(b"the rest of our part").await.unwrap();
+        let mut heard = Vec::new();
+        watched.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, ALERT);
+        // A message that isn't taken is not handed over, though.
+        watched.settle();
+        assert_eq!(watched.write_all(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn why_a_peer_went_is_heard_also_where_writing_fails() {
+        use std::sync::Arc;
+
+        use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+        use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+        let own = rcgen::generate_simple_self_signed(vec!["mail.test".into()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let roots = Arc::new(roots);
+        let wanting = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone()).build().unwrap();
+        let versions = &[&rustls::version::TLS13];
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_client_cert_verifier(wanting)
+            .with_single_cert(vec![own.cert.der().clone()], PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()).into())
+            .unwrap();
+        let client = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+        let (ours, theirs) = pair().await;
+        let Io::Plain(stream) = ours.io else { panic!("not encrypted") };
+        let name = ServerName::try_from("mail.test").unwrap();
+        let (encrypted, refused) = tokio::join!(
+            tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, Watched::new(stream, false)),
+            tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(theirs)
+        );
+        // We were done before they were: TLS 1.3.
+        let mut encrypted = encrypted.unwrap();
+        assert!(refused.is_err());
+        encrypted.get_mut().0.settle();
+        until_nothing_is_taken(&mut encrypted.get_mut().0.stream).await;
+        let mut connection = Connection::encrypted(encrypted);
+        assert_eq!(connection.write(b"EHLO x\r\n").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let (said, why) = connection.last_words();
+        assert_eq!((said, why.map(|why| why.cause)), (Vec::new(), Some(Cause::ClientCertificateWanted)));
+    }
+
+    /// Writes to a peer that has closed until the system knows that nobody takes it.
+    async fn until_nothing_is_taken(stream: &mut TcpStream) {
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
 }

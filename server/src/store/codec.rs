@@ -5,6 +5,8 @@ use domain::run::RunId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::seal::{KeyName, KeyPurpose};
+
 use super::{IndexLine, Record, SecretField, StoreError};
 
 /// The version of every value that is written now. A value that changes its shape gets the next one, and its old shape
@@ -24,6 +26,27 @@ pub(super) fn read_number(bytes: &[u8]) -> Result<u64, StoreError> {
 /// The key of a secret.
 pub(super) fn secret_key(id: EntryId, field: SecretField) -> Vec<u8> {
     [&number(id.0), field.key().as_bytes()].concat()
+}
+
+/// The secret that a key names.
+pub(super) fn read_secret_key(key: &[u8]) -> Result<(EntryId, SecretField), StoreError> {
+    let (id, field) = key.split_first_chunk::<8>().ok_or_else(|| corrupt("the secrets", "a key is cut off"))?;
+    let field = SecretField::ALL.into_iter().find(|known| known.key().as_bytes() == field);
+    let field = field.ok_or_else(|| corrupt("the secrets", "one is of a kind this program doesn't know"))?;
+    Ok((EntryId(u64::from_be_bytes(*id)), field))
+}
+
+/// The key of a wrapped key: what it is for, and its number.
+pub(super) fn key_key(name: KeyName) -> Vec<u8> {
+    [name.purpose.key().as_bytes(), &name.number.to_be_bytes()].concat()
+}
+
+/// The name of a wrapped key.
+pub(super) fn read_key_key(key: &[u8]) -> Result<KeyName, StoreError> {
+    let (purpose, number) = key.split_last_chunk::<4>().ok_or_else(|| corrupt("the keys", "a name is cut off"))?;
+    let purpose = KeyPurpose::ALL.into_iter().find(|known| known.key().as_bytes() == purpose);
+    let purpose = purpose.ok_or_else(|| corrupt("the keys", "one is for what this program doesn't know"))?;
+    Ok(KeyName { purpose, number: u32::from_be_bytes(*number) })
 }
 
 /// The key of a run's line in the history of its entry.

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use domain::entry::EntryId;
@@ -20,17 +20,20 @@ use domain::trust::TrustId;
 use redb::backends::FileBackend;
 use redb::{
     BackendError, Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, Table,
-    WriteTransaction,
+    TableHandle, WriteTransaction,
 };
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF,
-    META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH,
-    TRUSTED,
+    self, Definition, KEYS, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA,
+    META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED,
+    TRUST_TRASH, TRUSTED,
 };
-use super::{Batch, IndexLine, Proof, Read, Record, SecretField, Store, StoreError, TrustBatch, TrustRecord, Write, codec};
+use super::{
+    Batch, IndexLine, LeftOut, Proof, Read, Record, Row, SecretField, Store, StoreError, TrustBatch, TrustRecord, Write, codec,
+};
 use crate::data_dir::{DataDir, plain, private_file};
+use crate::seal::KeyName;
 
 /// Memory for pages: bytes. The index of 10,000 entries fits with room to spare; the system caches the file besides.
 const CACHE: usize = 16 << 20;
@@ -95,15 +98,22 @@ impl DatabaseFile {
     /// # Errors
     /// What `prepare` says, or what went wrong with the disk.
     pub fn create(&self, prepare: impl FnOnce(&dyn Store) -> Result<(), Problem>) -> Result<(), Problem> {
-        let disk = |error: io::Error| Problem::from(io_error(&error));
-        let draft = self.dir.path().join("postroom.redb.new");
-        private_file().create(true).truncate(true).open(&draft).map_err(disk)?;
-        let store = RedbStore::create(Box::new(Draft(draft.clone())))?;
+        let draft = self.draft()?;
+        let store = draft.create()?;
         prepare(&store)?;
         drop(store);
-        File::open(&draft).and_then(|file| file.sync_all()).map_err(disk)?;
-        fs::rename(&draft, self.dir.database()).map_err(disk)?;
-        self.dir.sync().map_err(disk)
+        draft.put_in_place(None)
+    }
+
+    /// Begins a database that takes the place of what is there when it is done.
+    ///
+    /// # Errors
+    /// What went wrong with the disk.
+    pub fn draft(&self) -> Result<Draft, Problem> {
+        let path = self.dir.path().join("postroom.redb.new");
+        let made = private_file().create(true).truncate(true).open(&path);
+        made.map_err(|error| Problem::from(io_error(&error)))?;
+        Ok(Draft { dir: self.dir.clone(), path, in_place: false })
     }
 }
 
@@ -113,9 +123,61 @@ impl Backends for DatabaseFile {
     }
 }
 
-struct Draft(PathBuf);
+/// A database under another name, which goes unless it is put in place.
+#[derive(Debug)]
+pub struct Draft {
+    dir: DataDir,
+    path: PathBuf,
+    in_place: bool,
+}
 
-impl Backends for Draft {
+impl Draft {
+    /// Makes its tables.
+    ///
+    /// # Errors
+    /// What went wrong with the disk.
+    pub fn create(&self) -> Result<RedbStore, StoreError> {
+        RedbStore::create(Box::new(DraftFile(self.path.clone())))
+    }
+
+    /// Opens it as [`RedbStore::open`] does.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(&self) -> Result<RedbStore, OpenError> {
+        RedbStore::open(Box::new(DraftFile(self.path.clone())))
+    }
+
+    /// Makes it durable, and then puts it where the database is: what was there has the name `aside` from then on. At any moment
+    /// there is one or the other.
+    ///
+    /// # Errors
+    /// What went wrong with the disk.
+    pub fn put_in_place(mut self, aside: Option<&Path>) -> Result<(), Problem> {
+        let disk = |error: io::Error| Problem::from(io_error(&error));
+        File::open(&self.path).and_then(|file| file.sync_all()).map_err(disk)?;
+        if let Some(aside) = aside {
+            // A second name first. Where there are no such names, there is none for a moment.
+            let database = self.dir.database();
+            fs::hard_link(&database, aside).or_else(|_| fs::rename(&database, aside)).map_err(disk)?;
+        }
+        fs::rename(&self.path, self.dir.database()).map_err(disk)?;
+        self.in_place = true;
+        self.dir.sync().map_err(disk)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.in_place {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+struct DraftFile(PathBuf);
+
+impl Backends for DraftFile {
     fn open(&self) -> Result<Box<dyn StorageBackend>, OpenError> {
         open_file(&self.0)
     }
@@ -443,6 +505,7 @@ struct View<T> {
     proofs: T,
     certificates: T,
     trust_trash: T,
+    keys: T,
 }
 
 type Bytes = &'static [u8];
@@ -469,6 +532,7 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             proofs: table(PROOFS)?,
             certificates: table(TRUSTED)?,
             trust_trash: table(TRUST_TRASH)?,
+            keys: table(KEYS)?,
         })
     }
 }
@@ -488,7 +552,26 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             proofs: table(PROOFS)?,
             certificates: table(TRUSTED)?,
             trust_trash: table(TRUST_TRASH)?,
+            keys: table(KEYS)?,
         })
+    }
+
+    /// Each table with its name.
+    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 12] {
+        [
+            (META, &mut self.meta),
+            (SERVERS, &mut self.servers),
+            (NAMES, &mut self.names),
+            (SECRETS, &mut self.secrets),
+            (TRASH, &mut self.trash),
+            (TRASHED, &mut self.trashed),
+            (RUNS, &mut self.runs),
+            (TRANSCRIPTS, &mut self.transcripts),
+            (PROOFS, &mut self.proofs),
+            (TRUSTED, &mut self.certificates),
+            (TRUST_TRASH, &mut self.trust_trash),
+            (KEYS, &mut self.keys),
+        ]
     }
 
     /// The number in `meta`, which is one more from now on.
@@ -514,7 +597,36 @@ fn remove(table: &mut Table<'_, Bytes, Bytes>, key: &[u8]) -> Result<(), StoreEr
     table.remove(key).map(|_| ()).map_err(failed)
 }
 
+/// What a table holds, for who leaves some of it out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Nothing that is secret.
+    Plain,
+    /// Secrets, or what is made of them.
+    Secrets,
+    /// Wrapped keys.
+    Keys,
+}
+
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
+    /// Each table with its name and what it holds. A new one belongs here and in `tables_mut`.
+    const fn tables(&self) -> [(Definition, Holds, &T); 12] {
+        [
+            (META, Holds::Plain, &self.meta),
+            (SERVERS, Holds::Plain, &self.servers),
+            (NAMES, Holds::Plain, &self.names),
+            (SECRETS, Holds::Secrets, &self.secrets),
+            (TRASH, Holds::Plain, &self.trash),
+            (TRASHED, Holds::Plain, &self.trashed),
+            (RUNS, Holds::Plain, &self.runs),
+            (TRANSCRIPTS, Holds::Plain, &self.transcripts),
+            (PROOFS, Holds::Secrets, &self.proofs),
+            (TRUSTED, Holds::Plain, &self.certificates),
+            (TRUST_TRASH, Holds::Plain, &self.trust_trash),
+            (KEYS, Holds::Keys, &self.keys),
+        ]
+    }
+
     fn number(&self, name: &[u8]) -> Result<u64, StoreError> {
         match self.meta.get(name).map_err(failed)? {
             Some(value) => codec::read_number(value.value()),
@@ -643,6 +755,55 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         self.number(META_TRUST_EPOCH)
     }
 
+    fn dump(&self, left_out: LeftOut, visit: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        for (definition, holds, table) in self.tables() {
+            if holds == Holds::Keys || (holds == Holds::Secrets && left_out == LeftOut::Secrets) {
+                continue;
+            }
+            for line in table.iter().map_err(failed)? {
+                let (key, value) = line.map_err(failed)?;
+                if visit(Row { table: definition.name(), key: key.value(), value: value.value() }).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count_secrets(&self) -> Result<u64, StoreError> {
+        self.secrets.len().map_err(failed)
+    }
+
+    fn secrets(
+        &self,
+        after: Option<(EntryId, SecretField)>,
+        max: usize,
+    ) -> Result<Vec<(EntryId, SecretField, Vec<u8>)>, StoreError> {
+        let after = after.map(|(id, field)| codec::secret_key(id, field));
+        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let lines = self.secrets.range::<&[u8]>((from, Bound::Unbounded)).map_err(failed)?;
+        let line = |line: Result<(redb::AccessGuard<'_, Bytes>, redb::AccessGuard<'_, Bytes>), redb::StorageError>| {
+            let (key, sealed) = line.map_err(failed)?;
+            let (id, field) = codec::read_secret_key(key.value())?;
+            Ok((id, field, sealed.value().to_vec()))
+        };
+        lines.take(max).map(line).collect()
+    }
+
+    fn keys(&self) -> Result<Vec<(KeyName, Vec<u8>)>, StoreError> {
+        let mut keys = Vec::new();
+        for line in self.keys.iter().map_err(failed)? {
+            let (name, wrapped) = line.map_err(failed)?;
+            keys.push((codec::read_key_key(name.value())?, wrapped.value().to_vec()));
+        }
+        Ok(keys)
+    }
+
+    fn key(&self, name: KeyName) -> Result<Option<Vec<u8>>, StoreError> {
+        let wrapped = self.keys.get(codec::key_key(name).as_slice()).map_err(failed)?;
+        Ok(wrapped.map(|wrapped| wrapped.value().to_vec()))
+    }
+
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.meta.get(META_KEY_CHECK).map_err(failed)?.map(|sealed| sealed.value().to_vec()))
     }
@@ -741,8 +902,22 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
         if trusts { remove(&mut self.meta, META_SYSTEM_OFF) } else { put(&mut self.meta, META_SYSTEM_OFF, &[]) }
     }
 
-    fn set_key_check(&mut self, sealed: &[u8]) -> Result<(), StoreError> {
-        put(&mut self.meta, META_KEY_CHECK, sealed)
+    fn load(&mut self, row: Row<'_>) -> Result<(), StoreError> {
+        let found = self.tables_mut().into_iter().find(|(definition, _)| definition.name() == row.table);
+        let (_, table) = found.ok_or_else(|| codec::corrupt(row.table, "this program doesn't know such a table"))?;
+        put(table, row.key, row.value)
+    }
+
+    fn put_key(&mut self, name: KeyName, wrapped: &[u8]) -> Result<(), StoreError> {
+        put(&mut self.keys, &codec::key_key(name), wrapped)
+    }
+
+    fn remove_key(&mut self, name: KeyName) -> Result<(), StoreError> {
+        remove(&mut self.keys, &codec::key_key(name))
+    }
+
+    fn remove_key_check(&mut self) -> Result<(), StoreError> {
+        remove(&mut self.meta, META_KEY_CHECK)
     }
 }
 

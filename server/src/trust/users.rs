@@ -26,6 +26,8 @@ struct Relied {
     target: String,
     /// The authority; `None` for one of the machine's.
     authority: Option<TrustId>,
+    /// Whether that is what is saved, and encrypts: then its record needn't be read.
+    encrypts: bool,
 }
 
 impl Users {
@@ -36,6 +38,7 @@ impl Users {
         tx.scan_proofs(&mut |id, proof| {
             let Some(tested) = proof.proven else { return };
             let (Some(target), Some(seen)) = (tested.target, tested.seen) else { return };
+            let encrypts = Some(tested.settings) == proof.saved && target.encrypts;
             let authority = match seen.by.how {
                 Ground::System => None,
                 Ground::Authority => match known.authority_item(&seen.by.sha256) {
@@ -44,7 +47,7 @@ impl Users {
                 },
                 Ground::Pin | Ground::Given => return,
             };
-            relied.insert(id, Relied { target: target.text(), authority });
+            relied.insert(id, Relied { target: target.text(), authority, encrypts });
         })?;
         let mut found = Vec::new();
         tx.scan(&mut |line| {
@@ -57,7 +60,8 @@ impl Users {
         })?;
         let mut users = Self::default();
         for (id, name, relied, pins) in found {
-            let encrypts = tx.entry(id)?.is_some_and(|record| record.content.server().is_some_and(SmtpServer::may_encrypt));
+            let encrypts = relied.as_ref().is_some_and(|relied| relied.encrypts)
+                || tx.entry(id)?.is_some_and(|record| record.content.server().is_some_and(SmtpServer::may_encrypt));
             if !encrypts {
                 continue;
             }

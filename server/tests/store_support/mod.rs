@@ -2,6 +2,7 @@
 //! that is stored.
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +17,14 @@ use domain::secret::Secret;
 use domain::smtp_server::{Checked, PasswordDraft, ServerDraft, SmtpServer};
 use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What};
 use domain::trust::{Ground, TrustedBy};
+use server::data::Data;
 use server::data_dir::{DataDir, StartError};
 use server::entries::{Basis, Entries, Secrets};
-use server::ports::{Clock, Random};
-use server::seal::Sealer;
+use server::key_file::KeySource;
+use server::ports::{Clock, Random, SystemRandom};
+use server::seal::{Kek, Key};
 use server::store::{Record, Store, Target};
+use server::vault::Vault;
 use zeroize::Zeroizing;
 
 use self::certificates::Made;
@@ -71,12 +75,34 @@ impl Random for TestRandom {
 
 pub(crate) const KEY: [u8; 32] = *b"a key that only the tests use ..";
 
+pub(crate) fn kek() -> Kek {
+    Kek::new(Key::new(Zeroizing::new(KEY)))
+}
+
 pub(crate) fn open(dir: &Path, clock: &Arc<TestClock>) -> Result<Entries, StartError> {
-    Entries::open(&DataDir::open(dir)?, clock.clone(), Arc::new(TestRandom::default()))
+    let data = open_data(dir, clock)?;
+    let entries = Arc::clone(data.entries());
+    drop(data);
+    Ok(Arc::into_inner(entries).expect("nobody else has them"))
+}
+
+pub(crate) fn open_data(dir: &Path, clock: &Arc<TestClock>) -> Result<Data, StartError> {
+    let dir = DataDir::open(dir)?;
+    Data::open(&dir, &KeySource::Own(dir.key()), clock.clone(), Arc::new(SystemRandom))
+}
+
+/// The vault of a store, whose keys are made if there are none.
+pub(crate) fn vault(store: &dyn Store) -> Vault {
+    let random = Arc::new(TestRandom::default());
+    if store.reading(|tx| Ok(tx.keys()?)).unwrap().is_empty() {
+        Vault::create(store, &kek(), &*random).unwrap();
+    }
+    Vault::open(store, Arc::new(kek()), random).unwrap()
 }
 
 pub(crate) fn over(store: Box<dyn Store>, clock: &Arc<TestClock>) -> Entries {
-    Entries::new(store, Sealer::new(Zeroizing::new(KEY)), clock.clone(), Arc::new(TestRandom::default()))
+    let vault = Arc::new(vault(&*store));
+    Entries::new(store.into(), vault, clock.clone())
 }
 
 pub(crate) fn name(text: &str) -> Name {
@@ -194,7 +220,7 @@ pub(crate) fn fill(store: &dyn Store, count: u64) {
                 draft.sender = format!("scan{number}@example.com");
                 let content = Content::Ready(Box::new(checked(&draft).server));
                 let id = EntryId(tx.new_number()?);
-                tx.put(id, &Record { version: Version(1), content, client_certificate: None })?;
+                tx.put(id, &Record { version: Version(1), content, client_certificate: None, generations: BTreeMap::new() })?;
                 if number == 0 {
                     tx.set_default(Some(id))?;
                 }

@@ -11,12 +11,11 @@ use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, ServerDraft};
 use domain::trust::{Ground, NewPin, TrustId};
 use server::entries::{Entries, Secrets, UNDO_GRACE_MS};
-use server::seal::Sealer;
 use server::store::{Backends, Batch, OpenError, Proof, Record, RedbStore, SecretField, Store, TrustBatch, TrustRecord};
-use zeroize::Zeroizing;
 
 use super::certificates::{CLIENT, FIRST, Made, OTHER, SECOND, SERVER};
-use super::{KEY, TestClock, basis, checked, draft, fails, name, over, ran, run, with_password, works, works_by};
+use super::memory::Memory;
+use super::{TestClock, basis, checked, draft, fails, name, over, ran, run, vault, with_password, works, works_by};
 
 /// Ids that the tests don't get beyond.
 const MANY: u64 = 60;
@@ -41,7 +40,8 @@ pub(crate) struct World {
 impl World {
     /// All there is in `store`, after a check that it agrees with itself.
     pub(crate) fn of(store: &dyn Store) -> Result<Self, Problem> {
-        let sealer = Sealer::new(Zeroizing::new(KEY));
+        let keyed = !store.reading(|tx| Ok(tx.keys()?))?.is_empty();
+        let vault = keyed.then(|| vault(store));
         store.reading(|tx| {
             let mut world = Self {
                 default: tx.default()?,
@@ -65,8 +65,8 @@ impl World {
                     world.runs.entry(id).or_default().push(run);
                 }
                 for field in SecretField::ALL {
-                    let Some(blob) = tx.secret(id, field)? else { continue };
-                    let secret = sealer.open(field.place(id), &blob).expect("it opens").expose().to_owned();
+                    let secret = vault.as_ref().and_then(|vault| vault.get(tx, id, field).expect("it opens"));
+                    let Some(secret) = secret.map(|secret| secret.expose().to_owned()) else { continue };
                     match field {
                         SecretField::Password => world.passwords.insert(id, secret),
                         SecretField::ClientCertificate => world.client_certificates.insert(id, secret),
@@ -128,6 +128,15 @@ impl World {
 /// A certificate, and for which server.
 pub(crate) fn trusted_for(record: &TrustRecord) -> (Vec<u8>, Option<(String, u16)>) {
     (record.der.clone(), record.pin.as_ref().map(|pin| (pin.host.clone(), pin.port)))
+}
+
+/// A new database, closed.
+pub(crate) fn new_file() -> Vec<u8> {
+    let memory = Memory::default();
+    let store = RedbStore::create(Box::new(memory.clone())).unwrap();
+    vault(&store);
+    drop(store);
+    memory.bytes()
 }
 
 /// The store as a start of the program finds it.

@@ -1,0 +1,257 @@
+//! What the command line asks of the data, and how it is answered. While the program serves it alone has the database; then the
+//! same question goes to it through a socket in the data directory, and one function answers it either way: [`perform`].
+//!
+//! A connection carries one question and its answer, each a JSON object a line: any number of events, then
+//! [`Event::Done`] or [`Event::Refused`]. Another verb is another variant of [`Request`], with what it does in [`perform`] and its
+//! result in [`Done`].
+
+#[cfg(unix)]
+pub mod client;
+#[cfg(unix)]
+pub mod server;
+
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{self, BufWriter};
+#[cfg(unix)]
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::error::Problem;
+use domain::field::Field;
+use domain::words;
+use serde::{Deserialize, Serialize};
+
+use crate::backup::container::Protection;
+use crate::backup::{self, BackupError, Summary};
+use crate::data::{Data, start_problem};
+use crate::data_dir::{StartError, plain};
+use crate::rotation::{self, RotateError, Rotated, Step};
+use crate::store::{Read, SecretField};
+
+/// The most bytes of a question; the longest honest one has two paths.
+const MAX_REQUEST: u64 = 16 << 10;
+/// The most bytes of a line of an answer.
+const MAX_EVENT: u64 = 1 << 20;
+/// About as many bytes of a back-up are in an event.
+const PART: usize = 128 << 10;
+/// How long a question may take to arrive.
+const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// How long a line of an answer may take to leave, and how long the next one may let itself be waited for.
+const EVENT_WITHIN: Duration = Duration::from_mins(1);
+
+/// Bytes in JSON.
+mod in_base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(|_| D::Error::custom("it isn't base64"))
+    }
+}
+
+/// The most bytes of a path that systems take for a socket.
+#[cfg(unix)]
+const MAX_PATH: usize = 100;
+
+/// A path by which a socket can be reached, as long as this lives: where the directory's own is too long for the system, the one
+/// through its descriptor.
+#[cfg(unix)]
+struct Reach {
+    path: PathBuf,
+    _directory: Option<File>,
+}
+
+#[cfg(unix)]
+impl Reach {
+    fn to(socket: &Path) -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+        match (socket.parent(), socket.file_name()) {
+            (Some(parent), Some(name)) if socket.as_os_str().len() > MAX_PATH && cfg!(target_os = "linux") => {
+                let directory = File::open(parent)?;
+                let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+                Ok(Self { path, _directory: Some(directory) })
+            }
+            _ => Ok(Self { path: socket.to_owned(), _directory: None }),
+        }
+    }
+}
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Replaces the keys: see [`rotation::rotate`].
+    RotateKey {
+        /// The file of the new key-encryption key.
+        new_key_file: Option<PathBuf>,
+    },
+    /// Backs everything up: see [`backup::write`]. What is to be written comes as [`Event::Part`]s, so that whoever asks decides
+    /// where it lies.
+    Backup {
+        /// The passphrase's key, or none and no secrets.
+        protection: Protection,
+    },
+}
+
+/// A line of the answer.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Keys are being replaced.
+    Rotating(Step),
+    /// The next bytes of a back-up.
+    Part {
+        /// They themselves.
+        #[serde(with = "in_base64")]
+        bytes: Vec<u8>,
+    },
+    /// It is done.
+    Done(Done),
+    /// It isn't done, or not whole.
+    Refused(Refusal),
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Done {
+    /// Keys were replaced.
+    Rotated {
+        /// How many secrets were sealed anew.
+        sealed: u64,
+        /// Those that don't open, as people know them: they were left as they are.
+        unopened: Vec<String>,
+        /// Where the key-encryption key is, in words.
+        key: String,
+        /// Whether it is another one.
+        replaced: bool,
+        /// The file in which the next start is to be told to find it.
+        start_with: Option<PathBuf>,
+    },
+    /// Everything was backed up.
+    BackedUp(Summary),
+}
+
+/// Why it isn't done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The exit code of the command.
+    pub code: u8,
+    /// Why, and what to do.
+    pub sentence: String,
+}
+
+impl Refusal {
+    /// Usage that can't work.
+    pub const USAGE: u8 = 1;
+    /// The running program can't be asked, or broke off.
+    pub const UNREACHABLE: u8 = 15;
+    /// The same is under way already.
+    pub const BUSY: u8 = 16;
+
+    fn new(code: u8, sentence: impl Into<String>) -> Self {
+        Self { code, sentence: sentence.into() }
+    }
+
+    /// The program that serves and the one that asks don't speak the same language.
+    pub fn other_version() -> Self {
+        Self::new(Self::UNREACHABLE, "The running Postroom has another version; restart it, then try again.")
+    }
+}
+
+impl From<StartError> for Refusal {
+    fn from(error: StartError) -> Self {
+        Self::new(error.exit_code(), error.to_string())
+    }
+}
+
+impl Refusal {
+    fn of_rotation(data: &Data, error: RotateError) -> Self {
+        match error {
+            RotateError::Busy => Self::new(Self::BUSY, "Keys are being replaced already; wait until that is done."),
+            RotateError::Key(error) => error.into(),
+            RotateError::SameKey(path) => Self::new(
+                Self::USAGE,
+                format!("{} holds the key that is used already; name a file that is yet to be made.", path.display()),
+            ),
+            RotateError::Store(problem) => start_problem(data.dir(), problem).into(),
+        }
+    }
+}
+
+/// Does what is asked, over the opened data. `emit` hears of every step. Where it fails nobody listens any more: what was to be
+/// given ends there, what was to be done is done all the same.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn perform(data: &Data, request: Request, emit: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Done, Refusal> {
+    match request {
+        Request::RotateKey { new_key_file } => {
+            let rotated = rotation::rotate(data, new_key_file.as_deref(), &mut |step| {
+                let _ = emit(Event::Rotating(step));
+                Ok(())
+            });
+            let rotated = rotated.map_err(|error| Refusal::of_rotation(data, error))?;
+            tracing::info!(sealed = rotated.secrets.count, replaced = rotated.replaced, "replaced the keys");
+            rotated_done(data, rotated, new_key_file).map_err(|problem| start_problem(data.dir(), problem).into())
+        }
+        Request::Backup { protection } => {
+            let summary = back_up(data, &protection, emit)?;
+            tracing::info!(entries = summary.entries, secrets = summary.secrets.is_some(), "backed everything up");
+            Ok(Done::BackedUp(summary))
+        }
+    }
+}
+
+fn back_up(data: &Data, protection: &Protection, emit: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Summary, Refusal> {
+    let mut out = BufWriter::with_capacity(PART, Parts { emit });
+    let now_ms = data.entries().now_ms();
+    backup::write(data.store(), data.vault(), protection, data.random(), now_ms, &mut out).map_err(|error| match error {
+        BackupError::Store(problem) => start_problem(data.dir(), problem).into(),
+        BackupError::Out(error) => Refusal::new(13, format!("The back-up can't be written ({}), so there is none.", plain(&error))),
+    })
+}
+
+/// Bytes that become events.
+struct Parts<'a> {
+    emit: &'a mut dyn FnMut(Event) -> io::Result<()>,
+}
+
+impl io::Write for Parts<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.emit)(Event::Part { bytes: bytes.to_vec() })?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const fn field_of(field: SecretField) -> Field {
+    match field {
+        SecretField::Password => Field::Password,
+        SecretField::ClientCertificate => Field::ClientCertificate,
+    }
+}
+
+fn rotated_done(data: &Data, rotated: Rotated, new_key_file: Option<PathBuf>) -> Result<Done, Problem> {
+    let unopened = rotated.secrets.unopened.iter().map(|(id, field)| {
+        let record = data.store().reading(|tx: &dyn Read| Ok(tx.entry(*id)?))?;
+        let name = record.map_or_else(|| format!("server {id} in the trash"), |record| record.content.name().to_string());
+        Ok(format!("{name}: {}", words::label(field_of(*field))))
+    });
+    let unopened = unopened.collect::<Result<_, Problem>>()?;
+    let Rotated { secrets, key, replaced } = rotated;
+    let start_with = new_key_file.filter(|_| replaced);
+    Ok(Done::Rotated { sealed: secrets.count, unopened, key: key.to_string(), replaced, start_with })
+}
