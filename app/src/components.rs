@@ -11,7 +11,7 @@ mod tools;
 
 pub(crate) use certificate::{ends, short_name};
 #[cfg(feature = "ssr")]
-pub(crate) use facts::{fact, facts};
+pub(crate) use facts::{fact, facts, target};
 pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, LinkField, PasswordFields, SelectField, TextField, field_id};
 #[cfg(feature = "ssr")]
 pub(crate) use notice::names;

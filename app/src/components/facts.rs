@@ -54,3 +54,8 @@ fn date(rfc3339: &str) -> impl IntoView + use<> {
     let day = if day.is_empty() { "an unknown day" } else { day };
     view! { <time title=rfc3339.to_owned()>{day.to_owned()}</time> }
 }
+
+/// `mail.example.com:587`, `[2001:db8::25]:587`.
+pub(crate) fn target(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

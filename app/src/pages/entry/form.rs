@@ -294,6 +294,10 @@ impl Page {
                     self.shown.set(Some(Shown::Look(Box::new(typed))));
                     focus(if ask { VERDICT } else { CHECK }.to_owned());
                     crate::browser::reveal(PLACE);
+                    // What is trusted changes what earlier tests are worth.
+                    if !ask {
+                        self.refresh().await;
+                    }
                 }
                 Err(failure) => {
                     self.shown.set(before);

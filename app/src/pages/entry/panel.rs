@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::inspection::{INSPECTED, Trusting, VERDICT};
 use super::report::stages;
-use crate::components::{facts, short_name};
+use crate::components::{facts, short_name, target};
 use crate::pages::Look;
 
 /// The panel.
@@ -22,10 +22,6 @@ pub(super) fn panel(look: Look) -> impl IntoView {
 
 fn issuer(inspection: &Inspection) -> Option<&Presented> {
     inspection.chain.get(inspection.issuer?)
-}
-
-fn is_out_of_date(inspection: &Inspection) -> bool {
-    inspection.findings.iter().any(|finding| matches!(finding.kind, FindingKind::Expired | FindingKind::NotYetValid))
 }
 
 fn found(inspection: Inspection) -> impl IntoView {
@@ -92,34 +88,48 @@ fn chain(inspection: &Inspection) -> impl IntoView + use<> {
 }
 
 fn actions(inspection: &Inspection) -> impl IntoView + use<> {
-    let whom = format!("{}:{}", inspection.host, inspection.port);
-    let out_of_date = is_out_of_date(inspection);
-    let button = |trusting: Trusting, class: &'static str, label: &'static str| {
+    let whom = target(&inspection.host, inspection.port);
+    let found = |kind| inspection.findings.iter().any(|finding| finding.kind == kind);
+    let button = |trusting: Trusting, class: &'static str, label: String| {
         view! { <button name="action" value=trusting.value() class=class>{label}</button> }
     };
-    let pins: Vec<_> = if inspection.is_changed() {
-        vec![button(Trusting::Instead, "primary", "Trust this one instead"), button(Trusting::Both, "", "Trust both")]
-    } else if inspection.findings.iter().any(|finding| finding.kind == FindingKind::NotYetValid) {
-        vec![button(Trusting::This, "primary", "Trust it although it isn't valid yet")]
-    } else if out_of_date {
-        vec![button(Trusting::This, "primary", "Trust it although it expired")]
-    } else {
-        vec![button(Trusting::This, "primary", "Trust this certificate")]
+    // What is trusted beyond its dates is never trusted so in passing.
+    let although = match (found(FindingKind::NotYetValid), found(FindingKind::Expired)) {
+        (true, _) => Some("although it isn't valid yet"),
+        (_, true) => Some("although it expired"),
+        _ => None,
     };
+    let pins = match (inspection.is_changed(), although) {
+        (false, None) => vec![button(Trusting::This, "primary", "Trust this certificate".into())],
+        (false, Some(although)) => vec![button(Trusting::This, "primary", format!("Trust it {although}"))],
+        (true, although) => {
+            let although = although.map(|although| format!(", {although}")).unwrap_or_default();
+            vec![
+                button(Trusting::Instead, "primary", format!("Trust this one instead{although}")),
+                button(Trusting::Both, "", format!("Trust both{although}")),
+            ]
+        }
+    };
+    let other_name = found(FindingKind::WrongName).then(|| view! {
+        <p class="help">
+            "If it is the right server under another name, such as an address in the place of its name, enter that name as “Certificate name” under Advanced instead."
+        </p>
+    });
     let issuer = issuer(inspection);
     let name = issuer.map(|issuer| short_name(&issuer.certificate.subject));
-    let issuer_button = issuer.map(|_| button(Trusting::Issuer, "", "Trust its issuer"));
+    let issuer_button = issuer.map(|_| button(Trusting::Issuer, "", "Trust its issuer".into()));
     let values = [
         inspection.host.clone(),
         inspection.port.to_string(),
         inspection.chain.first().map(|leaf| leaf.pem.clone()).unwrap_or_default(),
         issuer.map(|issuer| issuer.pem.clone()).unwrap_or_default(),
-        out_of_date.to_string(),
+        although.is_some().to_string(),
     ];
     let hidden: Vec<_> =
         INSPECTED.into_iter().zip(values).map(|(name, value)| view! { <input type="hidden" name=name value=value/> }).collect();
     view! {
         {hidden}
+        {other_name}
         <div class="actions">{pins} {issuer_button}</div>
         <p class="help">
             "A certificate is trusted for " {whom} " only, until that presents another one."

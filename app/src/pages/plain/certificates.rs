@@ -3,12 +3,12 @@
 use domain::certificate::Validity;
 use domain::entry::EntryId;
 use domain::error::ApiError;
-use domain::trust::{Pin, SystemRoots, TrustId, TrustPage, TrustUndo, Trusted};
+use domain::trust::{SystemRoots, TrustId, TrustPage, TrustUndo, Trusted};
 use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
-use crate::components::{ErrorNotice, Undo, ends, fact, facts, names, short_name};
+use crate::components::{ErrorNotice, Undo, ends, fact, facts, names, short_name, target};
 
 /// From so many rows on, ticking each is too much to ask.
 const MANY: usize = 10;
@@ -156,7 +156,7 @@ fn Row(item: Trusted, now_ms: u64, seen: bool, chosen: bool) -> impl IntoView {
     let ends = ends(&certificate, now_ms);
     let is_over = matches!(certificate.validity(now_ms), Validity::Expired { .. } | Validity::NotYet { .. });
     let (name, beside) = match &pin {
-        Some(pin) => (target(pin), Some(subject.clone())),
+        Some(pin) => (target(&pin.host, pin.port), Some(subject.clone())),
         None => (subject.clone(), None),
     };
     let outlives = pin.as_ref().is_some_and(|pin| pin.outlives);
@@ -171,7 +171,7 @@ fn Row(item: Trusted, now_ms: u64, seen: bool, chosen: bool) -> impl IntoView {
             ("Trust it beyond its dates", "Outside of its dates it is refused.")
         };
         view! {
-            <p class="help">"At " {target(&pin)} " nothing but what is pinned is accepted. " {says}</p>
+            <p class="help">"At " {target(&pin.host, pin.port)} " nothing but what is pinned is accepted. " {says}</p>
             <p class="actions"><button form=switch_id(id)>{label}</button></p>
         }
     });
@@ -214,11 +214,6 @@ fn switch(item: &Trusted) -> Option<impl IntoView + use<>> {
 
 fn switch_id(id: TrustId) -> String {
     format!("outlives-{id}")
-}
-
-/// `mail.example.com:587`.
-pub(super) fn target(Pin { host, port, .. }: &Pin) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Links to the entries, separated by commas.

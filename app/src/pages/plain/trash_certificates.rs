@@ -4,8 +4,8 @@ use domain::error::ApiError;
 use domain::trust::{TrustTrashPlan, Trusted};
 use leptos::prelude::*;
 
-use super::certificates::{target, users};
-use crate::components::{ErrorNotice, ends, short_name};
+use super::certificates::users;
+use crate::components::{ErrorNotice, ends, short_name, target};
 
 /// The page "Trash …?" of certificates.
 #[component]
@@ -28,7 +28,7 @@ pub(super) fn TrashCertificates(plan: TrustTrashPlan, refused: Option<ApiError>)
         .map(|item| {
             let ends = ends(&item.certificate, now_ms);
             let Trusted { certificate, pin, used_by, .. } = item;
-            let pin = pin.map(|pin| format!(" for {}", target(&pin)));
+            let pin = pin.map(|pin| format!(" for {}", target(&pin.host, pin.port)));
             let used = (!used_by.is_empty()).then(|| view! { <span class="used">"Used by " {users(used_by)}</span> });
             view! { <li><strong>{short_name(&certificate.subject)}</strong> {pin} ", " {ends} {used}</li> }
         })
