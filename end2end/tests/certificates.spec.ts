@@ -2,7 +2,7 @@
 // back. Against a third party's SMTP server with certificates made on the spot.
 
 import { execFileSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Locator, Page } from '@playwright/test';
 import { authority, fingerprint, selfSigned } from '../support/certificate.ts';
@@ -130,11 +130,7 @@ for (const script of [true, false]) {
       await press(page, 'Check connection');
       await expectOutcome(page, /^Checked\./);
 
-      // It is marked where it is needed, and can be held to its dates again.
-      await visit(page, `/servers/${id}`);
-      await expect(page.locator('.title .state.bad')).toHaveText(/^The trusted certificate .* expired yesterday$/);
-      await visit(page, '/');
-      await expect(row(page, 'mail').locator('.state.bad')).toHaveText(/ expired yesterday$/);
+      // It can be held to its dates again; then it is marked where it is needed.
       await visit(page, '/certificates');
       const pin = await opened(page, `localhost:${mail.port}`);
       await expect(pin).toContainText('trusted all the same');
@@ -142,6 +138,10 @@ for (const script of [true, false]) {
       await expect(page).toHaveURL(/\?open=\d+#certificate-\d+$/);
       await expect(page.getByRole('button', { name: 'Trust it beyond its dates' })).toBeVisible();
       expect((await check(postroom, id)).headline).toMatch(/^Check failed\./);
+      await visit(page, `/servers/${id}`);
+      await expect(page.locator('.title .state.bad').last()).toHaveText('The trusted certificate postroom test localhost expired yesterday');
+      await visit(page, '/');
+      await expect(row(page, 'mail').locator('.state.bad').last()).toHaveText('The trusted certificate postroom test localhost expired yesterday');
     });
 
     test('the issuer can be trusted instead, for every server', async ({ page, postroom, mailServer }) => {
@@ -251,7 +251,8 @@ for (const script of [true, false]) {
       expect(ticked).toContain(`# Subject: ${first.certificate.subject}`);
     });
 
-    test('a client certificate is kept, shown to a server that asks for one, and removed', async ({ page, postroom, mailServer }, info) => {
+    test('a client certificate is kept, shown to a server that asks for one, and removed', async ({ page, postroom, mailServer, complaints }, info) => {
+      complaints.expect(/status of 422/);
       const [servers, clients] = [authority(), authority()];
       const own = clients.issue({ name: 'postroom.example.com' });
       const seen: string[] = [];
@@ -286,11 +287,12 @@ for (const script of [true, false]) {
       await page.getByRole('button', { name: 'Keep this certificate' }).click();
       await expect(page).toHaveURL(/\/servers\/\d+/);
       await expect(page.locator('.field').filter({ hasText: 'Client certificate' })).toContainText('postroom test postroom.example.com, expires in 2 days');
-      await expect(page.locator('.title .state.warning')).toContainText('The client certificate');
+      await expect(page.locator('.title .state.warning').last()).toHaveText('The client certificate postroom test postroom.example.com expires in 2 days');
       await press(page, 'Check connection');
       await expectOutcome(page, /^Checked\./);
       expect(seen).toEqual(['postroom test postroom.example.com']);
 
+      await expect(page.getByText('Advanced (1 set)')).toBeVisible();
       await page.getByRole('link', { name: 'Change: Client certificate' }).click();
       await expect(page.getByRole('region', { name: 'Kept now' })).toContainText(fingerprint(own.cert));
       expect(await page.content()).not.toContain('PRIVATE KEY');
@@ -332,7 +334,9 @@ const onSystem = test.extend<{ ca: ReturnType<typeof authority> }>({
   postroomEnv: async ({ ca }, use, info) => {
     const file = info.outputPath('system.pem');
     await writeFile(file, ca.cert);
-    await use({ SSL_CERT_FILE: file });
+    const none = info.outputPath('none');
+    await mkdir(none);
+    await use({ SSL_CERT_FILE: file, SSL_CERT_DIR: none });
   },
 });
 

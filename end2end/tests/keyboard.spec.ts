@@ -171,7 +171,7 @@ test('an authority is added, looked at and left', async ({ page, postroom }) => 
   await running(page);
   await tabTo(page, page.getByRole('button', { name: 'Add 1 certificate' }));
   await page.keyboard.press('Enter');
-  await expect(page.getByText('1 authority added.')).toBeFocused();
+  await expect(page.locator('.notice').filter({ hasText: '1 authority added.' })).toBeFocused();
   await running(page);
   await tabTo(page, page.locator('.certificates summary'));
   await page.keyboard.press('Enter');
