@@ -1,10 +1,10 @@
 // Screenshots of every screen and state, for people to look at: wide and narrow, light and dark.
 //
-//   node screens.mjs FOLDER        (after `cargo xtask build`)
+//   node screens.mjs FOLDER [trust]        (after `cargo xtask build`; `trust` takes those of certificates alone)
 
 import { chromium } from '@playwright/test';
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,13 +14,41 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SMTPServer } from 'smtp-server';
 
-const folder = process.argv[2];
-if (!folder) {
-  console.error('Usage: node screens.mjs FOLDER');
+const [, , folder, what] = process.argv;
+if (!folder || (what !== undefined && what !== 'trust')) {
+  console.error('Usage: node screens.mjs FOLDER [trust]');
   process.exit(2);
 }
 const binary = process.env.POSTROOM_BINARY ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'target', 'release', 'postroom');
 const executablePath = [process.env.POSTROOM_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => path && existsSync(path));
+
+const pki = mkdtempSync(join(tmpdir(), 'postroom-screens-pki-'));
+/** @param {number} days from now, as `openssl ca` has it. */
+const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '').slice(2);
+
+/**
+ * A certificate, made by OpenSSL.
+ * @param {{ name: string, subject: string, names?: string, from?: number, to?: number, ca?: string, authority?: boolean }} options
+ */
+function certificate({ name, subject, names = 'DNS:localhost', from = -400, to = 300, ca, authority = false }) {
+  const dir = join(pki, name);
+  mkdirSync(dir);
+  for (const [file, text] of [['index', ''], ['serial', `0${Math.floor(Math.random() * 1e9)}`.slice(0, 8)]]) writeFileSync(join(dir, String(file)), String(text));
+  const issuer = join(pki, ca ?? name);
+  writeFileSync(join(dir, 'config'), `[ca]\ndefault_ca=d\n[d]\nnew_certs_dir=${dir}\ndatabase=${dir}/index\nserial=${dir}/serial\ndefault_md=sha256\npolicy=p\nx509_extensions=e\nprivate_key=${issuer}/key.pem\n${ca ? `certificate=${issuer}/cert.pem\n` : ''}[p]\ncommonName=supplied\norganizationName=optional\n[e]\n${authority ? 'basicConstraints=critical,CA:TRUE' : `subjectAltName=${names}`}\n`);
+  const run = (/** @type {string[]} */ ...args) => execFileSync('openssl', args, { stdio: 'ignore' });
+  run('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', join(dir, 'key.pem'), '-subj', subject, '-out', join(dir, 'request.pem'));
+  run('ca', '-batch', '-notext', '-config', join(dir, 'config'), ...(ca ? [] : ['-selfsign']), '-startdate', day(from), '-enddate', day(to), '-in', join(dir, 'request.pem'), '-out', join(dir, 'cert.pem'));
+  return { key: readFileSync(join(dir, 'key.pem'), 'utf8'), cert: readFileSync(join(dir, 'cert.pem'), 'utf8') };
+}
+const root = certificate({ name: 'root', subject: '/O=Example Corporation/CN=Example Corporation Root CA', authority: true, to: 5000 });
+const identities = {
+  signed: certificate({ name: 'signed', subject: '/O=Example Corporation/CN=mail.example.com', names: 'DNS:mail.example.com,DNS:localhost', ca: 'root' }),
+  old: certificate({ name: 'old', subject: '/O=Example Corporation/CN=mail.old.example', names: 'DNS:mail.old.example', from: -800, to: -3 }),
+  renewed: certificate({ name: 'renewed', subject: '/O=Example Corporation/CN=mail.old.example', names: 'DNS:mail.old.example,DNS:localhost', from: -1, to: 364 }),
+  client: certificate({ name: 'client', subject: '/O=Example Corporation/CN=postroom.example.com', ca: 'root', to: 12 }),
+};
+rmSync(pki, { recursive: true });
 
 /** Starts Postroom in an empty data directory. */
 async function startPostroom() {
@@ -61,6 +89,12 @@ const mail = new SMTPServer({
 await new Promise((resolve) => mail.listen(0, '127.0.0.1', () => resolve(undefined)));
 const address = mail.server.address();
 const mailPort = address && typeof address === 'object' ? address.port : 0;
+/** Offers encryption, with a certificate that changes. */
+const encrypted = new SMTPServer({ authOptional: true, disabledCommands: ['AUTH'], disableReverseLookup: true, ...identities.signed });
+encrypted.on('error', () => undefined);
+await new Promise((resolve) => encrypted.listen(0, '127.0.0.1', () => resolve(undefined)));
+const encryptedAddress = encrypted.server.address();
+const encryptedPort = encryptedAddress && typeof encryptedAddress === 'object' ? encryptedAddress.port : 0;
 /** Takes connections and says nothing. */
 const silent = createServer(() => undefined);
 await new Promise((resolve) => silent.listen(0, '127.0.0.1', () => resolve(undefined)));
@@ -223,6 +257,129 @@ async function visit(page, url, shot) {
   await shot('not-found');
 }
 
+/**
+ * The same for everything about certificates.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} url
+ * @param {(name: string) => Promise<void>} shot
+ */
+async function visitTrust(page, url, shot) {
+  const running = () => page.getByRole('button', { name: 'Shortcuts' }).waitFor();
+  /** @param {string} path */
+  const open = async (path) => {
+    await page.goto(url + path);
+    await running();
+  };
+  /** @param {string} path @param {unknown} body */
+  const api = async (path, body) => {
+    const response = await fetch(`${url}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+    return response.json();
+  };
+  const press = (/** @type {string} */ name) => page.getByRole('button', { name, exact: true }).first().click();
+  const server = { host: 'localhost', port: encryptedPort, starttls: 'enabled_and_required' };
+  encrypted.updateSecureContext({ key: identities.signed.key, cert: identities.signed.cert + root.cert });
+
+  await open('/certificates');
+  await shot('certificates-empty');
+  await open('/certificates/import');
+  await shot('import');
+  await press('Preview');
+  await running();
+  await shot('import-refused');
+  await page.getByLabel('Or paste PEM').fill(root.cert + root.key + identities.old.cert + identities.signed.cert);
+  await press('Preview');
+  await running();
+  await shot('import-preview');
+
+  const { id } = await api('servers/create', { server: { name: 'mail', ...server } });
+  await open(`/servers/${id}`);
+  await press('Check connection');
+  await page.getByText(/^Check failed\./).waitFor();
+  await shot('inspect-failed-test');
+  await page.locator('.fix').getByRole('button').click();
+  await page.getByText('What was said').waitFor();
+  await shot('inspect-unknown');
+  await press('Trust this certificate');
+  await page.getByText('Trusted. Check the connection now.').waitFor();
+  await shot('inspect-trusted');
+  await press('Check connection');
+  await page.getByText(/^Checked\./).waitFor();
+  encrypted.updateSecureContext(identities.renewed);
+  await press('Check connection');
+  await page.getByText(/^Check failed\./).waitFor();
+  await shot('inspect-changed-test');
+  await press('Inspect certificate');
+  await page.getByText('Presented now').waitFor();
+  await shot('inspect-changed');
+  await press('Trust this one instead');
+  await page.getByText('Trusted. Check the connection now.').waitFor();
+  await press('Inspect certificate');
+  await page.getByText('What was said').waitFor();
+  await shot('inspect-fine');
+  encrypted.updateSecureContext(identities.old);
+  const other = await api('servers/create', { server: { name: 'legacy', ...server, host: '127.0.0.1' } });
+  await open(`/servers/${other.id}`);
+  await press('Inspect certificate');
+  await page.getByText('What was said').waitFor();
+  await shot('inspect-expired');
+  await press('Trust it although it expired');
+  await page.getByText('Trusted. Check the connection now.').waitFor();
+  await api('servers/create', { server: { name: 'plain', host: 'localhost', port: mailPort } });
+
+  await open(`/servers/${id}/client-certificate`);
+  await shot('client-certificate-none');
+  await page.getByLabel('Or paste PEM').fill(identities.client.cert);
+  await press('Keep this certificate');
+  await running();
+  await shot('client-certificate-refused');
+  await page.getByLabel('Or paste PEM').fill(identities.client.cert + identities.client.key);
+  await press('Keep this certificate');
+  await page.waitForURL(/servers\/\d+(\?|#|$)/);
+  await running();
+  await page.getByLabel('Certificate name').fill('mail.old.example');
+  await shot('entry-advanced');
+  await open(`/servers/${id}/client-certificate`);
+  await page.getByText('Remove client certificate').first().click();
+  await shot('client-certificate');
+  await open('/');
+  await shot('list-expiring');
+
+  await api('certificates/add', { pem: root.cert });
+  encrypted.updateSecureContext({ key: identities.signed.key, cert: identities.signed.cert + root.cert });
+  const signed = await api('servers/create', { server: { name: 'signed', ...server, host: '127.0.0.2', certificate_name: 'mail.example.com' } });
+  await api('servers/test', { id: signed.id, check_only: true });
+  await open('/certificates');
+  await shot('certificates');
+  for (const summary of await page.locator('.certificates summary').all()) await summary.click();
+  await page.getByRole('main').getByRole('checkbox').first().check();
+  await shot('certificates-opened');
+  await press('Stop trusting them');
+  await running();
+  await shot('certificates-system-off');
+  await press('Trust them again');
+  await running();
+  for (const box of await page.getByRole('main').getByRole('checkbox').all()) await box.check();
+  await page.getByRole('group', { name: 'Selected certificates' }).getByRole('button', { name: 'Trash' }).click();
+  await running();
+  await shot('trash-certificates');
+  await page.getByRole('button', { name: /^Trash / }).click();
+  await page.getByRole('button', { name: 'Undo' }).waitFor();
+  await shot('certificates-undo');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await running();
+  if (existsSync('/etc/ssl/certs/ca-certificates.crt')) {
+    await open('/certificates/import');
+    await page.getByLabel('File', { exact: true }).setInputFiles('/etc/ssl/certs/ca-certificates.crt');
+    await press('Preview');
+    await page.getByRole('button', { name: /^Add / }).waitFor();
+    await shot('import-preview-many');
+    await page.getByRole('button', { name: /^Add / }).click();
+    await page.getByText(/authorities added/).waitFor();
+    await shot('certificates-many');
+  }
+}
+
 await mkdir(folder, { recursive: true });
 const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 if (process.getuid?.() === 0) args.push('--no-sandbox');
@@ -235,13 +392,15 @@ try {
       try {
         const context = await browser.newContext({ colorScheme, viewport: { width, height: width > 600 ? 900 : 844 }, reducedMotion: 'reduce', hasTouch: width < 600, isMobile: width < 600 });
         const page = await context.newPage();
-        await visit(page, url, async (name) => {
+        const shot = async (/** @type {string} */ name) => {
           // Sticky parts belong where they are at first.
           await page.evaluate(() => window.scrollTo(0, 0));
           await page.waitForTimeout(100);
           await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
           count += 1;
-        });
+        };
+        if (what !== 'trust') await visit(page, url, shot);
+        await visitTrust(page, url, shot);
         await context.close();
       } finally {
         await stop();
@@ -251,6 +410,7 @@ try {
 } finally {
   await browser.close();
   mail.close();
+  encrypted.close();
   silent.close();
 }
 console.log(`${count} screenshots in ${folder}`);

@@ -539,9 +539,9 @@ mod tests {
 
     #[test]
     fn an_ending_certificate_is_told_by_what_it_is_to_the_entry() {
+        use crate::trust::Needed;
         let now = crate::certificate::instant_ms("2026-11-23T09:12:00Z").unwrap();
         let told = |role, not_after: &str| expiring(&Expiring { role, subject: "CN=a".into(), not_after: not_after.into() }, now);
-        use crate::trust::Needed;
         assert_eq!(told(Needed::Client, "2026-12-05T00:00:00Z"), "The client certificate CN=a expires in 12 days");
         assert_eq!(told(Needed::Server, "2026-11-22T00:00:00Z"), "The server's certificate CN=a expired yesterday");
     }

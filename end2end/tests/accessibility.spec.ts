@@ -2,7 +2,8 @@
 
 import type { Page } from '@playwright/test';
 import { expect, expectAccessible, expectOutcome, field, open, running, sendTest, test } from '../support/test.ts';
-import type { MailServer } from '../support/mail.ts';
+import { authority, selfSigned } from '../support/certificate.ts';
+import type { MailOptions, MailServer } from '../support/mail.ts';
 import type { Postroom } from '../support/postroom.ts';
 
 /** Every page and state, each left as it is to be looked at. */
@@ -61,22 +62,79 @@ async function visit(page: Page, postroom: Postroom, mail: MailServer, look: (wh
   await look('nothing');
 }
 
+/** The same for everything about certificates. */
+async function visitTrust(page: Page, postroom: Postroom, mailServer: (options: MailOptions) => Promise<MailServer>, look: (what: string) => Promise<void>): Promise<void> {
+  await open(page, '/certificates');
+  await look('certificates, none of our own');
+  await open(page, '/certificates/import');
+  await look('adding certificates');
+  await page.getByLabel('Or paste PEM').fill('no certificate');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await running(page);
+  await look('a file that is refused');
+  const [ca, expired] = [authority(), selfSigned({ days: -1 })];
+  await page.getByLabel('Or paste PEM').fill(ca.cert + expired.cert + ca.key);
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await running(page);
+  await page.locator('.certificates summary').first().click();
+  await look('what is in a file');
+  await page.getByRole('button', { name: 'Add 1 certificate' }).click();
+  await running(page);
+  const mail = await mailServer({ tls: { identity: selfSigned() } });
+  const { id } = await postroom.create({ name: 'encrypted', host: 'localhost', port: mail.port, starttls: 'enabled_and_required' });
+  await postroom.api('certificates/pin', { host: 'localhost', port: mail.port, pem: expired.cert, outlives: true });
+  await open(page, '/certificates?all');
+  for (const summary of await page.locator('.certificates summary').all()) await summary.click();
+  await page.getByRole('main').getByRole('checkbox').last().check();
+  await look('certificates with a selection, opened');
+  await page.getByRole('group', { name: 'Selected certificates' }).getByRole('button', { name: 'Trash' }).click();
+  await running(page);
+  await look('the question before trashing certificates');
+  await open(page, '/');
+  await look('a list with a certificate that expired');
+  await open(page, `/servers/${id}`);
+  await page.getByRole('button', { name: 'Check connection' }).click();
+  await expectOutcome(page, /^Check failed\./);
+  await look('a certificate that is refused');
+  await page.getByRole('button', { name: 'Inspect certificate' }).first().click();
+  await expect(page.getByText('Presented now')).toBeVisible();
+  await look('a certificate that changed');
+  await page.getByRole('button', { name: 'Trust this one instead' }).click();
+  await expect(page.getByText('Trusted. Check the connection now.')).toBeVisible();
+  await look('a certificate that was trusted');
+  const own = ca.issue({ name: 'postroom.example.com' });
+  await open(page, `/servers/${id}/client-certificate`);
+  await look('no client certificate');
+  await page.getByLabel('Or paste PEM').fill(own.cert + own.key);
+  await page.getByRole('button', { name: 'Keep this certificate' }).click();
+  await running(page);
+  await look('an entry with a client certificate that ends');
+  await open(page, `/servers/${id}/client-certificate`);
+  await page.getByText('Remove client certificate').first().click();
+  await look('a client certificate');
+}
+
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390, 320]) {
     // The narrowest is about the layout; its colours are those of the others.
     if (width === 320 && scheme === 'dark') continue;
     test.describe(`${scheme}, ${width} wide`, () => {
       test.use({ colorScheme: scheme, viewport: { width, height: 800 } });
+      const looking = (page: Page) => (what: string) =>
+        test.step(what, async () => {
+          await expectAccessible(page);
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          expect(overflow, `${what} must not scroll sideways`).toBeLessThanOrEqual(0);
+        });
       test('every page and state is accessible', async ({ page, postroom, mail, complaints }) => {
         test.setTimeout(180_000);
         complaints.expect(/status of 4\d\d/);
-        await visit(page, postroom, mail, async (what) => {
-          await test.step(what, async () => {
-            await expectAccessible(page);
-            const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-            expect(overflow, `${what} must not scroll sideways`).toBeLessThanOrEqual(0);
-          });
-        });
+        await visit(page, postroom, mail, looking(page));
+      });
+      test('every page and state of trust is accessible', async ({ page, postroom, mailServer, complaints }) => {
+        test.setTimeout(180_000);
+        complaints.expect(/status of 4\d\d/);
+        await visitTrust(page, postroom, mailServer, looking(page));
       });
     });
   }
@@ -84,13 +142,15 @@ for (const scheme of ['light', 'dark'] as const) {
 
 test('fields and buttons are large enough for fingers', async ({ browser, postroom }) => {
   const { id } = await postroom.create({ name: 'mail' });
+  await postroom.api('certificates/add', { pem: authority().cert });
   const context = await browser.newContext({ baseURL: postroom.url, hasTouch: true, isMobile: true, viewport: { width: 390, height: 800 } });
   const page = await context.newPage();
-  for (const path of ['/', `/servers/${id}`, '/servers/new']) {
+  for (const path of ['/', `/servers/${id}`, '/servers/new', '/certificates?all', '/certificates/import', `/servers/${id}/client-certificate`]) {
     await open(page, path);
+    for (const summary of await page.locator('.certificates summary').all()) await summary.click();
     const small = await page.evaluate(() => {
       const found: string[] = [];
-      for (const element of document.querySelectorAll<HTMLElement>('button, a.button, input:not([type=hidden]), select, summary')) {
+      for (const element of document.querySelectorAll<HTMLElement>('button, a.button, input:not([type=hidden]), select, textarea, summary, nav a')) {
         if (!element.checkVisibility({ visibilityProperty: true }) || element.closest('[hidden], dialog:not([open])')) continue;
         // A box counts with its label, which can be touched too.
         const target = element.matches('[type=checkbox], [type=radio]') ? (element.closest('label') ?? element) : element;

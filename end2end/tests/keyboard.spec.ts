@@ -1,7 +1,8 @@
 // Everything with the keyboard alone: the mouse is never used here.
 
 import type { Locator, Page } from '@playwright/test';
-import { expect, expectOutcome, field, open, row, running, test } from '../support/test.ts';
+import { authority, fingerprint, selfSigned } from '../support/certificate.ts';
+import { expect, expectOutcome, field, open, row, running, test, tryIt } from '../support/test.ts';
 
 /** Presses Tab until `target` has the focus. On the way the focus is always somewhere, and visible. */
 async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
@@ -115,4 +116,65 @@ test('after a refused submit, the focus is on the first mistake', async ({ page,
   await page.keyboard.press('Enter');
   await expect(field(page, 'SMTP hostname')).toBeFocused();
   await expect(field(page, 'SMTP hostname')).toHaveAttribute('aria-invalid', 'true');
+});
+
+test('from a failed test to a trusted certificate and a passing one', async ({ page, postroom, mailServer }) => {
+  const identity = selfSigned();
+  const mail = await mailServer({ tls: { identity } });
+  const { id } = await postroom.create({ name: 'mail', host: 'localhost', port: mail.port, starttls: 'enabled_and_required' });
+  await open(page, `/servers/${id}`);
+  await page.keyboard.press('t');
+  await expectOutcome(page, /^Check failed\./);
+  await tabTo(page, tryIt(page).locator('.fix').getByRole('button', { name: 'Inspect certificate' }));
+  await page.keyboard.press('Enter');
+  // The verdict is read first; the way on leads past the fingerprint.
+  await expect(page.locator('#verdict')).toBeFocused();
+  await expect(page.getByText(fingerprint(identity.cert))).toBeVisible();
+  await tabTo(page, page.getByRole('button', { name: 'Trust this certificate' }));
+  await page.keyboard.press('Enter');
+  await expect(tryIt(page).getByRole('button', { name: 'Check connection' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expectOutcome(page, /^Checked\./);
+
+  // And back: tick, trash, undo.
+  await page.keyboard.press('Shift+Tab');
+  await open(page, '/');
+  await tabTo(page, page.getByRole('navigation', { name: 'Postroom' }).getByRole('link', { name: 'Certificates' }));
+  await page.keyboard.press('Enter');
+  await running(page);
+  await tabTo(page, page.getByRole('checkbox', { name: `Select localhost:${mail.port}` }));
+  await page.keyboard.press('Space');
+  await tabTo(page, page.getByRole('group', { name: 'Selected certificates' }).getByRole('button', { name: 'Trash' }));
+  await page.keyboard.press('Enter');
+  await running(page);
+  await tabTo(page, page.getByRole('button', { name: /^Trash / }));
+  await page.keyboard.press('Enter');
+  await running(page);
+  expect(await postroom.trusted()).toEqual([]);
+  await tabTo(page, page.getByRole('button', { name: 'Undo' }));
+  await page.keyboard.press('Enter');
+  await running(page);
+  expect(await postroom.trusted()).toHaveLength(1);
+});
+
+test('an authority is added, looked at and left', async ({ page, postroom }) => {
+  const ca = authority();
+  await open(page, '/certificates');
+  await page.keyboard.press('n');
+  await expect(page).toHaveURL(/\/certificates\/import$/);
+  await running(page);
+  await tabTo(page, page.getByLabel('Or paste PEM'));
+  await page.keyboard.insertText(ca.cert);
+  await tabTo(page, page.getByRole('button', { name: 'Preview' }));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: '1 will be added.' })).toBeFocused();
+  await running(page);
+  await tabTo(page, page.getByRole('button', { name: 'Add 1 certificate' }));
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.notice').filter({ hasText: '1 authority added.' })).toBeFocused();
+  await running(page);
+  await tabTo(page, page.locator('.certificates summary'));
+  await page.keyboard.press('Enter');
+  await expect(page.getByText(fingerprint(ca.cert))).toBeVisible();
+  expect(await postroom.trusted()).toHaveLength(1);
 });

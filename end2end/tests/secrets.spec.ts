@@ -76,6 +76,26 @@ for (const script of [true, false]) {
       await expectOutcome(page, /^Not sent\./);
       await expect.poll(() => mail.signIns.length).toBe(2);
       expect(mail.signIns[1]).toBe(`anna:${CANARY}`);
+      // Looking at the certificate says nothing of it either.
+      await visit(page, `/servers/${id}`);
+      await page.getByText('Change password').click();
+      await field(page, 'SMTP password').fill(CANARY);
+      await field(page, 'Confirm SMTP password').fill(CANARY);
+      await page.getByRole('button', { name: 'Inspect certificate' }).click();
+      await expect(page.getByText(/^Not inspected\./)).toBeVisible();
+      expect(mail.signIns).toHaveLength(2);
+      page.once('dialog', (dialog) => void dialog.accept());
+      // The password of a file that doesn't open, and a key that is where none belongs.
+      for (const [path, button, label] of [
+        ['/certificates/import', 'Preview', 'Password of the store'],
+        [`/servers/${id}/client-certificate`, 'Keep this certificate', 'Password of the file'],
+      ] as const) {
+        await visit(page, path);
+        await page.getByLabel('Or paste PEM').fill(`-----BEGIN PRIVATE KEY-----\n${Buffer.from(CANARY).toString('base64')}\n-----END PRIVATE KEY-----\n`);
+        await page.getByLabel(label).fill(CANARY);
+        await page.getByRole('button', { name: button }).click();
+        await expect(page.getByText(/private key/i).first()).toBeVisible();
+      }
       // The history, whole, and on the page.
       const { runs } = await postroom.api<{ runs: { id: number }[] }>(`servers/runs?id=${id}`);
       expect(runs).toHaveLength(2);
@@ -85,7 +105,7 @@ for (const script of [true, false]) {
         await expectOutcome(page, /^Not sent\./);
       }
       // The API, with everything it has to say, also about mistakes.
-      for (const path of ['servers', `servers/get?id=${id}`]) leaks.push(...find(`/api/${path}`, JSON.stringify(await postroom.api(path))));
+      for (const path of ['servers', `servers/get?id=${id}`, 'certificates']) leaks.push(...find(`/api/${path}`, JSON.stringify(await postroom.api(path))));
       const wrong = await fetch(`${postroom.url}/api/servers/save`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -93,6 +113,12 @@ for (const script of [true, false]) {
       });
       // What a caller calls a key is the caller's own; a value must not come back.
       leaks.push(...find('the answer to an unknown key', (await wrong.text()).replaceAll(`\`${CANARY}\``, '')));
+      const preview = await fetch(`${postroom.url}/api/certificates/preview`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ file: Buffer.from(CANARY).toString('base64'), password: { value: CANARY } }),
+      });
+      leaks.push(...find('the answer to a file that is none', await preview.text()));
       await visit(page, '/');
       await page.goto(`/servers/trash?id=${id}`);
       await page.getByRole('button', { name: 'Trash mail' }).click();

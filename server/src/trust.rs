@@ -232,16 +232,17 @@ impl TrustedCertificates {
     /// [`Problem::NoSuchCertificate`], also for an authority, which never outlives its dates; or as the store.
     pub fn set_outlives(&self, id: TrustId, outlives: bool) -> Result<(), Problem> {
         let now_ms = self.clock.now_ms();
-        let certificate = self.store.writing(|tx| {
+        let changed = self.store.writing(|tx| {
             let known = Known::read(&*tx)?;
             let item = known.item(id).filter(|item| item.record.pin.is_some()).ok_or(Problem::NoSuchCertificate(id))?;
             let mut change = Change::default();
-            change_pin(tx, item, outlives, now_ms, &mut change)?;
+            let changed = change_pin(tx, item, outlives, now_ms, &mut change)?;
             change.carry_out(tx)?;
-            Ok(item.certificate.clone())
+            Ok(changed.then(|| item.certificate.clone()))
         })?;
-        let Certificate { sha256, subject, .. } = certificate;
-        tracing::info!(sha256, subject, outlives, "whether it is trusted outside of its dates");
+        if let Some(Certificate { sha256, subject, .. }) = changed {
+            tracing::info!(sha256, subject, outlives, "changed whether it is trusted outside of its dates");
+        }
         Ok(())
     }
 
@@ -250,14 +251,17 @@ impl TrustedCertificates {
     /// # Errors
     /// As the store.
     pub fn set_system_roots(&self, on: bool) -> Result<(), Problem> {
-        self.store.writing(|tx| {
-            if tx.trusts_system()? != on {
+        let changed = self.store.writing(|tx| {
+            let changed = tx.trusts_system()? != on;
+            if changed {
                 tx.set_trusts_system(on)?;
                 Change::of_system(on).carry_out(tx)?;
             }
-            Ok(())
+            Ok(changed)
         })?;
-        tracing::info!(on, "whether the authorities of this machine are trusted");
+        if changed {
+            tracing::info!(on, "changed whether the authorities of this machine are trusted");
+        }
         Ok(())
     }
 
@@ -417,15 +421,16 @@ fn only_one(pem: &str) -> Result<(CertificateDer<'static>, Certificate), Problem
     Ok((der, certificate))
 }
 
-/// Lets a pinned certificate outlive its dates, or not. Within them that makes no difference to anybody.
-fn change_pin(tx: &mut dyn Write, item: &Item, outlives: bool, now_ms: u64, change: &mut Change) -> Result<(), StoreError> {
-    let Some(pin) = item.record.pin.as_ref().filter(|pin| pin.outlives != outlives) else { return Ok(()) };
+/// Lets a pinned certificate outlive its dates, or not; whether that is a change. Within its dates it makes no difference to any
+/// entry.
+fn change_pin(tx: &mut dyn Write, item: &Item, outlives: bool, now_ms: u64, change: &mut Change) -> Result<bool, StoreError> {
+    let Some(pin) = item.record.pin.as_ref().filter(|pin| pin.outlives != outlives) else { return Ok(false) };
     let record = TrustRecord { pin: Some(Pin { outlives, ..pin.clone() }), ..item.record.clone() };
     tx.put_trusted(item.id, &record)?;
     if !fate::is_within_dates(&item.certificate, now_ms) {
         change.goes(item);
     }
-    Ok(())
+    Ok(true)
 }
 
 fn check_room(count: usize) -> Result<(), Problem> {

@@ -6,6 +6,8 @@ use domain::trust::Expiring;
 use domain::words;
 use leptos::prelude::*;
 
+use super::short_name;
+
 /// How an entry stands, at the time `now_ms`.
 #[component]
 pub(crate) fn StandingView(standing: Standing, now_ms: u64) -> impl IntoView {
@@ -32,6 +34,7 @@ pub(crate) fn ExpiringMarks(expiring: Vec<Expiring>, now_ms: u64) -> impl IntoVi
         .map(|expiring| {
             let is_over = instant_ms(&expiring.not_after).is_some_and(|end| end < now_ms);
             let class = if is_over { "state bad" } else { "state warning" };
+            let expiring = Expiring { subject: short_name(&expiring.subject), ..expiring };
             view! { <span class=class>{words::expiring(&expiring, now_ms)}</span> }
         })
         .collect::<Vec<_>>()

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 /// The shortcuts, as they are listed and as [`crate::browser`] carries them out.
 pub(crate) const SHORTCUTS: [(&str, &str); 5] = [
     ("/", "Go to the search"),
-    ("n", "Add SMTP server"),
+    ("n", "Add a server; certificates, where those are listed"),
     ("t", "Check the connection of the server on this page"),
     ("Ctrl S", "Save"),
     ("?", "Show this list"),

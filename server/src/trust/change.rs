@@ -11,7 +11,7 @@ use super::known::Item;
 use crate::store::{Proof, Target, Tested, Write};
 
 /// What is trusted now and wasn't before, or the other way round.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct Change {
     /// The servers that have other pins ([`Target::text`]).
     servers: BTreeSet<String>,
@@ -48,6 +48,9 @@ impl Change {
     /// Makes the entries concerned "not verified since the last change", also those in the trash, and what was tried of them but
     /// isn't saved.
     pub(super) fn carry_out(&self, tx: &mut dyn Write) -> Result<(), Problem> {
+        if *self == Self::default() {
+            return Ok(());
+        }
         let mut concerned = Vec::new();
         tx.scan_proofs(&mut |id, proof| {
             if slots(&proof).any(|tested| self.concerns(tested, tested.target.as_ref())) {

@@ -117,9 +117,10 @@ pub(super) async fn preview(State(web): State<Web>, form: Result<Multipart, Mult
 pub(super) async fn add(State(web): State<Web>, caller: Option<Extension<Caller>>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let (pem, chosen) = (fields.text("pem"), fields.texts("sha256"));
-    let added = match chosen.is_empty() {
-        true => Err(Problem::NoCertificateChosen),
-        false => web.backend.add_authorities(pem.clone(), Some(chosen.clone()), who(caller)).await,
+    let added = if chosen.is_empty() {
+        Err(Problem::NoCertificateChosen)
+    } else {
+        web.backend.add_authorities(pem.clone(), Some(chosen.clone()), who(caller)).await
     };
     let problem = match added {
         Ok(ids) => return see_other(&format!("/certificates?added={}", ids.len())),

@@ -293,6 +293,7 @@ impl Page {
                 Ok(()) => {
                     self.shown.set(Some(Shown::Look(Box::new(typed))));
                     focus(if ask { VERDICT } else { CHECK }.to_owned());
+                    crate::browser::reveal(PLACE);
                 }
                 Err(failure) => {
                     self.shown.set(before);
@@ -409,7 +410,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
                     <Stands page set_up=view.server.is_some()/>
-                    <ExpiringMarks expiring=view.expiring now_ms/>
+                    {(!view.expiring.is_empty()).then(|| view! { <p class="ending"><ExpiringMarks expiring=view.expiring now_ms/></p> })}
                 </div>
                 <div class="actions">
                     <SaveState page/>
@@ -492,6 +493,7 @@ fn SaveState(page: Page) -> impl IntoView {
 fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> impl IntoView {
     let state = page.state;
     let href = format!("/servers/{}/client-certificate", page.id);
+    let identified = usize::from(client_certificate.is_some());
     let link = if client_certificate.is_some() { "Change" } else { "Add one" };
     let kept = match client_certificate {
         Some(certificate) => {
@@ -505,13 +507,14 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
     let bytes = Signal::derive(move || {
         state.draft.with(|d| Size::parse(&d.attachment_threshold).map_or_else(|_| String::new(), words::bytes))
     });
+    let set = move || state.draft.with(|d| d.advanced_set() + if d.applies(Field::ClientCertificate) { identified } else { 0 });
     let advanced = move || {
-        let set = state.draft.with(ServerDraft::advanced_set);
+        let set = set();
         if set == 0 { "Advanced".to_owned() } else { format!("Advanced ({set} set)") }
     };
     // As the page comes; later only people and mistakes open it.
-    let open = state.draft.with_untracked(|d| d.advanced_set() > 0)
-        || Field::ALL.into_iter().any(|field| field.is_advanced() && untrack(|| state.error_of(field).is_some()));
+    let open =
+        untrack(set) > 0 || Field::ALL.into_iter().any(|field| field.is_advanced() && untrack(|| state.error_of(field).is_some()));
     view! {
         <div class="fields">
             <section class="group" aria-labelledby="g-name">

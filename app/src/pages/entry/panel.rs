@@ -29,7 +29,14 @@ fn is_out_of_date(inspection: &Inspection) -> bool {
 }
 
 fn found(inspection: Inspection) -> impl IntoView {
-    let class = if inspection.is_trusted() { "notice good" } else { "notice bad" };
+    let trusted = inspection.is_trusted();
+    let class = if trusted { "notice good" } else { "notice bad" };
+    let verdict = match (inspection.chain.is_empty(), trusted, inspection.is_changed()) {
+        (true, ..) => inspection.headline.clone(),
+        (_, true, _) => "This certificate is trusted.".into(),
+        (_, _, true) => "This isn't the certificate that is trusted here.".into(),
+        _ => "This certificate isn't trusted here.".into(),
+    };
     let findings: Vec<_> = inspection
         .findings
         .iter()
@@ -42,7 +49,7 @@ fn found(inspection: Inspection) -> impl IntoView {
     let chain = (!inspection.chain.is_empty()).then(|| chain(&inspection));
     view! {
         <div class=class id=VERDICT tabindex="-1" autofocus>
-            <p class="headline">{inspection.headline.clone()}</p>
+            <p class="headline">{verdict}</p>
             <ul class="findings">{findings}</ul>
         </div>
         {chain}
@@ -78,7 +85,7 @@ fn chain(inspection: &Inspection) -> impl IntoView + use<> {
     let actions = (!trusted).then(|| actions(inspection));
     view! {
         <div class="cards" class:pair=changed>{old} {leaf}</div>
-        <p class="help">"Compare the SHA-256 with what whoever runs the server tells you."</p>
+        {(!trusted).then(|| view! { <p class="help">"Compare the SHA-256 with what whoever runs the server tells you."</p> })}
         {above}
         {actions}
     }

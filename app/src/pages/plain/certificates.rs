@@ -33,6 +33,9 @@ pub(super) fn Certificates(
     let done = done.map(|done| {
         view! { <p class="notice good" tabindex="-1" autofocus data-address="/certificates"><span class="headline">{done}</span></p> }
     });
+    let mut items = items;
+    // By the names that are shown, whatever stands before them in the subjects.
+    items.sort_by_cached_key(|item| short_name(&item.certificate.subject).to_lowercase());
     let (pins, authorities): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.pin.is_some());
     let switches: Vec<_> = pins.iter().filter_map(switch).collect();
     let rows = |items: Vec<Trusted>, chosen: bool| {
@@ -89,7 +92,7 @@ pub(super) fn Certificates(
             <div class="title">
                 <div>
                     <h1>"Certificates"</h1>
-                    <p class="muted">"Whom a mail server's certificate may come from. Changes count from the next connection on."</p>
+                    <p class="muted">"Which certificates mail servers may present. Changes count from the next connection on."</p>
                 </div>
                 <div class="actions">
                     {(!nothing).then(|| view! { <a class="button" href="/certificates/export">"Export all"</a> })}
@@ -110,7 +113,6 @@ pub(super) fn Certificates(
 #[component]
 fn System(system: SystemRoots) -> impl IntoView {
     let SystemRoots { on, count, source, error, used_by } = system;
-    let from = if source.is_empty() { String::new() } else { format!(" ({source})") };
     let (class, state) = if on { ("state good", "Trusted") } else { ("state warning", "Not trusted") };
     let who: Vec<String> = used_by.iter().map(|(_, name)| name.clone()).collect();
     let consequence = match (on, who.is_empty()) {
@@ -125,11 +127,11 @@ fn System(system: SystemRoots) -> impl IntoView {
             <p>
                 <span class=class>{state}</span>
                 {match count {
-                    0 => ": there are none on this machine".to_owned(),
-                    1 => ": the one that comes with this machine".to_owned(),
-                    n => format!(": the {} that come with this machine", words::grouped(n as u64)),
+                    0 => ": there are none on this machine.".to_owned(),
+                    1 => ": the one that comes with this machine.".to_owned(),
+                    n => format!(": the {} that come with this machine.", words::grouped(n as u64)),
                 }}
-                {from} "."
+                {(!source.is_empty()).then(|| view! { <span class="help from">"From " {source}</span> })}
             </p>
             {error.map(|error| view! {
                 <div class="notice warning">
@@ -188,7 +190,9 @@ fn Row(item: Trusted, now_ms: u64, seen: bool, chosen: bool) -> impl IntoView {
                 <summary>
                     <span class="name">{name}</span>
                     <span class="muted">{beside.map(|beside| format!("{beside}, "))} {used}</span>
-                    <span class="ends">{ends} {(outlives && is_over).then_some(", trusted all the same")}</span>
+                    <span class="ends">
+                        {ends} {(outlives && is_over).then(|| view! { <span class="help">"trusted all the same"</span> })}
+                    </span>
                 </summary>
                 {facts(certificate, now_ms, more)}
                 {for_whom}

@@ -38,7 +38,7 @@ pub(super) fn Import(preview: Option<Preview>, chosen: Option<Vec<String>>, refu
                     <p class="help" id="f-pem-help">"From “-----BEGIN CERTIFICATE-----” on; several, and text around them, are fine."</p>
                 </div>
                 {store_password("Password of the store", "Only for PKCS#12 and JKS. It opens the file and isn't kept.", at_field.get("password"))}
-                <div class="actions"><button class=class>"Look into it"</button></div>
+                <div class="actions"><button class=class>"Preview"</button></div>
             </form>
         </div>
     }
@@ -141,7 +141,11 @@ fn row(item: PreviewItem, chosen: Option<&[String]>, now_ms: u64) -> impl IntoVi
         let checked = chosen.is_none_or(|chosen| chosen.contains(&sha256));
         view! { <label class="target"><input type="checkbox" name="sha256" value=sha256.clone() checked=checked aria-label=select/></label> }
     });
-    let name = if name.is_empty() { "Without a name".to_owned() } else { name };
+    let name = match (name.is_empty(), fate) {
+        (false, _) => name,
+        (true, Fate::PrivateKey) => "Private key".into(),
+        (true, _) => "Without a name".into(),
+    };
     let body = match certificate {
         Some(certificate) => {
             let ends = ends(&certificate, now_ms);
