@@ -334,11 +334,13 @@ fn a_stolen_database_gives_nothing_without_its_key() {
     assert_eq!(fs::read(thief.path().join("postroom.redb")).unwrap(), bytes, "nothing was made anew");
 }
 
+type Bytes<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+
 #[test]
 fn keys_that_were_taken_away_or_changed_are_damage_and_never_made_anew() {
     const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys");
     let whole = data_dir(3);
-    let damaged = |change: &dyn Fn(&mut redb::Table<'_, &[u8], &[u8]>)| {
+    let damaged = |change: &dyn Fn(&mut Bytes<'_>)| {
         let dir = copy(whole.path());
         let database = Database::open(dir.path().join("postroom.redb")).unwrap();
         let transaction = database.begin_write().unwrap();
