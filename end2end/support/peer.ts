@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdtemp } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -34,18 +34,30 @@ export function libraries(root: string): string {
   return all.join(':');
 }
 
-/** Ports of 127.0.0.1 on which nobody listened a moment ago, by name. */
+/** Which port was looked at last. Not the first ones each time: what just ended may still hold them. */
+let next = Math.floor(Math.random() * 1_000);
+
+/**
+ * A free port for each of these names, for a program that can't be told to choose one. Between our look and its start nobody else may take it:
+ * so it is from below those that the system gives away (from 32768 on), where each worker of the tests has a part of its own.
+ */
 export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
-  const servers = await Promise.all(
-    names.map(async (name) => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return [name, server] as const;
-    }),
-  );
-  const ports = servers.map(([name, server]) => [name, (server.address() as AddressInfo).port] as const);
-  await Promise.all(servers.map(([, server]) => new Promise((resolve) => server.close(resolve))));
+  const first = 20_000 + 1_000 * (Number(process.env.TEST_PARALLEL_INDEX ?? 0) % 12);
+  const ports: [Name, number][] = [];
+  for (const name of names) {
+    do next = (next + 1) % 1_000;
+    while (!(await isFree(first + next)));
+    ports.push([name, first + next]);
+  }
   return Object.fromEntries(ports) as Record<Name, number>;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** Whether this is root already. */

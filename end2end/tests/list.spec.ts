@@ -148,7 +148,7 @@ test('an address where nothing is, and an entry that is gone, say so with the wa
   for (const path of ['/nothing', '/servers/99', '/servers/x']) {
     const response = await page.goto(path);
     expect(response?.status()).toBe(404);
-    await page.getByRole('link', { name: 'Mail SMTP servers' }).click();
+    await page.locator('#main').getByRole('link', { name: 'Mail SMTP servers' }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Mail SMTP servers' })).toBeVisible();
   }
 });

@@ -181,7 +181,7 @@ test('a save while a test runs is made, and the test goes on with what it began 
   expect((await postroom.get(id)).server).toMatchObject({ port: 1 });
   gate.open();
   await expectOutcome(page, /^Sent\./);
-  await expect(page.getByText('From before your change.')).toBeVisible();
+  await expect(page.locator('.report').getByText('From before your change.')).toBeVisible();
   // What was tested isn't what is saved.
   await expect(stands(page)).not.toContainText('Verified');
 });

@@ -42,9 +42,9 @@ test('what is typed is tried, saved or not, and nothing of it is saved', async (
   await expect(page.getByText('Unsaved changes')).toBeVisible();
 
   // The result stays while one edits, and is marked as old once a field differs.
-  await expect(page.getByText('From before your change.')).toBeHidden();
+  await expect(page.locator('.report').getByText('From before your change.')).toBeHidden();
   await field(page, 'Timeout').fill('12000');
-  await expect(page.getByText('From before your change.')).toBeVisible();
+  await expect(page.locator('.report').getByText('From before your change.')).toBeVisible();
 });
 
 test('an entry that was only just added can be tried before it is saved', async ({ page, postroom, mail }) => {

@@ -1,4 +1,4 @@
-//! Back-ups: everything that is stored, in one file. What is in it is [`rows`]' affair, how it is kept from being read or changed
+//! Back-ups: everything that is stored, in one file. What is in it is `rows`' affair, how it is kept from being read or changed
 //! that of [`container`], and how it becomes a data directory again that of [`restore`].
 //!
 //! A back-up is of one instant: all of it is read in one transaction, while others go on. It holds the keys themselves, not

@@ -85,12 +85,11 @@ pub fn rotate(
 ) -> Result<Rotated, RotateError> {
     let mut source = data.key().ok_or(RotateError::Busy)?;
     let (store, vault) = (data.store(), data.vault());
-    if vault.settle_kek(store)? && matches!(*source, KeySource::Own(_)) {
-        // Better found out than thrown away as something that was never used.
-        let next = KeySource::Own(data.dir().next_key());
-        if next.load().is_ok_and(|next| next.key().bytes() == vault.kek().key().bytes()) {
-            key_file::promote_next(data.dir()).map_err(|error| disk(next.path(), &error))?;
-        }
+    vault.settle_kek(store)?;
+    // Where a rotation ended before the key that counts was put in its place, it is the next one still: it must not be taken for
+    // one that was never used.
+    if key_file::load_next(data.dir()).is_some_and(|next| next.key().bytes() == vault.kek().key().bytes()) {
+        key_file::promote_next(data.dir()).map_err(|error| disk(&data.dir().next_key(), &error))?;
     }
     let named = new_key.map(|path| named_key(data, path)).transpose()?;
 

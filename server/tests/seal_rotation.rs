@@ -20,8 +20,9 @@ use server::entries::Secrets;
 use server::key_file::KeySource;
 use server::ports::SystemRandom;
 use server::rotation::{RotateError, Step, rotate};
+use server::seal::KeyName;
 use server::store::{RedbStore, SecretField, Store};
-use server::vault::RESEALED_AT_ONCE;
+use server::vault::{RESEALED_AT_ONCE, Vault};
 use store_support::memory::Memory;
 use store_support::*;
 
@@ -192,16 +193,19 @@ fn cut_short_at_any_step_everything_is_readable_and_the_next_run_ends_it() {
 #[test]
 fn without_a_start_in_between_the_next_run_ends_it_too() {
     let dir = data_dir(3);
-    for end in 1..=6 {
+    for (end, again) in (1..=6).flat_map(|end| (1..=7).map(move |again| (end, again))) {
+        let when = format!("step {end}, then {again}");
         let dir = copy(dir.path());
         let data = start(dir.path(), None).unwrap();
-        let taken = Cell::new(0);
-        rotate(&data, None, &mut until(end, &taken)).unwrap_err();
-        rotate(&data, None, &mut until(WHOLE, &taken)).unwrap();
-        every_password_is_right(&data, 3, &format!("step {end}"));
+        rotate(&data, None, &mut until(end, &Cell::new(0))).unwrap_err();
+        let second = rotate(&data, None, &mut until(again, &Cell::new(0)));
+        assert_eq!(second.is_ok(), again == 7, "{when}");
+        every_password_is_right(&data, 3, &when);
         drop(data);
-        every_password_is_right(&start(dir.path(), None).unwrap(), 3, &format!("step {end}, after a start"));
-        assert_eq!(keys(dir.path()).0.len(), 2);
+        every_password_is_right(&start(dir.path(), None).unwrap(), 3, &format!("{when}, after a start"));
+        if second.is_ok() {
+            assert_eq!(keys(dir.path()).0.len(), 2, "{when}");
+        }
     }
 }
 
@@ -296,6 +300,68 @@ fn what_does_not_open_is_told_and_keeps_its_key_until_it_is_entered_anew() {
     assert_eq!(password(data.entries(), EntryId(2)).as_deref(), Some("entered anew"));
     drop(data);
     assert_eq!(keys(dir.path()).0, ["fingerprints 1", "secrets 3"]);
+}
+
+#[test]
+fn a_stolen_database_gives_nothing_without_its_key() {
+    let dir = data_dir(3);
+    let data = start(dir.path(), None).unwrap();
+    rotate(&data, None, &mut |_| Ok(())).unwrap();
+    drop(data);
+    let bytes = fs::read(dir.path().join("postroom.redb")).unwrap();
+    let kek = KeySource::Own(dir.path().join("postroom.key")).load().unwrap();
+    let store = RedbStore::open(Box::new(Memory::of(bytes.clone()))).unwrap();
+    let vault = Vault::open(&store, Arc::new(kek), Arc::new(SystemRandom)).unwrap();
+    let port: &dyn Store = &store;
+    let keys = port.reading(|tx| Ok(vault.keys(tx).unwrap())).unwrap();
+    assert_eq!(keys.len(), 2);
+    let holds = |part: &[u8]| bytes.windows(part.len()).any(|found| found == part);
+    assert!(holds(b"server-00001.example.com"), "the search works");
+    for (name, key) in keys {
+        assert!(!holds(&key.bytes()[..8]), "{name}");
+    }
+    for secret in [KEY.as_slice(), &fs::read(dir.path().join("postroom.key")).unwrap(), b"password of"] {
+        assert!(!holds(secret));
+    }
+
+    let thief = tempfile::tempdir().unwrap();
+    put_private(&thief.path().join("postroom.redb"), &bytes);
+    assert!(matches!(start(thief.path(), None).err(), Some(StartError::KeyMissing { .. })));
+    for key in [[0; 32], KEY] {
+        put_private(&thief.path().join("postroom.key"), &key);
+        assert!(matches!(start(thief.path(), None).err(), Some(StartError::KeyWrong { .. })));
+    }
+    assert_eq!(fs::read(thief.path().join("postroom.redb")).unwrap(), bytes, "nothing was made anew");
+}
+
+type Bytes<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+
+#[test]
+fn keys_that_were_taken_away_or_changed_are_damage_and_never_made_anew() {
+    const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys");
+    let whole = data_dir(3);
+    let damaged = |change: &dyn Fn(&mut Bytes<'_>)| {
+        let dir = copy(whole.path());
+        let database = Database::open(dir.path().join("postroom.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        change(&mut transaction.open_table(KEYS).unwrap());
+        transaction.commit().unwrap();
+        drop(database);
+        let before = fs::read(dir.path().join("postroom.redb")).unwrap();
+        let error = start(dir.path(), None).err().expect("it must not start");
+        assert!(matches!(error, StartError::DatabaseDamaged { .. }), "{error:?}");
+        assert_eq!(fs::read(dir.path().join("postroom.redb")).unwrap(), before);
+    };
+    let name = |of: KeyName| [of.purpose.key().as_bytes(), &of.number.to_be_bytes()].concat();
+    damaged(&|keys| keys.retain(|_, _| false).unwrap());
+    for of in [KeyName::FINGERPRINTS, KeyName::secrets(1)] {
+        damaged(&|keys| drop(keys.remove(name(of).as_slice()).unwrap()));
+        damaged(&|keys| {
+            let mut wrapped = keys.get(name(of).as_slice()).unwrap().unwrap().value().to_vec();
+            wrapped[40] ^= 1;
+            keys.insert(name(of).as_slice(), wrapped.as_slice()).unwrap();
+        });
+    }
 }
 
 #[test]

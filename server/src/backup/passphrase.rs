@@ -40,7 +40,7 @@ mod tests {
         let of = |text: &str, salt| derive(&Secret::new(text.to_owned()), &[salt; SALT]);
         let key = of("correct horse battery staple", 1);
         // What the reference implementation makes of the same.
-        let hex: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = key.bytes().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         assert_eq!(hex, "78c931611fc9fecc98be09535af9c8e3e6049755cb69f25b25ac0fefb60e2390");
         for other in [of("correct horse battery stapl", 1), of("correct horse battery staple", 2)] {
             assert_ne!(other.bytes(), key.bytes());

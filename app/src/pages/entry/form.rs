@@ -414,7 +414,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     <h1>{move || { let typed = state.draft.with(|d| d.name.trim().to_owned()); if typed.is_empty() { name.clone() } else { typed } }}</h1>
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
                     <Stands page set_up=view.server.is_some()/>
-                    <p class="stands"><ExpiringMarks expiring=view.expiring now_ms/></p>
+                    {(!view.expiring.is_empty()).then(|| view! { <p class="ending"><ExpiringMarks expiring=view.expiring now_ms/></p> })}
                 </div>
                 <div class="actions">
                     <SaveState page/>
