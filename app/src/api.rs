@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use certificates::*;
 
 #[cfg(feature = "ssr")]
-use crate::backend::{Edit, backend, caller};
+use crate::backend::{Edit, backend};
 
 /// An error as it travels: `{ "error", "message", "fields" }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,7 +183,7 @@ pub async fn test_server(
     #[server(default)] check_only: bool,
 ) -> Result<TestReport, Failure> {
     let test = domain::smtp_server::TestDraft { from, to, check_only };
-    Ok(backend()?.test(id, Edit::Patch(Box::new(server)), test, caller()).await?)
+    Ok(backend()?.test(id, Edit::Patch(Box::new(server)), test).await?)
 }
 
 /// `GET /api/servers/runs`: the history of an entry.

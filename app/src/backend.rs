@@ -1,11 +1,14 @@
 //! The port to everything that happens: pages, server functions and forms all go through it.
 
+mod access;
 mod certificates;
+mod records;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use access::{Access, Caller, Gate, Made, Offer, Origin, SessionState, Shown, SignedIn, Welcome};
 pub use certificates::Certificates;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, Version};
 use domain::error::Problem;
@@ -14,6 +17,7 @@ use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
 use domain::transcript::{Event, What, headline};
 use futures::{Stream, StreamExt};
 use leptos::prelude::use_context;
+pub use records::Records;
 
 use crate::api::{Saved, TestReport, Trashed};
 
@@ -36,13 +40,6 @@ pub struct Typed {
     /// Whether the entry was the default when the page was made. Only a change of it counts: the default is not a part of
     /// the entry that its version guards.
     pub default_was: Option<bool>,
-}
-
-/// Who asks. Accounts come later; until then it is the address that the request came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
-    /// The IP address; empty where nobody knows.
-    pub address: String,
 }
 
 /// A test that runs. It goes on by itself; dropping this stands for somebody who went away: the run is cancelled unless the
@@ -74,9 +71,10 @@ impl LiveRun {
     }
 }
 
-/// What the program does. Each call is complete when it returns: what it says is saved is on the disk.
+/// What the program does, for one who asks ([`Access::caller`]). Each call checks whether he may, and is complete when it returns: what it
+/// says is saved is on the disk, together with the line of the activity that tells of it.
 #[async_trait]
-pub trait Backend: Certificates + Send + Sync {
+pub trait Backend: Access + Certificates + Records + Send + Sync {
     /// A page of the list.
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem>;
     /// A free name for the next entry.
@@ -97,10 +95,10 @@ pub trait Backend: Certificates + Send + Sync {
     async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem>;
     /// Starts to try what is typed, saved or not. `id` names the entry whose stored values and password it may use, and whose
     /// history it goes into.
-    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem>;
+    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<LiveRun, Problem>;
     /// Tries what is typed, to the end.
-    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<TestReport, Problem> {
-        self.start_test(id, edit, test, caller).await?.report().await
+    async fn test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<TestReport, Problem> {
+        self.start_test(id, edit, test).await?.report().await
     }
     /// Stops a run at once, in whatever it does. Whether there was anything to stop.
     async fn cancel(&self, run: RunId) -> Result<bool, Problem>;
@@ -109,7 +107,7 @@ pub trait Backend: Certificates + Send + Sync {
     /// A run that is over.
     async fn run(&self, run: RunId) -> Result<Run, Problem>;
     /// Starts to check the connection of these entries, or of all, as they are saved. Dropping the events stops it.
-    async fn test_all(&self, ids: Option<Vec<EntryId>>, caller: Caller) -> Result<Events<BatchEvent>, Problem>;
+    async fn test_all(&self, ids: Option<Vec<EntryId>>) -> Result<Events<BatchEvent>, Problem>;
 }
 
 /// The backend of this request.
@@ -118,11 +116,6 @@ pub trait Backend: Certificates + Send + Sync {
 /// [`Problem::Internal`] where none was provided: a mistake in the wiring.
 pub fn backend() -> Result<Arc<dyn Backend>, Problem> {
     use_context::<Arc<dyn Backend>>().ok_or(Problem::Internal)
-}
-
-/// Who asks for this request.
-pub fn caller() -> Caller {
-    use_context().unwrap_or_default()
 }
 
 /// The addresses of the built assets; empty in a build without them.

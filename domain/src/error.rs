@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{AccessError, AccessField, Act};
 use crate::entry::{EntryId, Version};
 use crate::field::FieldErrors;
 use crate::run::RunId;
@@ -70,6 +71,44 @@ pub enum Problem {
     NotOneCertificate,
     /// It can't be trusted as an authority.
     NotTrustable(Fate),
+    /// Nobody is signed in, or not any more.
+    NotSignedIn,
+    /// Name, password or code are wrong; nothing says which.
+    SignInRefused,
+    /// Too many attempts failed.
+    WaitBefore {
+        /// How long to wait: seconds.
+        seconds: u64,
+    },
+    /// Too much is asked for at once.
+    Busy,
+    /// The account or token may not do this.
+    NotAllowed {
+        /// What it comes to.
+        act: Act,
+    },
+    /// The password has to be typed again before this.
+    ConfirmPassword,
+    /// A link can't be used (any more).
+    LinkGone,
+    /// A code was wrong, at switching the second factor on.
+    CodeWrong,
+    /// Fields about access are wrong.
+    InvalidAccess(Vec<(AccessField, AccessError)>),
+    /// Nobody could look after Postroom any more.
+    LastAdministrator,
+    /// There is no such account, session or token (any more).
+    NoSuchAccess,
+    /// There can't be more accounts or tokens.
+    TooManyAccess {
+        /// How many there can be.
+        max: u64,
+    },
+    /// A file of servers can't be taken in.
+    NotImportable {
+        /// Why, in a sentence.
+        detail: String,
+    },
     /// The request came from another site.
     CrossOrigin,
     /// The page was asked for under a name that isn't ours.
@@ -141,6 +180,14 @@ pub enum ErrorKind {
     UndoNameTaken,
     TooManyEntries,
     TooManyCertificates,
+    NotSignedIn,
+    SignInRefused,
+    WaitBefore,
+    Busy,
+    NotAllowed,
+    ConfirmPassword,
+    LinkGone,
+    LastAdministrator,
     CrossOrigin,
     WrongHost,
     DiskFull,
@@ -160,9 +207,12 @@ impl ErrorKind {
             Self::TooLarge => 413,
             Self::TooSlow => 408,
             Self::NotFound => 404,
-            Self::Stale | Self::UndoNameTaken | Self::TooManyEntries | Self::TooManyCertificates => 409,
-            Self::UndoGone => 410,
-            Self::CrossOrigin => 403,
+            Self::Stale | Self::UndoNameTaken | Self::TooManyEntries | Self::TooManyCertificates | Self::LastAdministrator => 409,
+            Self::UndoGone | Self::LinkGone => 410,
+            Self::NotSignedIn | Self::SignInRefused => 401,
+            Self::WaitBefore => 429,
+            Self::Busy => 503,
+            Self::CrossOrigin | Self::NotAllowed | Self::ConfirmPassword => 403,
             Self::WrongHost => 421,
             Self::DiskFull => 507,
             Self::Storage | Self::Internal | Self::Unreachable => 500,
@@ -179,17 +229,29 @@ impl Problem {
             | Self::NotImported(_)
             | Self::NoCertificateChosen
             | Self::NotOneCertificate
-            | Self::NotTrustable(_) => ErrorKind::Invalid,
+            | Self::NotTrustable(_)
+            | Self::CodeWrong
+            | Self::InvalidAccess(_)
+            | Self::TooManyAccess { .. }
+            | Self::NotImportable { .. } => ErrorKind::Invalid,
             Self::Malformed { .. } => ErrorKind::Malformed,
             Self::WrongMethod { .. } => ErrorKind::WrongMethod,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooSlow => ErrorKind::TooSlow,
-            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchCertificate(_) | Self::NoSuchPage => ErrorKind::NotFound,
+            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchCertificate(_) | Self::NoSuchPage | Self::NoSuchAccess => ErrorKind::NotFound,
             Self::Stale(_) => ErrorKind::Stale,
             Self::UndoGone => ErrorKind::UndoGone,
             Self::UndoNameTaken { .. } => ErrorKind::UndoNameTaken,
             Self::TooManyEntries { .. } => ErrorKind::TooManyEntries,
             Self::TooManyCertificates { .. } => ErrorKind::TooManyCertificates,
+            Self::NotSignedIn => ErrorKind::NotSignedIn,
+            Self::SignInRefused => ErrorKind::SignInRefused,
+            Self::WaitBefore { .. } => ErrorKind::WaitBefore,
+            Self::Busy => ErrorKind::Busy,
+            Self::NotAllowed { .. } => ErrorKind::NotAllowed,
+            Self::ConfirmPassword => ErrorKind::ConfirmPassword,
+            Self::LinkGone => ErrorKind::LinkGone,
+            Self::LastAdministrator => ErrorKind::LastAdministrator,
             Self::CrossOrigin => ErrorKind::CrossOrigin,
             Self::WrongHost { .. } => ErrorKind::WrongHost,
             Self::DiskFull => ErrorKind::DiskFull,
@@ -211,6 +273,12 @@ impl From<Problem> for ApiError {
         let mut error = Self { message: words::problem(&problem), ..Self::new(problem.kind()) };
         match problem {
             Problem::Invalid(fields) => error.fields = fields.sentences(),
+            Problem::InvalidAccess(fields) => {
+                error.fields = fields.iter().map(|(field, why)| (field.key().into(), words::access_error(*field, *why))).collect();
+            }
+            Problem::CodeWrong => {
+                error.fields.insert(AccessField::Code.key().into(), error.message.clone());
+            }
             Problem::Stale(stale) => {
                 error.current_version = Some(stale.version);
                 error.current = stale.current.map(Box::new);

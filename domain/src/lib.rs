@@ -1,11 +1,14 @@
 //! Postroom's types and rules: pure, and the same code in the browser and on the server. Nothing here does I/O, waits,
 //! asks a clock or draws a random number.
 
+pub mod access;
+pub mod activity;
 pub mod address;
 pub mod certificate;
 pub mod diagnosis;
 pub mod entry;
 pub mod error;
+pub mod exchange;
 pub mod field;
 pub mod host;
 pub mod idn;

@@ -10,7 +10,7 @@ use leptos::server_fn::codec::{GetUrl, Json};
 
 use super::Failure;
 #[cfg(feature = "ssr")]
-use crate::backend::{Edit, backend, caller};
+use crate::backend::{Edit, backend};
 
 /// `GET /api/certificates`: what is trusted.
 ///
@@ -27,7 +27,7 @@ pub async fn list_certificates() -> Result<TrustPage, Failure> {
 /// What the backend says.
 #[server(name = AddCertificates, prefix = "/api", endpoint = "certificates/add", input = Json)]
 pub async fn add_certificates(pem: String, #[server(default)] only: Option<Vec<String>>) -> Result<Vec<TrustId>, Failure> {
-    Ok(backend()?.add_authorities(pem, only, caller()).await?)
+    Ok(backend()?.add_authorities(pem, only).await?)
 }
 
 /// `POST /api/certificates/pin`: trusts one certificate for one host and port.
@@ -42,7 +42,7 @@ pub async fn pin_certificate(
     #[server(default)] outlives: bool,
     #[server(default)] replace: bool,
 ) -> Result<TrustId, Failure> {
-    Ok(backend()?.pin(NewPin { host, port, pem, outlives, replace }, caller()).await?)
+    Ok(backend()?.pin(NewPin { host, port, pem, outlives, replace }).await?)
 }
 
 /// `POST /api/certificates/outlives`: whether a pinned certificate is trusted outside of its dates.
@@ -90,5 +90,5 @@ pub async fn inspect_server(
     #[server(default)] id: Option<EntryId>,
     #[server(default)] server: ServerPatch,
 ) -> Result<Inspection, Failure> {
-    Ok(backend()?.inspect(id, Edit::Patch(Box::new(server)), caller()).await?)
+    Ok(backend()?.inspect(id, Edit::Patch(Box::new(server))).await?)
 }

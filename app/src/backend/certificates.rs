@@ -6,7 +6,7 @@ use domain::error::Problem;
 use domain::secret::Secret;
 use domain::trust::{Inspection, NewPin, Preview, TrustId, TrustPage, TrustTrashPlan, TrustUndo};
 
-use super::{Caller, Edit};
+use super::Edit;
 use crate::api::Saved;
 
 /// What can be done about trust. As with [`super::Backend`], what a call says is saved is on the disk; it counts from the next
@@ -18,9 +18,9 @@ pub trait Certificates: Send + Sync {
     /// What a file would add. Nothing is kept.
     async fn preview(&self, file: Vec<u8>, password: Secret) -> Result<Preview, Problem>;
     /// Trusts the authorities in `pem`; with `only`, those of these SHA-256. What is trusted already is left as it is. All or none.
-    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>, caller: Caller) -> Result<Vec<TrustId>, Problem>;
+    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>) -> Result<Vec<TrustId>, Problem>;
     /// Trusts one certificate for one host and port.
-    async fn pin(&self, pin: NewPin, caller: Caller) -> Result<TrustId, Problem>;
+    async fn pin(&self, pin: NewPin) -> Result<TrustId, Problem>;
     /// Whether a pinned certificate is trusted outside of its dates, too.
     async fn set_outlives(&self, id: TrustId, outlives: bool) -> Result<(), Problem>;
     /// Whether the authorities of this machine are trusted.
@@ -34,7 +34,7 @@ pub trait Certificates: Send + Sync {
     /// These as PEM, each under a comment that names it; all of them where none are named.
     async fn export_trusted(&self, ids: Vec<TrustId>) -> Result<String, Problem>;
     /// Fetches what the server of `edit` presents. Nobody signs in and nothing is sent.
-    async fn inspect(&self, id: Option<EntryId>, edit: Edit, caller: Caller) -> Result<Inspection, Problem>;
+    async fn inspect(&self, id: Option<EntryId>, edit: Edit) -> Result<Inspection, Problem>;
     /// Keeps the client certificate in `file` for an entry that was read at version `base`; `None` removes the one it has.
     async fn set_client_certificate(&self, id: EntryId, base: Version, file: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem>;
 }
