@@ -7,8 +7,8 @@ mod records;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 pub use access::{Access, Caller, Gate, Made, Offer, Origin, SessionState, Shown, SignedIn, Welcome};
+use async_trait::async_trait;
 pub use certificates::Certificates;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, Version};
 use domain::error::Problem;

@@ -436,7 +436,9 @@ mod tests {
         let all = Permit { token: true, ..Permit::of(Role::Administrator) };
         assert!(all.allows(Act::Change) && !all.allows(Act::Manage) && !all.allows(Act::Own));
         let testing = Permit { verbs: Some(vec![Verb::Test]), ..all.clone() };
-        assert!(testing.allows(Act::Test) && testing.allows(Act::See) && !testing.allows(Act::Submit) && !testing.allows(Act::Change));
+        assert!(
+            testing.allows(Act::Test) && testing.allows(Act::See) && !testing.allows(Act::Submit) && !testing.allows(Act::Change)
+        );
         let submitting = Permit { verbs: Some(vec![Verb::Submit]), ..all.clone() };
         assert!(submitting.allows(Act::Submit) && !submitting.allows(Act::See) && !submitting.allows(Act::Test));
         let one = Permit { entries: Some(vec![EntryId(3)]), ..all };

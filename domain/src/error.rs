@@ -238,7 +238,9 @@ impl Problem {
             Self::WrongMethod { .. } => ErrorKind::WrongMethod,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooSlow => ErrorKind::TooSlow,
-            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchCertificate(_) | Self::NoSuchPage | Self::NoSuchAccess => ErrorKind::NotFound,
+            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchCertificate(_) | Self::NoSuchPage | Self::NoSuchAccess => {
+                ErrorKind::NotFound
+            }
             Self::Stale(_) => ErrorKind::Stale,
             Self::UndoGone => ErrorKind::UndoGone,
             Self::UndoNameTaken { .. } => ErrorKind::UndoNameTaken,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::access::{AccessError, AccessField, Act, MIN_PASSWORD, MAX_PASSWORD, Role, Verb};
+use crate::access::{AccessError, AccessField, Act, MAX_PASSWORD, MIN_PASSWORD, Role, Verb};
 use crate::activity::Deed;
 use crate::certificate::{Certificate, Validity};
 use crate::error::Problem;

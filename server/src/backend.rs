@@ -1,6 +1,8 @@
 //! What the program does: the [`Backend`] of pages, forms and the API, over the entries and the mailer.
 
+mod access;
 mod certificates;
+mod records;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use app::api::{Saved, Trashed};
 use app::backend::{Backend, Caller, Edit, Events, LiveRun, Typed};
 use async_trait::async_trait;
+use domain::access::Act;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, MAX_HEIRS, TrashPlan, Version};
 use domain::error::{Problem, Stale};
 use domain::field::{Field, FieldError, FieldErrors};
@@ -21,15 +24,15 @@ use crate::entries::{Entries, read_client_certificate};
 use crate::mailer::Mailer;
 use crate::runs::{Keys, PATIENCE, Planned, Runs};
 
-/// The backend over the data directory of this process.
-pub struct Local {
+/// What the data directory of this process comes to: the way in, and what those who are in share.
+pub struct House {
     entries: Arc<Entries>,
     runs: Arc<Runs>,
     patience: Duration,
 }
 
-impl Local {
-    /// A backend over what is stored and what sends.
+impl House {
+    /// A house over what is stored and what sends.
     ///
     /// # Errors
     /// As the store.
@@ -45,10 +48,39 @@ impl Local {
         self
     }
 
+    /// The backend of one who asks.
+    pub fn local(&self, caller: Caller) -> Local {
+        Local { entries: Arc::clone(&self.entries), runs: Arc::clone(&self.runs), patience: self.patience, caller }
+    }
+
     /// Ends the tests that run; see [`Runs::close`].
     pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
         let runs = Arc::clone(&self.runs);
         async move { runs.close().await }
+    }
+}
+
+/// The backend of one who asks.
+pub struct Local {
+    entries: Arc<Entries>,
+    runs: Arc<Runs>,
+    patience: Duration,
+    caller: Caller,
+}
+
+impl Local {
+    /// Refuses what the caller may not do, with any entry.
+    fn may(&self, act: Act) -> Result<(), Problem> {
+        if self.caller.permit.allows(act) { Ok(()) } else { Err(self.refusal(act)) }
+    }
+
+    /// Refuses what the caller may not do with these entries.
+    fn may_with(&self, act: Act, entries: &[EntryId]) -> Result<(), Problem> {
+        if self.caller.permit.allows_with(act, entries) { Ok(()) } else { Err(self.refusal(act)) }
+    }
+
+    fn refusal(&self, act: Act) -> Problem {
+        if self.caller.permit.role.is_none() { Problem::NotSignedIn } else { Problem::NotAllowed { act } }
     }
 
     /// Runs `work` where it may block: every call of the store waits for the disk.
@@ -67,18 +99,22 @@ impl Local {
 #[async_trait]
 impl Backend for Local {
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem> {
+        self.may(Act::See)?;
         self.stored(move |entries| entries.list(&query)).await
     }
 
     async fn suggest_name(&self) -> Result<String, Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(Entries::suggest_name).await
     }
 
     async fn entry(&self, id: EntryId) -> Result<EntryView, Problem> {
+        self.may_with(Act::See, &[id])?;
         self.stored(move |entries| entries.entry(id)).await
     }
 
     async fn create(&self, patch: ServerPatch) -> Result<Saved, Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| {
             let name = patch.name.clone().unwrap_or_default();
             let (id, version) = if (ServerPatch { name: patch.name.clone(), ..ServerPatch::default() }) == patch {
@@ -94,6 +130,7 @@ impl Backend for Local {
     }
 
     async fn save(&self, id: EntryId, base: Version, edit: Edit) -> Result<Saved, Problem> {
+        self.may_with(Act::Change, &[id])?;
         self.stored(move |entries| {
             let view = entries.entry(id)?;
             if view.version != base {
@@ -108,6 +145,7 @@ impl Backend for Local {
     }
 
     async fn trash_plan(&self, ids: Vec<EntryId>) -> Result<TrashPlan, Problem> {
+        self.may_with(Act::Change, &ids)?;
         self.stored(move |entries| {
             let mut plan = entries.trash_plan(&ids)?;
             plan.heirs.truncate(MAX_HEIRS);
@@ -117,6 +155,7 @@ impl Backend for Local {
     }
 
     async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem> {
+        self.may_with(Act::Change, &ids)?;
         self.stored(move |entries| {
             let next = entries.after(&ids)?;
             let undo = entries.trash(&ids, new_default)?;
@@ -127,6 +166,7 @@ impl Backend for Local {
     }
 
     async fn undo(&self, batch: u64) -> Result<Vec<EntryId>, Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| {
             let ids = entries.undo(batch)?;
             tracing::info!(entries = ids.len(), batch, "restored");
@@ -136,29 +176,36 @@ impl Backend for Local {
     }
 
     async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
+        self.may_with(Act::See, &[id])?;
         self.stored(move |entries| entries.page(id, run)).await
     }
 
-    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem> {
+    async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<LiveRun, Problem> {
+        self.may_with(Act::Test, id.as_slice())?;
+        let caller = self.caller.clone();
         let planned = self.stored(move |entries| plan(entries, id, edit, &test, caller)).await?;
         Ok(self.runs.start(planned))
     }
 
     async fn cancel(&self, run: RunId) -> Result<bool, Problem> {
+        self.may(Act::Test)?;
         Ok(self.runs.cancel(run))
     }
 
     async fn history(&self, id: EntryId) -> Result<History, Problem> {
+        self.may_with(Act::See, &[id])?;
         self.stored(move |entries| entries.history(id)).await
     }
 
     async fn run(&self, run: RunId) -> Result<Run, Problem> {
+        self.may(Act::See)?;
         self.stored(move |entries| entries.run(run)).await
     }
 
-    async fn test_all(&self, ids: Option<Vec<EntryId>>, caller: Caller) -> Result<Events<BatchEvent>, Problem> {
+    async fn test_all(&self, ids: Option<Vec<EntryId>>) -> Result<Events<BatchEvent>, Problem> {
+        self.may(Act::Test)?;
         let ids = self.stored(move |entries| entries.choose(ids.as_deref())).await?;
-        Ok(self.runs.check_all(ids, caller, self.patience))
+        Ok(self.runs.check_all(ids, self.caller.clone(), self.patience))
     }
 }
 

@@ -232,7 +232,7 @@ impl Runs {
                 events.push(event);
                 if let (true, Some(entry)) = (says_goodbye && !one_of_many, entry) {
                     let finished = Finished { aim, ..Finished::cancelled(&events) };
-                    let summary = RunSummary::of(id, at_ms, caller.address.clone(), mode, &host, &finished, at);
+                    let summary = RunSummary::of(id, at_ms, caller.display(), mode, &host, &finished, at);
                     // Why something failed isn't known here, and so not what that says of the entry.
                     let works = matches!(finished.outcome, Outcome::Sent | Outcome::Checked);
                     let basis = works.then(|| basis.clone());
@@ -251,7 +251,7 @@ impl Runs {
         let last = last.unwrap_or_else(|| Event { what: What::Finished(never_begun(aim)), elapsed_ms: 0 });
         if let What::Finished(finished) = &last.what {
             tracing::info!(run = id.0, entry = entry.map(|id| id.0), outcome = ?finished.outcome, stage = ?finished.stage, "tested");
-            let summary = RunSummary::of(id, at_ms, caller.address, mode, &host, finished, last.elapsed_ms);
+            let summary = RunSummary::of(id, at_ms, caller.display(), mode, &host, finished, last.elapsed_ms);
             events.push(last.clone());
             if let Some(entry) = entry {
                 written(id, self.record(entry, Some(basis), Run { summary, events })).await;

@@ -1,6 +1,7 @@
 //! The store: what is kept, and the narrow port through which the rules in `entries` and `trust` reach it. A store knows
 //! records, an index by name, sealed bytes and transactions; it knows no rule. [`RedbStore`] keeps them in one file.
 
+mod access;
 mod codec;
 mod redb_store;
 mod rehearsal;
@@ -9,6 +10,7 @@ mod schema;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use domain::access::AccountId;
 use domain::certificate::Certificate;
 use domain::entry::{Content, EntryId, RowServer, Version};
 use domain::error::Problem;
@@ -18,6 +20,9 @@ use domain::smtp_server::SmtpServer;
 use domain::trust::{Pin, TrustId, TrustedBy};
 use serde::{Deserialize, Serialize};
 
+pub use access::{
+    AccountRecord, ActivityHead, Digest, InvitationRecord, PasswordRecord, SecondFactor, SessionRecord, StoredLine, TokenRecord,
+};
 pub use redb_store::{Backends, DatabaseFile, Draft, OpenError, RedbStore};
 pub use schema::SCHEMA_VERSION;
 
@@ -95,6 +100,32 @@ pub trait Read {
     fn key(&self, name: KeyName) -> Result<Option<Vec<u8>>, StoreError>;
     /// The sealed text that tells whether the key is the right one, in a database that has no keys of its own yet.
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The accounts, by id.
+    fn accounts(&self) -> Result<Vec<(AccountId, AccountRecord)>, StoreError>;
+    /// An account.
+    fn account(&self, id: AccountId) -> Result<Option<AccountRecord>, StoreError>;
+    /// What the password of an account is checked against.
+    fn account_password(&self, id: AccountId) -> Result<Option<PasswordRecord>, StoreError>;
+    /// The sessions, by the digest of what their cookies hold.
+    fn sessions(&self) -> Result<Vec<(Digest, SessionRecord)>, StoreError>;
+    /// A session.
+    fn session(&self, digest: &Digest) -> Result<Option<SessionRecord>, StoreError>;
+    /// The API tokens, by their digest.
+    fn tokens(&self) -> Result<Vec<(Digest, TokenRecord)>, StoreError>;
+    /// An API token.
+    fn token(&self, digest: &Digest) -> Result<Option<TokenRecord>, StoreError>;
+    /// The links by which somebody chooses a password, by their digest.
+    fn invitations(&self) -> Result<Vec<(Digest, InvitationRecord)>, StoreError>;
+    /// Where the activity begins and ends.
+    fn activity_head(&self) -> Result<ActivityHead, StoreError>;
+    /// Shows lines of the activity, the newest first, from the one before `before` on, until `visit` has seen enough.
+    fn activity_back(
+        &self,
+        before: Option<u64>,
+        visit: &mut dyn FnMut(StoredLine<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+    /// Shows lines of the activity, the oldest first, from `from` on, until `visit` has seen enough.
+    fn activity_from(&self, from: u64, visit: &mut dyn FnMut(StoredLine<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
 }
 
 /// What can be changed in a transaction. Everything here fails only with the disk.
@@ -146,6 +177,28 @@ pub trait Write: Read {
     fn remove_key(&mut self, name: KeyName) -> Result<(), StoreError>;
     /// Removes the text that told whether the key is the right one: the keys tell it now.
     fn remove_key_check(&mut self) -> Result<(), StoreError>;
+    /// Keeps an account, in place of what was there under its id.
+    fn put_account(&mut self, id: AccountId, record: &AccountRecord) -> Result<(), StoreError>;
+    /// Removes an account with what its password is checked against.
+    fn remove_account(&mut self, id: AccountId) -> Result<(), StoreError>;
+    /// Keeps what the password of an account is checked against, or nothing any more.
+    fn set_account_password(&mut self, id: AccountId, password: Option<&PasswordRecord>) -> Result<(), StoreError>;
+    /// Keeps a session.
+    fn put_session(&mut self, digest: &Digest, record: &SessionRecord) -> Result<(), StoreError>;
+    /// Removes a session.
+    fn remove_session(&mut self, digest: &Digest) -> Result<(), StoreError>;
+    /// Keeps an API token.
+    fn put_token(&mut self, digest: &Digest, record: &TokenRecord) -> Result<(), StoreError>;
+    /// Removes an API token.
+    fn remove_token(&mut self, digest: &Digest) -> Result<(), StoreError>;
+    /// Keeps a link.
+    fn put_invitation(&mut self, digest: &Digest, record: &InvitationRecord) -> Result<(), StoreError>;
+    /// Removes a link.
+    fn remove_invitation(&mut self, digest: &Digest) -> Result<(), StoreError>;
+    /// Adds a line to the activity, under [`ActivityHead::next`]; the head follows.
+    fn append_activity(&mut self, hash: &Digest, line: &[u8]) -> Result<(), StoreError>;
+    /// Removes the lines before `first`; the head follows, and keeps the hash of the last one that went.
+    fn forget_activity(&mut self, first: u64) -> Result<(), StoreError>;
 }
 
 impl dyn Store + '_ {
@@ -354,9 +407,9 @@ pub struct Row<'a> {
 /// What [`Read::dump`] doesn't show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// The wrapped keys: nobody else can unwrap them.
+    /// The wrapped keys, which nobody else can unwrap; and sessions and links, which aren't to come back.
     Keys,
-    /// The keys, the sealed secrets, and the fingerprints of what has secrets in it.
+    /// These, the sealed secrets, what passwords are checked against, API tokens, and the fingerprints of what has secrets in it.
     Secrets,
 }
 

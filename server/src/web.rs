@@ -1,5 +1,6 @@
 //! The web server: pages, forms, the API, the built assets, and the guards in front of all of them.
 
+mod access;
 mod assets;
 mod certificates;
 mod forms;
@@ -14,11 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::api::KEYS;
-use app::backend::{Backend, Caller};
+use app::backend::{Backend, Gate};
 use app::pages::{Page, Plain};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
@@ -31,24 +32,33 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_async_with_context};
 use serde::de::IgnoredAny;
 
+pub use access::Peer;
 pub use guard::Hosts;
 pub use serve::serve;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Web {
-    backend: Arc<dyn Backend>,
+    gate: Arc<dyn Gate>,
     hosts: Arc<Hosts>,
 }
 
 impl Web {
-    /// A web server over `backend` that answers under the names in `hosts`.
-    pub fn new(backend: Arc<dyn Backend>, hosts: Hosts) -> Self {
+    /// A web server that lets people in by `gate`, and answers under the names in `hosts`.
+    pub fn new(gate: Arc<dyn Gate>, hosts: Hosts) -> Self {
         // Leptos spawns on the runtime that this runs in; a second call changes nothing.
         let _ = any_spawner::Executor::init_tokio();
-        Self { backend, hosts: Arc::new(hosts) }
+        Self { gate, hosts: Arc::new(hosts) }
     }
+}
 
+/// A request, with the backend of whoever makes it.
+#[derive(Clone)]
+struct Visit {
+    backend: Arc<dyn Backend>,
+}
+
+impl Visit {
     /// The document that shows `page`.
     async fn show(&self, page: Page) -> Response {
         let status = status(page.status());
@@ -101,7 +111,8 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn(guard::api_status))
         // Every body has been read by then, up to a limit of ours.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(web.clone(), guard::read_body))
+        .layer(from_fn(guard::read_body))
+        .layer(from_fn_with_state(web.clone(), access::recognise))
         .layer(guard::cross_origin())
         .layer(from_fn(guard::cookie_needs_origin))
         .layer(from_fn_with_state(Arc::clone(&web.hosts), guard::known_host))
@@ -111,21 +122,17 @@ pub fn router(web: Web) -> Router {
 }
 
 /// A server function, if there is one of this name and method, and if it knows every key.
-async fn api(State(web): State<Web>, request: Request) -> Response {
+async fn api(visit: Visit, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let Some((_, keys)) = KEYS.iter().find(|(known, _)| *known == path) else {
         return api_error(Problem::NoSuchPage);
     };
     let Some(method) = takes(&path) else { return api_error(Problem::NoSuchPage) };
-    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let (parts, body) = match admit(request, &method, keys).await {
         Ok(admitted) => admitted,
         Err(refused) => return refused,
     };
-    let context = move || {
-        provide_context(Arc::clone(&web.backend));
-        provide_context(caller.clone());
-    };
+    let context = move || provide_context(Arc::clone(&visit.backend));
     let request = Request::from_parts(parts, Body::from(body));
     handle_server_fns_with_context(context, request).await.into_response()
 }
@@ -179,11 +186,11 @@ async fn to_certificates() -> Response {
     see_other("/certificates")
 }
 
-async fn nothing_here(State(web): State<Web>, request: Request) -> Response {
+async fn nothing_here(visit: Visit, request: Request) -> Response {
     if is_api(request.uri().path()) {
         return api_error(Problem::NoSuchPage);
     }
-    web.show(Plain::Failed(Problem::NoSuchPage.into()).into()).await
+    visit.show(Plain::Failed(Problem::NoSuchPage.into()).into()).await
 }
 
 fn is_api(path: &str) -> bool {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use app::backend::{Backend, Caller, Edit, LiveRun};
 use async_trait::async_trait;
+use domain::access::{Permit, Role};
 use domain::entry::{EntryId, ListQuery};
 use domain::error::Problem;
 use domain::run::{BatchEvent, RunId, RunMode, RunSummary, Standing};
@@ -21,7 +22,7 @@ use domain::smtp_server::{ServerPatch, TestDraft};
 use domain::transcript::{Event, Finished, Outcome, Stage, What, headline};
 use futures::StreamExt;
 use serde_json::{Value, json};
-use server::backend::Local;
+use server::backend::{House, Local};
 use server::mailer::{Mailer, Resolver};
 use server::ports::{SystemClock, SystemRandom};
 use server::web::{Hosts, Web, router, serve};
@@ -51,6 +52,7 @@ impl Resolver for Names {
 struct Bench {
     dir: tempfile::TempDir,
     clock: Arc<TestClock>,
+    house: Arc<House>,
     backend: Arc<Local>,
 }
 
@@ -58,12 +60,13 @@ fn bench() -> Bench {
     bench_with(|local| local)
 }
 
-fn bench_with(change: impl FnOnce(Local) -> Local) -> Bench {
+fn bench_with(change: impl FnOnce(House) -> House) -> Bench {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-    let backend = Arc::new(change(Local::new(entries, mailer.with_ehlo_name("client.test")).unwrap()));
-    Bench { dir, clock, backend }
+    let house = Arc::new(change(House::new(entries, mailer.with_ehlo_name("client.test")).unwrap()));
+    let backend = Arc::new(house.local(caller()));
+    Bench { dir, clock, house, backend }
 }
 
 fn patch(value: Value) -> ServerPatch {
@@ -71,7 +74,7 @@ fn patch(value: Value) -> ServerPatch {
 }
 
 fn caller() -> Caller {
-    Caller { address: "192.0.2.7".into() }
+    Caller { address: "192.0.2.7".into(), permit: Permit::of(Role::Administrator), ..Caller::default() }
 }
 
 fn sending() -> TestDraft {
@@ -91,7 +94,7 @@ impl Bench {
     }
 
     async fn start(&self, id: EntryId, test: TestDraft) -> LiveRun {
-        self.backend.start_test(Some(id), Edit::Patch(Box::default()), test, caller()).await.unwrap()
+        self.backend.start_test(Some(id), Edit::Patch(Box::default()), test).await.unwrap()
     }
 
     async fn runs(&self, id: EntryId) -> Vec<RunSummary> {
@@ -194,14 +197,14 @@ async fn a_test_to_the_end_is_recorded_like_one_that_is_watched() {
     let peer = Peer::new(vec![hello("HELP"), hello("HELP")]).await;
     let bench = bench();
     let id = bench.entry("mail", peer.address, json!({})).await;
-    let report = bench.backend.test(Some(id), Edit::Patch(Box::default()), checking(), caller()).await.unwrap();
+    let report = bench.backend.test(Some(id), Edit::Patch(Box::default()), checking()).await.unwrap();
     let runs = bench.runs(id).await;
     assert_eq!((runs.len(), &runs[0].headline), (1, &report.headline));
     assert_eq!(bench.backend.run(runs[0].id).await.unwrap().events, report.events);
 
     let server = json!({ "name": "x", "host": "mail.test", "port": peer.address.port() });
     let edit = Edit::Patch(Box::new(patch(server)));
-    let mut live = bench.backend.start_test(None, edit, checking(), caller()).await.unwrap();
+    let mut live = bench.backend.start_test(None, edit, checking()).await.unwrap();
     assert_eq!(finished(&rest(&mut live).await).outcome, Outcome::Checked);
     assert_eq!(bench.backend.run(live.run).await, Err(Problem::NoSuchRun(live.run)), "an entry that isn't saved has no history");
     assert!(live.run > runs[0].id);
@@ -337,7 +340,7 @@ async fn who_leaves_before_the_message_cancels_it() {
     // The peer is let go without another word; only then are the runs waited for.
     let log = peer.log().await;
     assert!(!log.has("RCPT") && !log.has("QUIT"), "{log:?}");
-    bench.backend.close().await;
+    bench.house.close().await;
     let runs = bench.runs(id).await;
     assert_eq!((runs.len(), runs[0].outcome, runs[0].stage), (1, Outcome::Cancelled, Stage::MailFrom));
 }
@@ -355,7 +358,7 @@ async fn who_leaves_after_the_message_was_begun_lets_it_through() {
     gate.go();
     let log = peer.log().await;
     assert!(log.has("MESSAGE") && log.has("QUIT"), "{log:?}");
-    bench.backend.close().await;
+    bench.house.close().await;
     let runs = bench.runs(id).await;
     assert_eq!((runs.len(), runs[0].outcome), (1, Outcome::Sent));
     assert!(matches!(bench.standing(id).await, Standing::Verified { .. }));
@@ -373,7 +376,7 @@ async fn the_end_of_the_program_cancels_what_has_not_begun_its_message_and_recor
     let mut one = bench.start(first, sending()).await;
     let mut two = bench.start(second, sending()).await;
     tokio::join!(early.reached(), late.reached());
-    let closing = tokio::spawn(bench.backend.close());
+    let closing = tokio::spawn(bench.house.close());
     assert_eq!(finished(&rest(&mut one).await).outcome, Outcome::Cancelled);
     assert!(!closing.is_finished(), "a message is on its way");
     late.go();
@@ -532,7 +535,7 @@ async fn checking_all_never_takes_more_than_eight_at_once() {
     let bare = bench.backend.create(patch(json!({ "name": "bare" }))).await.unwrap().id;
     // By its name the last, so that it takes no place among the first.
     let broken = bench.entry("without-password", crowd.address, json!({ "username": "anna" })).await;
-    let mut events = bench.backend.test_all(None, caller()).await.unwrap();
+    let mut events = bench.backend.test_all(None).await.unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let reading = {
         let seen = Arc::clone(&seen);
@@ -546,7 +549,7 @@ async fn checking_all_never_takes_more_than_eight_at_once() {
     // Meanwhile a whole run goes through from its start to its end. A ninth would have begun before it, and would be here.
     let peer = Peer::new(vec![hello("HELP")]).await;
     let edit = Edit::Patch(Box::new(patch(json!({ "name": "x", "host": "mail.test", "port": peer.address.port() }))));
-    let report = bench.backend.test(None, edit, checking(), caller()).await.unwrap();
+    let report = bench.backend.test(None, edit, checking()).await.unwrap();
     assert_eq!(finished(&report.events).outcome, Outcome::Checked);
     drop(peer.log().await);
     assert_eq!(crowd.open.load(Ordering::SeqCst), 8);
@@ -584,10 +587,10 @@ async fn some_are_checked_by_their_ids_and_what_is_not_there_is_refused() {
     let peer = Peer::new(vec![hello("HELP")]).await;
     let id = bench.entry("mail", peer.address, json!({})).await;
     bench.entry("other", peer.address, json!({})).await;
-    let refused = |ids: Vec<u64>| bench.backend.test_all(Some(ids.into_iter().map(EntryId).collect()), caller());
+    let refused = |ids: Vec<u64>| bench.backend.test_all(Some(ids.into_iter().map(EntryId).collect()));
     assert_eq!(refused(vec![]).await.err(), Some(Problem::NothingChosen));
     assert_eq!(refused(vec![id.0, 99]).await.err(), Some(Problem::NoSuchEntry(EntryId(99))));
-    let events: Vec<BatchEvent> = bench.backend.test_all(Some(vec![id, id]), caller()).await.unwrap().collect().await;
+    let events: Vec<BatchEvent> = bench.backend.test_all(Some(vec![id, id])).await.unwrap().collect().await;
     assert_eq!(events.last(), Some(&BatchEvent::Summary { checked: 1, failed: 0, skipped: 0 }));
     assert_eq!(bench.runs(id).await.len(), 1);
     drop(peer.log().await);
@@ -600,7 +603,7 @@ async fn who_leaves_while_all_are_checked_stops_it() {
     for number in 0..20 {
         bench.entry(&format!("mail-{number:02}"), crowd.address, json!({})).await;
     }
-    let events = bench.backend.test_all(None, caller()).await.unwrap();
+    let events = bench.backend.test_all(None).await.unwrap();
     crowd.wait_for(8).await;
     // One who wants to try a single entry meanwhile finds a place, and is left alone.
     let twentieth = bench.backend.list(ListQuery::default()).await.unwrap().rows[19].id;
@@ -610,7 +613,7 @@ async fn who_leaves_while_all_are_checked_stops_it() {
     crowd.wait_for(1).await;
     crowd.greeted.add_permits(1_000);
     assert_eq!(finished(&rest(&mut single).await).outcome, Outcome::Checked);
-    bench.backend.close().await;
+    bench.house.close().await;
     let list = bench.backend.list(ListQuery::default()).await.unwrap();
     let mut outcomes = Vec::new();
     for row in list.rows {
@@ -628,14 +631,14 @@ async fn who_takes_no_events_while_all_are_checked_holds_nobody_up() {
     for number in 0..30 {
         bench.entry(&format!("mail-{number:02}"), crowd.address, json!({})).await;
     }
-    let stalled = bench.backend.test_all(None, caller()).await.unwrap();
-    let events = bench.backend.test_all(None, caller()).await.unwrap();
+    let stalled = bench.backend.test_all(None).await.unwrap();
+    let events = bench.backend.test_all(None).await.unwrap();
     let seen = tokio::time::timeout(Duration::from_mins(1), events.collect::<Vec<_>>()).await.expect("it goes on");
     assert_eq!(seen.last(), Some(&BatchEvent::Summary { checked: 30, failed: 0, skipped: 0 }));
     // The other one is over although its events were never looked at, and says so by its end.
     let told = tokio::time::timeout(Duration::from_mins(1), stalled.collect::<Vec<_>>()).await.expect("it ends");
     assert!(!told.iter().any(|event| matches!(event, BatchEvent::Summary { .. })), "{told:?}");
-    bench.backend.close().await;
+    bench.house.close().await;
     crowd.wait_for(0).await;
 }
 
@@ -669,12 +672,13 @@ async fn numbers_of_runs_go_on_after_a_start() {
     let id = bench.entry("mail", peer.address, json!({})).await;
     let mut first = bench.start(id, checking()).await;
     rest(&mut first).await;
-    let Bench { dir, clock, backend } = bench;
-    drop((first, backend));
+    let Bench { dir, clock, house, backend } = bench;
+    drop((first, backend, house));
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-    let backend = Arc::new(Local::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
-    let bench = Bench { dir, clock, backend };
+    let house = Arc::new(House::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
+    let backend = Arc::new(house.local(caller()));
+    let bench = Bench { dir, clock, house, backend };
     let mut second = bench.start(id, checking()).await;
     rest(&mut second).await;
     assert_eq!(bench.runs(id).await.iter().map(|run| run.id.0).collect::<Vec<_>>(), [2, 1]);
@@ -690,7 +694,7 @@ async fn over_http_lines_come_one_by_one_and_a_closed_connection_cancels() {
     let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let web = Web::new(bench.backend.clone(), Hosts::new(None));
+    let web = Web::new(Arc::clone(&bench.house) as Arc<dyn app::backend::Gate>, Hosts::new(None));
     let serving = tokio::spawn(serve(listener, router(web), async {
         let _gone = ended.await;
     }));
@@ -714,7 +718,7 @@ async fn over_http_lines_come_one_by_one_and_a_closed_connection_cancels() {
     gate.go();
     let log = peer.log().await;
     assert!(log.lines().is_empty(), "{log:?}");
-    bench.backend.close().await;
+    bench.house.close().await;
     let runs = bench.runs(id).await;
     assert_eq!((runs.len(), runs[0].outcome, runs[0].by.as_str()), (1, Outcome::Cancelled, "127.0.0.1"));
     end.send(()).unwrap();

@@ -16,6 +16,7 @@ use app::api::TestReport;
 use app::backend::{Backend, Caller, Certificates, Edit, LiveRun};
 use async_trait::async_trait;
 use axum::body::Body;
+use domain::access::{Permit, Role};
 use domain::entry::{EntryId, ListQuery, Version};
 use domain::error::Problem;
 use domain::field::{Field, FieldError};
@@ -27,7 +28,7 @@ use domain::trust::{FindingKind, Ground, Inspection, NewPin};
 use futures::StreamExt;
 use http::Request;
 use serde_json::{Value, json};
-use server::backend::Local;
+use server::backend::{House, Local};
 use server::mailer::{Mailer, Resolver};
 use server::ports::SystemRandom;
 use server::web::{Hosts, Web, router};
@@ -51,6 +52,7 @@ impl Resolver for Names {
 struct Bench {
     dir: tempfile::TempDir,
     clock: Arc<TestClock>,
+    house: Arc<House>,
     backend: Arc<Local>,
 }
 
@@ -58,8 +60,9 @@ fn bench() -> Bench {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), clock.clone(), Arc::new(SystemRandom)).unwrap();
-    let backend = Arc::new(Local::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
-    Bench { dir, clock, backend }
+    let house = Arc::new(House::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
+    let backend = Arc::new(house.local(caller()));
+    Bench { dir, clock, house, backend }
 }
 
 fn patch(value: Value) -> ServerPatch {
@@ -71,7 +74,7 @@ fn edit(value: Value) -> Edit {
 }
 
 fn caller() -> Caller {
-    Caller { address: "192.0.2.7".into() }
+    Caller { address: "192.0.2.7".into(), permit: Permit::of(Role::Administrator), ..Caller::default() }
 }
 
 fn checking() -> TestDraft {
@@ -89,7 +92,7 @@ impl Bench {
     }
 
     async fn start(&self, id: EntryId) -> LiveRun {
-        self.backend.start_test(Some(id), edit(json!({})), checking(), caller()).await.unwrap()
+        self.backend.start_test(Some(id), edit(json!({})), checking()).await.unwrap()
     }
 
     async fn check(&self, id: EntryId) -> Finished {
@@ -97,7 +100,7 @@ impl Bench {
     }
 
     async fn inspect(&self, id: EntryId) -> Inspection {
-        self.backend.inspect(Some(id), edit(json!({})), caller()).await.unwrap()
+        self.backend.inspect(Some(id), edit(json!({}))).await.unwrap()
     }
 
     async fn standing(&self, id: EntryId) -> Standing {
@@ -186,7 +189,7 @@ async fn from_an_unknown_issuer_to_a_pinned_certificate_and_back() {
     assert!(matches!(bench.standing(id).await, Standing::Failing { .. }));
 
     bench.clock.forward(1_000);
-    let pin = bench.backend.pin(pin_of(&inspection), caller()).await.unwrap();
+    let pin = bench.backend.pin(pin_of(&inspection)).await.unwrap();
     assert_eq!(bench.standing(id).await, Standing::Changed, "nobody knows yet");
     let works = bench.check(id).await;
     assert_eq!((works.outcome, works.trusted_by.unwrap().how), (Outcome::Checked, Ground::Pin));
@@ -226,7 +229,7 @@ async fn an_issuer_is_offered_where_trusting_it_would_help_and_vouches_from_then
 
     let pem = inspection.chain[1].pem.clone();
     let only = Some(vec![inspection.chain[1].certificate.sha256.clone()]);
-    bench.backend.add_authorities(pem, only, caller()).await.unwrap();
+    bench.backend.add_authorities(pem, only).await.unwrap();
     let trusted = bench.inspect(id).await;
     assert_eq!((kinds(&trusted), trusted.issuer), (vec![FindingKind::Trusted], None), "trusted already");
     let wrong = bench.inspect(id).await;
@@ -246,13 +249,13 @@ async fn another_certificate_than_the_pinned_one_is_told_with_both_and_takes_its
     let peer = Peer::new(vec![look(&old), session(&new), look(&new), session(&new)]).await;
     let bench = bench();
     let id = bench.entry(peer.address).await;
-    let pin = bench.backend.pin(pin_of(&bench.inspect(id).await), caller()).await.unwrap();
+    let pin = bench.backend.pin(pin_of(&bench.inspect(id).await)).await.unwrap();
     let failed = bench.check(id).await;
     assert_eq!((failed.cause, failed.pinned.len()), (Some(Cause::PinChanged), 1));
     let inspection = bench.inspect(id).await;
     assert!(inspection.is_changed() && inspection.pinned[0].id == pin, "{inspection:?}");
     assert_ne!(inspection.pinned[0].certificate.sha256, inspection.chain[0].certificate.sha256);
-    bench.backend.pin(pin_of(&inspection), caller()).await.unwrap();
+    bench.backend.pin(pin_of(&inspection)).await.unwrap();
     assert_eq!(bench.check(id).await.outcome, Outcome::Checked);
     let items = bench.backend.trusted().await.unwrap().items;
     assert_eq!((items.len(), &items[0].certificate), (1, &inspection.chain[0].certificate));
@@ -269,7 +272,7 @@ async fn without_the_machine_s_authorities_nobody_vouches() {
     let page = bench.backend.trusted().await.unwrap();
     assert!(!page.system.on && page.system.used_by.is_empty());
     assert_eq!(bench.check(id).await.cause, Some(Cause::NoTrustedRoots));
-    let seen: Vec<BatchEvent> = bench.backend.test_all(None, caller()).await.unwrap().collect().await;
+    let seen: Vec<BatchEvent> = bench.backend.test_all(None).await.unwrap().collect().await;
     assert_eq!(seen.last(), Some(&BatchEvent::Summary { checked: 0, failed: 1, skipped: 0 }), "also where many are checked");
     drop(peer.log().await);
 }
@@ -286,7 +289,7 @@ async fn a_run_uses_the_trust_of_the_moment_it_was_planned_and_says_nothing_if_t
     // It began before anything was pinned.
     let mut live = bench.start(id).await;
     gate.reached().await;
-    let trusted = bench.backend.pin(pin, caller()).await.unwrap();
+    let trusted = bench.backend.pin(pin).await.unwrap();
     gate.go.notify_one();
     assert_eq!(finished(&rest(&mut live).await).cause, Some(Cause::SelfSigned), "as it was when it began");
     assert_eq!(bench.standing(id).await, Standing::Never, "it was about what counted before");
@@ -313,7 +316,7 @@ async fn what_vouched_may_go_while_a_run_says_goodbye() {
     let peer = Peer::new(vec![held]).await;
     let bench = bench();
     let id = bench.entry(peer.address).await;
-    let ids = bench.backend.add_authorities(authority.pem(), None, caller()).await.unwrap();
+    let ids = bench.backend.add_authorities(authority.pem(), None).await.unwrap();
     let mut live = bench.start(id).await;
     gate.reached().await;
     // It is written down before the server lets it go; there is nothing to tell when.
@@ -342,7 +345,7 @@ async fn looking_needs_only_what_leads_there() {
         "name": "", "kind": "fax", "host": "mail.test", "port": peer.address.port(), "username": "anna", "sender": "no address",
         "azure_oauth": {}, "attachment_as_url": true, "link_days": 0
     });
-    let plain = bench.backend.inspect(None, edit(wrong), caller()).await.unwrap();
+    let plain = bench.backend.inspect(None, edit(wrong)).await.unwrap();
     assert_eq!(kinds(&plain), [FindingKind::SelfSigned], "{plain:?}");
 
     let sign_in = json!({ "username": "anna", "password": { "value": "canary-1f4-not-a-password" } });
@@ -353,11 +356,11 @@ async fn looking_needs_only_what_leads_there() {
     let log = peer.log().await;
     assert!(!log.has("AUTH") && !log.has("MAIL"), "{log:?}");
 
-    let missing = bench.backend.inspect(None, edit(json!({})), caller()).await;
+    let missing = bench.backend.inspect(None, edit(json!({}))).await;
     assert_eq!(missing, Err(store_support::invalid(Field::Host, FieldError::Required)));
-    let gone = bench.backend.inspect(Some(EntryId(99)), edit(json!({})), caller()).await;
+    let gone = bench.backend.inspect(Some(EntryId(99)), edit(json!({}))).await;
     assert_eq!(gone, Err(Problem::NoSuchEntry(EntryId(99))));
-    let silent = bench.backend.inspect(None, edit(smtps(([127, 0, 0, 1], 9).into())), caller()).await.unwrap();
+    let silent = bench.backend.inspect(None, edit(smtps(([127, 0, 0, 1], 9).into()))).await.unwrap();
     assert!(silent.chain.is_empty() && silent.findings.is_empty() && silent.headline.starts_with("Not inspected."), "{silent:?}");
 }
 
@@ -369,7 +372,7 @@ async fn looking_ends_with_whoever_asked_and_with_the_program() {
     let id = bench.entry(peer.address).await;
     let begin = || {
         let backend = bench.backend.clone();
-        tokio::spawn(async move { backend.inspect(Some(id), edit(json!({})), caller()).await })
+        tokio::spawn(async move { backend.inspect(Some(id), edit(json!({}))).await })
     };
     let left = begin();
     gate.reached().await;
@@ -378,7 +381,7 @@ async fn looking_ends_with_whoever_asked_and_with_the_program() {
     gate.go.notify_one();
     let ended = begin();
     gate.reached().await;
-    bench.backend.close().await;
+    bench.house.close().await;
     let inspection = ended.await.unwrap().unwrap();
     assert_eq!(finished(&inspection.events).outcome, Outcome::Cancelled);
     assert!(inspection.chain.is_empty(), "{inspection:?}");
@@ -406,7 +409,7 @@ async fn looking_takes_a_place_among_the_sessions() {
         running.push(live);
     }
     let backend = bench.backend.clone();
-    let looking = tokio::spawn(async move { backend.inspect(None, edit(smtps(peer.address)), caller()).await.unwrap() });
+    let looking = tokio::spawn(async move { backend.inspect(None, edit(smtps(peer.address))).await.unwrap() });
     gate.reached().await;
     let mut waiting = bench.start(id).await;
     for _ in 0..50 {
@@ -417,7 +420,7 @@ async fn looking_takes_a_place_among_the_sessions() {
     looking.abort();
     assert_eq!(waiting.events.next().await.unwrap().what, What::Begun { stage: Stage::Resolve }, "its place is free again");
     drop((running, waiting));
-    bench.backend.close().await;
+    bench.house.close().await;
 }
 
 #[tokio::test]
@@ -430,7 +433,7 @@ async fn a_client_certificate_is_shown_to_the_server_that_asks_for_it() {
     let looked = script[..2].to_vec();
     let peer = Peer::new([vec![script; 4], vec![looked]].concat()).await;
     let bench = bench();
-    bench.backend.add_authorities(authority.pem(), None, caller()).await.unwrap();
+    bench.backend.add_authorities(authority.pem(), None).await.unwrap();
     let id = bench.entry(peer.address).await;
     let failed = bench.check(id).await;
     assert_eq!(failed.cause, Some(Cause::ClientCertificateWanted));
@@ -439,14 +442,14 @@ async fn a_client_certificate_is_shown_to_the_server_that_asks_for_it() {
     let shown = client.issue(&["client.test"], |_| {});
     let pem = shown.pem_with_key();
     let typed = json!({ "client_certificate": { "value": pem } });
-    let report = bench.backend.test(Some(id), edit(typed.clone()), checking(), caller()).await.unwrap();
+    let report = bench.backend.test(Some(id), edit(typed.clone()), checking()).await.unwrap();
     assert_eq!(finished(&report.events).outcome, Outcome::Checked, "{report:?}");
     assert!(bench.backend.entry(id).await.unwrap().client_certificate.is_none());
     bench.backend.save(id, Version(1), edit(typed)).await.unwrap();
     assert_eq!(bench.standing(id).await, bench.verified());
     assert_eq!(bench.check(id).await.outcome, Outcome::Checked);
     let removed = json!({ "client_certificate": null });
-    let report = bench.backend.test(Some(id), edit(removed), checking(), caller()).await.unwrap();
+    let report = bench.backend.test(Some(id), edit(removed), checking()).await.unwrap();
     assert_eq!(finished(&report.events).cause, Some(Cause::ClientCertificateWanted));
     bench.inspect(id).await;
     let clients: Vec<_> = peer.log().await.hellos.into_iter().map(|hello| hello.client).collect();
@@ -471,7 +474,7 @@ async fn a_client_certificate_comes_by_patch_or_upload_and_a_wrong_one_changes_n
         refused(bench.backend.save(id, Version(1), edit(wrong.clone())).await.unwrap_err()),
         FieldError::ClientCertificate(_)
     ));
-    assert!(bench.backend.test(Some(id), edit(wrong), checking(), caller()).await.is_err());
+    assert!(bench.backend.test(Some(id), edit(wrong), checking()).await.is_err());
     let upload = |base, file: &str| {
         let file = Some((file.as_bytes().to_vec(), Secret::default()));
         bench.backend.set_client_certificate(id, Version(base), file)
@@ -516,9 +519,9 @@ async fn the_key_of_a_client_certificate_is_in_nothing_that_is_kept_logged_or_to
     let script = [&[Act::Handshake(asking), say("220 hi")], &on("EHLO client.test", "250 mail.test")[..]].concat();
     let peer = Peer::new(vec![script]).await;
     let bench = bench();
-    bench.backend.add_authorities(authority.pem(), None, caller()).await.unwrap();
+    bench.backend.add_authorities(authority.pem(), None).await.unwrap();
     let client = authority.issue(&["client.test"], |_| {});
-    let web = router(Web::new(bench.backend.clone(), Hosts::new(None)));
+    let web = router(Web::new(Arc::clone(&bench.house) as Arc<dyn app::backend::Gate>, Hosts::new(None)));
     let told = Mutex::new(String::new());
     let call = async |method: &str, path: &str, body: Value| {
         let request = Request::builder()

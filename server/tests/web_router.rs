@@ -5,13 +5,19 @@
 use std::sync::{Arc, Mutex};
 
 use app::api::{Saved, Trashed};
-use app::backend::{Backend, Caller, Certificates, Edit, Events, LiveRun, Typed};
+use app::backend::{
+    Access, Backend, Caller, Certificates, Edit, Events, Gate, LiveRun, Made, Offer, Origin, Records, Shown, SignedIn, Typed,
+    Welcome,
+};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use domain::access::{Account, AccountId, Me, NewToken, Permit, Role, SessionId, Token, TokenId};
+use domain::activity::{ActivityPage, ActivityQuery, ExportFormat};
 use domain::certificate::Certificate;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, UndoOffer, Version};
 use domain::error::{Problem, Stale};
+use domain::exchange::{ExportSecrets, ImportPlan, Imported};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::run::{BatchEvent, History, Run, RunId, RunMode, RunSummary, Standing};
 use domain::secret::Secret;
@@ -24,16 +30,22 @@ use domain::trust::{
 use futures::stream;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
-use server::web::{Hosts, Web, router};
+use server::web::{Hosts, Peer, Web, router};
 use tower::ServiceExt;
 
 /// Remembers the calls that change or try something, and answers from a short script.
 #[derive(Default)]
 struct Fake {
-    calls: Mutex<Vec<String>>,
+    caller: Caller,
+    calls: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
+    /// Where a call came from, for what is remembered.
+    fn from(&self) -> String {
+        if self.caller.address.is_empty() { String::new() } else { format!(" from {}", self.caller.address) }
+    }
+
     fn note(&self, call: impl Into<String>) {
         self.calls.lock().unwrap().push(call.into());
     }
@@ -83,6 +95,142 @@ fn pinned() -> Trusted {
     }
 }
 
+/// Lets everybody in.
+#[derive(Default)]
+struct Door {
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Gate for Door {
+    async fn enter(&self, _: Shown, address: String) -> Result<Arc<dyn Backend>, Problem> {
+        let caller = Caller { address, permit: Permit::of(Role::Administrator), ..Caller::default() };
+        Ok(Arc::new(Fake { caller, calls: Arc::clone(&self.calls) }))
+    }
+
+    async fn is_set_up(&self) -> Result<bool, Problem> {
+        Ok(false)
+    }
+
+    async fn sign_in(&self, _: String, _: Secret, _: Origin) -> Result<SignedIn, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn give_code(&self, _: Secret, _: Secret, _: Origin) -> Result<SignedIn, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn sign_out(&self, _: Secret, _: Origin) -> Result<(), Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn welcome(&self, _: Secret, _: Origin) -> Result<Welcome, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn accept(&self, _: Secret, _: String, _: Secret, _: Secret, _: Origin) -> Result<SignedIn, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+}
+
+#[async_trait]
+impl Access for Fake {
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    async fn me(&self) -> Result<Me, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn confirm(&self, _: Secret) -> Result<(), Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn change_password(&self, _: Secret, _: Secret, _: Secret) -> Result<SignedIn, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn end_sessions(&self, _: Option<SessionId>) -> Result<u64, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn offer_second_factor(&self) -> Result<Offer, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn offered_second_factor(&self) -> Result<Option<Offer>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn second_factor_on(&self, _: Secret) -> Result<Vec<Secret>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn second_factor_off(&self) -> Result<(), Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn new_recovery_codes(&self) -> Result<Vec<Secret>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn add_account(&self, _: String, _: String) -> Result<Made<AccountId>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn set_role(&self, _: AccountId, _: Role) -> Result<(), Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn reset_password(&self, _: AccountId, _: bool) -> Result<Made<AccountId>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn remove_account(&self, _: AccountId) -> Result<(), Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn make_token(&self, _: NewToken) -> Result<Made<TokenId>, Problem> {
+        Err(Problem::NotSignedIn)
+    }
+
+    async fn revoke_token(&self, _: TokenId) -> Result<(), Problem> {
+        Err(Problem::NotSignedIn)
+    }
+}
+
+#[async_trait]
+impl Records for Fake {
+    async fn activity(&self, _: ActivityQuery) -> Result<ActivityPage, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn export_activity(&self, _: ActivityQuery, _: ExportFormat) -> Result<Events<Vec<u8>>, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn export_servers(&self, _: Vec<EntryId>, _: ExportSecrets) -> Result<String, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn plan_import(&self, _: Vec<u8>) -> Result<ImportPlan, Problem> {
+        Err(Problem::Internal)
+    }
+
+    async fn import_servers(&self, _: String, _: Option<Vec<usize>>) -> Result<Imported, Problem> {
+        Err(Problem::Internal)
+    }
+}
+
 #[async_trait]
 impl Certificates for Fake {
     async fn trusted(&self) -> Result<TrustPage, Problem> {
@@ -109,21 +257,21 @@ impl Certificates for Fake {
         Ok(Preview { items, pem: ISSUER.into(), now_ms: NOW })
     }
 
-    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>, caller: Caller) -> Result<Vec<TrustId>, Problem> {
+    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>) -> Result<Vec<TrustId>, Problem> {
         if pem != ISSUER {
             return Err(Problem::TooManyCertificates { max: 2 });
         }
         let count = only.map_or("all".into(), |only| only.len().to_string());
-        self.note(format!("add {count}{}", caller.address));
+        self.note(format!("add {count}{}", self.from()));
         Ok(vec![TrustId(3)])
     }
 
-    async fn pin(&self, pin: NewPin, caller: Caller) -> Result<TrustId, Problem> {
+    async fn pin(&self, pin: NewPin) -> Result<TrustId, Problem> {
         if pin.pem != LEAF {
             return Err(Problem::NotOneCertificate);
         }
         let NewPin { host, port, outlives, replace, .. } = pin;
-        self.note(format!("pin {host}:{port} outlives:{outlives} replace:{replace}{}", caller.address));
+        self.note(format!("pin {host}:{port} outlives:{outlives} replace:{replace}{}", self.from()));
         Ok(TrustId(3))
     }
 
@@ -173,7 +321,7 @@ impl Certificates for Fake {
         }
     }
 
-    async fn inspect(&self, id: Option<EntryId>, edit: Edit, caller: Caller) -> Result<Inspection, Problem> {
+    async fn inspect(&self, id: Option<EntryId>, edit: Edit) -> Result<Inspection, Problem> {
         let host = match edit {
             Edit::Form(typed) => typed.draft.host.clone(),
             Edit::Patch(patch) => patch.host.unwrap_or_default(),
@@ -181,7 +329,7 @@ impl Certificates for Fake {
         if host.contains(' ') {
             return Err(Problem::Invalid(FieldErrors::one(Field::Host, FieldError::Required)));
         }
-        self.note(format!("inspect {} {host}{}", id.map_or("-".into(), |id| id.to_string()), caller.address));
+        self.note(format!("inspect {} {host}{}", id.map_or("-".into(), |id| id.to_string()), self.from()));
         let presented =
             |name: &str, pem: &str| Presented { certificate: certificate(name, "2026-11-20T00:00:00Z"), pem: pem.into() };
         let finding = |kind, words: &str| Finding { kind, words: words.into() };
@@ -310,11 +458,11 @@ impl Backend for Fake {
         })
     }
 
-    async fn start_test(&self, id: Option<EntryId>, _edit: Edit, test: TestDraft, caller: Caller) -> Result<LiveRun, Problem> {
+    async fn start_test(&self, id: Option<EntryId>, _edit: Edit, test: TestDraft) -> Result<LiveRun, Problem> {
         if id == Some(EntryId(99)) {
             return Err(Problem::NoSuchEntry(EntryId(99)));
         }
-        self.note(format!("test {} {}{}", test.to, test.check_only, caller.address));
+        self.note(format!("test {} {}{}", test.to, test.check_only, self.from()));
         Ok(LiveRun { run: RunId(7), host: "mail.test".into(), events: Box::pin(stream::iter(events())) })
     }
 
@@ -332,7 +480,7 @@ impl Backend for Fake {
         recorded(run).ok_or(Problem::NoSuchRun(run))
     }
 
-    async fn test_all(&self, ids: Option<Vec<EntryId>>, _caller: Caller) -> Result<Events<BatchEvent>, Problem> {
+    async fn test_all(&self, ids: Option<Vec<EntryId>>) -> Result<Events<BatchEvent>, Problem> {
         if ids.as_ref().is_some_and(Vec::is_empty) {
             return Err(Problem::NothingChosen);
         }
@@ -367,15 +515,16 @@ struct Answer {
 }
 
 struct Site {
-    fake: Arc<Fake>,
+    calls: Arc<Mutex<Vec<String>>>,
     router: Router,
 }
 
 impl Site {
     fn new() -> Self {
-        let fake = Arc::new(Fake::default());
-        let router = router(Web::new(Arc::clone(&fake) as Arc<dyn Backend>, Hosts::new(Some("post.example.com"))));
-        Self { fake, router }
+        let door = Door::default();
+        let calls = Arc::clone(&door.calls);
+        let router = router(Web::new(Arc::new(door), Hosts::new(Some("post.example.com"))));
+        Self { calls, router }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -411,7 +560,7 @@ impl Site {
     }
 
     fn calls(&self) -> Vec<String> {
-        self.fake.calls.lock().unwrap().clone()
+        self.calls.lock().unwrap().clone()
     }
 }
 
@@ -854,7 +1003,7 @@ async fn who_asks_travels_with_the_test() {
         let request = Request::post(path)
             .header(header::HOST, "localhost:3000")
             .header(header::CONTENT_TYPE, kind)
-            .extension(Caller { address: " from 192.0.2.7".into() })
+            .extension(Peer([192, 0, 2, 7].into()))
             .body(Body::from(body))
             .unwrap();
         assert_eq!(site.send(request).await.status, StatusCode::OK, "{path}");
@@ -981,7 +1130,7 @@ async fn what_is_trusted_is_told_whole_and_as_text() {
     let opened = site.get("/certificates?open=2").await.body;
     assert_eq!(opened.matches("<details open").count(), 1);
     let json: TrustPage = serde_json::from_str(&site.get("/api/certificates").await.body).unwrap();
-    assert_eq!(json, site.fake.trusted().await.unwrap());
+    assert_eq!(json, Fake::default().trusted().await.unwrap());
 }
 
 #[tokio::test]

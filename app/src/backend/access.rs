@@ -103,7 +103,14 @@ pub trait Gate: Send + Sync {
     /// What a link is for.
     async fn welcome(&self, link: Secret, from: Origin) -> Result<Welcome, Problem>;
     /// Uses a link: makes the first account, or gives one a new password; then signs in. `name` counts for the first one only.
-    async fn accept(&self, link: Secret, name: String, password: Secret, confirm: Secret, from: Origin) -> Result<SignedIn, Problem>;
+    async fn accept(
+        &self,
+        link: Secret,
+        name: String,
+        password: Secret,
+        confirm: Secret,
+        from: Origin,
+    ) -> Result<SignedIn, Problem>;
 }
 
 /// A secret that is shown once.

@@ -1,8 +1,9 @@
 //! The part of the backend that is about trust.
 
 use app::api::Saved;
-use app::backend::{Caller, Certificates, Edit};
+use app::backend::{Certificates, Edit};
 use async_trait::async_trait;
+use domain::access::Act;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
 use domain::secret::Secret;
@@ -20,47 +21,60 @@ use crate::trust::to_pem;
 #[async_trait]
 impl Certificates for Local {
     async fn trusted(&self) -> Result<TrustPage, Problem> {
+        self.may(Act::See)?;
         self.stored(|entries| entries.trusted().page(&system_authorities())).await
     }
 
     async fn preview(&self, file: Vec<u8>, password: Secret) -> Result<Preview, Problem> {
+        self.may_with(Act::Change, &[])?;
         let file = Zeroizing::new(file);
         self.stored(move |entries| entries.trusted().preview(&file, &password)).await
     }
 
-    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>, caller: Caller) -> Result<Vec<TrustId>, Problem> {
-        self.stored(move |entries| entries.trusted().add_authorities(&pem, only.as_deref(), &caller.address)).await
+    async fn add_authorities(&self, pem: String, only: Option<Vec<String>>) -> Result<Vec<TrustId>, Problem> {
+        self.may_with(Act::Change, &[])?;
+        let by = self.caller.display();
+        self.stored(move |entries| entries.trusted().add_authorities(&pem, only.as_deref(), &by)).await
     }
 
-    async fn pin(&self, pin: NewPin, caller: Caller) -> Result<TrustId, Problem> {
-        self.stored(move |entries| entries.trusted().pin(&pin, &caller.address)).await
+    async fn pin(&self, pin: NewPin) -> Result<TrustId, Problem> {
+        self.may_with(Act::Change, &[])?;
+        let by = self.caller.display();
+        self.stored(move |entries| entries.trusted().pin(&pin, &by)).await
     }
 
     async fn set_outlives(&self, id: TrustId, outlives: bool) -> Result<(), Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().set_outlives(id, outlives)).await
     }
 
     async fn set_system_roots(&self, on: bool) -> Result<(), Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().set_system_roots(on)).await
     }
 
     async fn trust_trash_plan(&self, ids: Vec<TrustId>) -> Result<TrustTrashPlan, Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().trash_plan(&ids)).await
     }
 
     async fn trash_trusted(&self, ids: Vec<TrustId>) -> Result<TrustUndo, Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().trash(&ids)).await
     }
 
     async fn undo_trusted(&self, batch: u64) -> Result<Vec<TrustId>, Problem> {
+        self.may_with(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().undo(batch)).await
     }
 
     async fn export_trusted(&self, ids: Vec<TrustId>) -> Result<String, Problem> {
+        self.may(Act::See)?;
         self.stored(move |entries| entries.trusted().export(&ids)).await
     }
 
-    async fn inspect(&self, id: Option<EntryId>, edit: Edit, _: Caller) -> Result<Inspection, Problem> {
+    async fn inspect(&self, id: Option<EntryId>, edit: Edit) -> Result<Inspection, Problem> {
+        self.may_with(Act::Test, id.as_slice())?;
         let (server, trust) = self
             .stored(move |entries| {
                 let draft = resolve(start(entries, id)?, edit)?.draft.only_what_leads_there();
@@ -90,6 +104,7 @@ impl Certificates for Local {
     }
 
     async fn set_client_certificate(&self, id: EntryId, base: Version, file: Option<(Vec<u8>, Secret)>) -> Result<Saved, Problem> {
+        self.may_with(Act::Change, &[id])?;
         let file = file.map(|(file, password)| (Zeroizing::new(file), password));
         self.stored(move |entries| {
             let certificate = file.map(|(file, password)| read_client_certificate(&file, &password)).transpose();

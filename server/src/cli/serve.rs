@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use super::{ServeArgs, USAGE, end_signal, fail};
-use crate::backend::Local;
+use crate::backend::House;
 #[cfg(unix)]
 use crate::control::server::ControlSocket;
 use crate::data::Data;
@@ -77,12 +77,12 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
         Err(error) => return fail(&error.to_string(), USAGE),
     };
     let purge = tokio::spawn(purge(Arc::clone(&entries)));
-    let backend = match Local::new(Arc::clone(&entries), mailer) {
-        Ok(backend) => Arc::new(backend),
+    let house = match House::new(Arc::clone(&entries), mailer) {
+        Ok(house) => Arc::new(house),
         Err(problem) => return fail(&words::problem(&problem), CANT_READ),
     };
-    let close = backend.close();
-    let web = Web::new(backend, hosts);
+    let close = house.close();
+    let web = Web::new(house, hosts);
     let bound = listener.local_addr().unwrap_or(addr);
     let end = match end_signal() {
         Ok(end) => end,

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::seal::{KeyName, KeyPurpose};
 
-use super::{IndexLine, Record, SecretField, StoreError};
+use super::{Digest, IndexLine, Record, SecretField, StoreError};
 
 /// The version of every value that is written now. A value that changes its shape gets the next one, and its old shape
 /// stays readable until a migration has rewritten it.
@@ -21,6 +21,31 @@ pub(super) const fn number(number: u64) -> [u8; 8] {
 /// The number back.
 pub(super) fn read_number(bytes: &[u8]) -> Result<u64, StoreError> {
     bytes.try_into().map(u64::from_be_bytes).map_err(|_| corrupt("a number", "it doesn't have 8 bytes"))
+}
+
+/// An end of the activity: a number, and the hash that the chain has there.
+pub(super) fn chain_end(number: u64, hash: &Digest) -> [u8; 40] {
+    let mut end = [0; 40];
+    end[..8].copy_from_slice(&self::number(number));
+    end[8..].copy_from_slice(hash);
+    end
+}
+
+/// The end back.
+pub(super) fn read_chain_end(bytes: &[u8]) -> Result<(u64, Digest), StoreError> {
+    let (number, hash) = bytes.split_first_chunk::<8>().ok_or_else(|| corrupt("the activity", "an end is cut off"))?;
+    Ok((u64::from_be_bytes(*number), digest(hash)?))
+}
+
+/// A digest back.
+pub(super) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    bytes.try_into().map_err(|_| corrupt("a digest", "it doesn't have 32 bytes"))
+}
+
+/// A line of the activity back: its hash, and the line itself.
+pub(super) fn read_line(bytes: &[u8]) -> Result<(Digest, &[u8]), StoreError> {
+    let (hash, line) = bytes.split_first_chunk::<32>().ok_or_else(|| corrupt("the activity", "a line is cut off"))?;
+    Ok((*hash, line))
 }
 
 /// The key of a secret.

@@ -12,6 +12,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use domain::access::AccountId;
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunSummary};
@@ -25,12 +26,13 @@ use redb::{
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, Definition, KEYS, META, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA,
-    META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PROOFS, RUNS, SECRETS, SERVERS, TRANSCRIPTS, TRASH, TRASHED,
-    TRUST_TRASH, TRUSTED,
+    self, ACCOUNTS, ACTIVITY, Definition, INVITATIONS, KEYS, META, META_ACTIVITY_FIRST, META_ACTIVITY_NEXT, META_COMMITS,
+    META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration,
+    NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS, SESSIONS, TOKENS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
 };
 use super::{
-    Batch, IndexLine, LeftOut, Proof, Read, Record, Row, SecretField, Store, StoreError, TrustBatch, TrustRecord, Write, codec,
+    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, PasswordRecord, Proof, Read, Record, Row,
+    SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
 };
 use crate::data_dir::{DataDir, plain, private_file};
 use crate::seal::KeyName;
@@ -506,6 +508,12 @@ struct View<T> {
     certificates: T,
     trust_trash: T,
     keys: T,
+    accounts: T,
+    passwords: T,
+    sessions: T,
+    tokens: T,
+    invitations: T,
+    activity: T,
 }
 
 type Bytes = &'static [u8];
@@ -533,6 +541,12 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             certificates: table(TRUSTED)?,
             trust_trash: table(TRUST_TRASH)?,
             keys: table(KEYS)?,
+            accounts: table(ACCOUNTS)?,
+            passwords: table(PASSWORDS)?,
+            sessions: table(SESSIONS)?,
+            tokens: table(TOKENS)?,
+            invitations: table(INVITATIONS)?,
+            activity: table(ACTIVITY)?,
         })
     }
 }
@@ -553,11 +567,17 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             certificates: table(TRUSTED)?,
             trust_trash: table(TRUST_TRASH)?,
             keys: table(KEYS)?,
+            accounts: table(ACCOUNTS)?,
+            passwords: table(PASSWORDS)?,
+            sessions: table(SESSIONS)?,
+            tokens: table(TOKENS)?,
+            invitations: table(INVITATIONS)?,
+            activity: table(ACTIVITY)?,
         })
     }
 
     /// Each table with its name.
-    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 12] {
+    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 18] {
         [
             (META, &mut self.meta),
             (SERVERS, &mut self.servers),
@@ -571,6 +591,12 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             (TRUSTED, &mut self.certificates),
             (TRUST_TRASH, &mut self.trust_trash),
             (KEYS, &mut self.keys),
+            (ACCOUNTS, &mut self.accounts),
+            (PASSWORDS, &mut self.passwords),
+            (SESSIONS, &mut self.sessions),
+            (TOKENS, &mut self.tokens),
+            (INVITATIONS, &mut self.invitations),
+            (ACTIVITY, &mut self.activity),
         ]
     }
 
@@ -604,13 +630,13 @@ enum Holds {
     Plain,
     /// Secrets, or what is made of them.
     Secrets,
-    /// Wrapped keys.
+    /// Wrapped keys, and what isn't to come back with a back-up.
     Keys,
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     /// Each table with its name and what it holds. A new one belongs here and in `tables_mut`.
-    const fn tables(&self) -> [(Definition, Holds, &T); 12] {
+    const fn tables(&self) -> [(Definition, Holds, &T); 18] {
         [
             (META, Holds::Plain, &self.meta),
             (SERVERS, Holds::Plain, &self.servers),
@@ -624,6 +650,12 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             (TRUSTED, Holds::Plain, &self.certificates),
             (TRUST_TRASH, Holds::Plain, &self.trust_trash),
             (KEYS, Holds::Keys, &self.keys),
+            (ACCOUNTS, Holds::Plain, &self.accounts),
+            (PASSWORDS, Holds::Secrets, &self.passwords),
+            (SESSIONS, Holds::Keys, &self.sessions),
+            (TOKENS, Holds::Secrets, &self.tokens),
+            (INVITATIONS, Holds::Keys, &self.invitations),
+            (ACTIVITY, Holds::Plain, &self.activity),
         ]
     }
 
@@ -653,6 +685,29 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             all.push((codec::read_number(number.value())?, codec::read_value(what, value.value())?));
         }
         Ok(all)
+    }
+
+    /// All of a table whose keys are digests.
+    fn digested<R: serde::de::DeserializeOwned>(table: &T, what: &str) -> Result<Vec<(Digest, R)>, StoreError> {
+        let mut all = Vec::new();
+        for line in table.iter().map_err(failed)? {
+            let (digest, value) = line.map_err(failed)?;
+            all.push((codec::digest(digest.value())?, codec::read_value(what, value.value())?));
+        }
+        Ok(all)
+    }
+
+    /// One value of a table; `what` says what it is, should it be unreadable.
+    fn one<R: serde::de::DeserializeOwned>(table: &T, key: &[u8], what: &str) -> Result<Option<R>, StoreError> {
+        let value = table.get(key).map_err(failed)?;
+        value.map(|value| codec::read_value(what, value.value())).transpose()
+    }
+
+    fn chain_end(&self, name: &[u8]) -> Result<(u64, Digest), StoreError> {
+        match self.meta.get(name).map_err(failed)? {
+            Some(value) => codec::read_chain_end(value.value()),
+            None => Err(codec::corrupt("meta", "an end of the activity is missing")),
+        }
     }
 
     fn record(table: &T, id: EntryId) -> Result<Option<Record>, StoreError> {
@@ -807,6 +862,75 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
     fn key_check(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.meta.get(META_KEY_CHECK).map_err(failed)?.map(|sealed| sealed.value().to_vec()))
     }
+
+    fn accounts(&self) -> Result<Vec<(AccountId, AccountRecord)>, StoreError> {
+        let accounts = Self::numbered(&self.accounts, "an account")?;
+        Ok(accounts.into_iter().map(|(id, record)| (AccountId(id), record)).collect())
+    }
+
+    fn account(&self, id: AccountId) -> Result<Option<AccountRecord>, StoreError> {
+        Self::one(&self.accounts, &codec::number(id.0), "an account")
+    }
+
+    fn account_password(&self, id: AccountId) -> Result<Option<PasswordRecord>, StoreError> {
+        Self::one(&self.passwords, &codec::number(id.0), "the password of an account")
+    }
+
+    fn sessions(&self) -> Result<Vec<(Digest, SessionRecord)>, StoreError> {
+        Self::digested(&self.sessions, "a session")
+    }
+
+    fn session(&self, digest: &Digest) -> Result<Option<SessionRecord>, StoreError> {
+        Self::one(&self.sessions, digest, "a session")
+    }
+
+    fn tokens(&self) -> Result<Vec<(Digest, TokenRecord)>, StoreError> {
+        Self::digested(&self.tokens, "an API token")
+    }
+
+    fn token(&self, digest: &Digest) -> Result<Option<TokenRecord>, StoreError> {
+        Self::one(&self.tokens, digest, "an API token")
+    }
+
+    fn invitations(&self) -> Result<Vec<(Digest, InvitationRecord)>, StoreError> {
+        Self::digested(&self.invitations, "a link")
+    }
+
+    fn activity_head(&self) -> Result<ActivityHead, StoreError> {
+        let (first, before) = self.chain_end(META_ACTIVITY_FIRST)?;
+        let (next, last) = self.chain_end(META_ACTIVITY_NEXT)?;
+        Ok(ActivityHead { first, before, next, last })
+    }
+
+    fn activity_back(
+        &self,
+        before: Option<u64>,
+        visit: &mut dyn FnMut(StoredLine<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = before.map(codec::number);
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        let lines = self.activity.range::<&[u8]>((Bound::Unbounded, end)).map_err(failed)?;
+        for line in lines.rev() {
+            let (number, line) = line.map_err(failed)?;
+            let (hash, json) = codec::read_line(line.value())?;
+            if visit(StoredLine { number: codec::read_number(number.value())?, hash, json }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn activity_from(&self, from: u64, visit: &mut dyn FnMut(StoredLine<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let from = codec::number(from);
+        for line in self.activity.range::<&[u8]>((Bound::Included(from.as_slice()), Bound::Unbounded)).map_err(failed)? {
+            let (number, line) = line.map_err(failed)?;
+            let (hash, json) = codec::read_line(line.value())?;
+            if visit(StoredLine { number: codec::read_number(number.value())?, hash, json }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Write for View<Table<'_, Bytes, Bytes>> {
@@ -918,6 +1042,65 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
 
     fn remove_key_check(&mut self) -> Result<(), StoreError> {
         remove(&mut self.meta, META_KEY_CHECK)
+    }
+
+    fn put_account(&mut self, id: AccountId, record: &AccountRecord) -> Result<(), StoreError> {
+        put(&mut self.accounts, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove_account(&mut self, id: AccountId) -> Result<(), StoreError> {
+        remove(&mut self.passwords, &codec::number(id.0))?;
+        remove(&mut self.accounts, &codec::number(id.0))
+    }
+
+    fn set_account_password(&mut self, id: AccountId, password: Option<&PasswordRecord>) -> Result<(), StoreError> {
+        match password {
+            Some(password) => put(&mut self.passwords, &codec::number(id.0), &codec::value(password)?),
+            None => remove(&mut self.passwords, &codec::number(id.0)),
+        }
+    }
+
+    fn put_session(&mut self, digest: &Digest, record: &SessionRecord) -> Result<(), StoreError> {
+        put(&mut self.sessions, digest, &codec::value(record)?)
+    }
+
+    fn remove_session(&mut self, digest: &Digest) -> Result<(), StoreError> {
+        remove(&mut self.sessions, digest)
+    }
+
+    fn put_token(&mut self, digest: &Digest, record: &TokenRecord) -> Result<(), StoreError> {
+        put(&mut self.tokens, digest, &codec::value(record)?)
+    }
+
+    fn remove_token(&mut self, digest: &Digest) -> Result<(), StoreError> {
+        remove(&mut self.tokens, digest)
+    }
+
+    fn put_invitation(&mut self, digest: &Digest, record: &InvitationRecord) -> Result<(), StoreError> {
+        put(&mut self.invitations, digest, &codec::value(record)?)
+    }
+
+    fn remove_invitation(&mut self, digest: &Digest) -> Result<(), StoreError> {
+        remove(&mut self.invitations, digest)
+    }
+
+    fn append_activity(&mut self, hash: &Digest, line: &[u8]) -> Result<(), StoreError> {
+        let (next, _) = self.chain_end(META_ACTIVITY_NEXT)?;
+        put(&mut self.activity, &codec::number(next), &[hash.as_slice(), line].concat())?;
+        put(&mut self.meta, META_ACTIVITY_NEXT, &codec::chain_end(next + 1, hash))
+    }
+
+    fn forget_activity(&mut self, first: u64) -> Result<(), StoreError> {
+        let (next, _) = self.chain_end(META_ACTIVITY_NEXT)?;
+        let (mut kept, mut before) = self.chain_end(META_ACTIVITY_FIRST)?;
+        while kept < first.min(next) {
+            let key = codec::number(kept);
+            if let Some(line) = self.activity.remove(key.as_slice()).map_err(failed)? {
+                (before, _) = codec::read_line(line.value())?;
+            }
+            kept += 1;
+        }
+        put(&mut self.meta, META_ACTIVITY_FIRST, &codec::chain_end(kept, &before))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tables of the file, the version of their schema, and how an older file becomes a current one.
 
-use redb::{TableDefinition, WriteTransaction};
+use redb::{Table, TableDefinition, WriteTransaction};
 
 use super::redb_store::failed;
 use super::{StoreError, codec};
@@ -35,6 +35,19 @@ pub(super) const TRUST_TRASH: Definition = TableDefinition::new("trust_trash");
 /// Wrapped keys, by name.
 pub(super) const KEYS: Definition = TableDefinition::new("keys");
 
+/// Accounts, by id.
+pub(super) const ACCOUNTS: Definition = TableDefinition::new("accounts");
+/// What the passwords of accounts are checked against, by id. Apart from the accounts, as not every back-up has it.
+pub(super) const PASSWORDS: Definition = TableDefinition::new("passwords");
+/// Sessions, by the digest of what the cookie holds.
+pub(super) const SESSIONS: Definition = TableDefinition::new("sessions");
+/// API tokens, by their digest.
+pub(super) const TOKENS: Definition = TableDefinition::new("tokens");
+/// Links by which somebody chooses a password, by their digest.
+pub(super) const INVITATIONS: Definition = TableDefinition::new("invitations");
+/// What was done: the hash of each line and the line, by number.
+pub(super) const ACTIVITY: Definition = TableDefinition::new("activity");
+
 /// In [`META`]: the schema's version.
 pub(super) const META_SCHEMA: &[u8] = b"schema_version";
 /// In [`META`]: the number that is drawn next.
@@ -49,6 +62,10 @@ pub(super) const META_LAST_RUN: &[u8] = b"last_run";
 pub(super) const META_SYSTEM_OFF: &[u8] = b"system_off";
 /// In [`META`]: how often what is trusted was changed.
 pub(super) const META_TRUST_EPOCH: &[u8] = b"trust_epoch";
+/// In [`META`]: the number of the first line of the activity that is kept, and the hash of the one before it.
+pub(super) const META_ACTIVITY_FIRST: &[u8] = b"activity_first";
+/// In [`META`]: the number that the next line of the activity gets, and the hash of the one before it.
+pub(super) const META_ACTIVITY_NEXT: &[u8] = b"activity_next";
 /// In [`META`]: how many transactions were committed.
 pub(super) const META_COMMITS: &[u8] = b"commits";
 
@@ -57,7 +74,7 @@ pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The first lifts schema 1 to 2, and so on. Each has a test that opens a checked-in file of the schema it starts from
 /// (`tests/data/`; `tests/store_schema.rs` says how such a file is made).
-pub(super) const MIGRATIONS: &[Migration] = &[add_runs, add_trust, add_keys];
+pub(super) const MIGRATIONS: &[Migration] = &[add_runs, add_trust, add_keys, add_access];
 
 /// Schema 2 has runs. What was there before was never tested; the settings that are saved get their fingerprint with the next
 /// save or run.
@@ -85,12 +102,31 @@ fn add_keys(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(KEYS).map(|_| ()).map_err(failed)
 }
 
+/// Schema 5 has accounts, and what was done. Before, whoever reached the page was asked nothing; the first start makes a set-up link.
+fn add_access(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for definition in [ACCOUNTS, PASSWORDS, SESSIONS, TOKENS, INVITATIONS, ACTIVITY] {
+        transaction.open_table(definition).map_err(failed)?;
+    }
+    let mut meta = transaction.open_table(META).map_err(failed)?;
+    begin_activity(&mut meta).map_err(failed)
+}
+
+/// There is no line yet, and the chain begins with nothing.
+fn begin_activity(meta: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<(), redb::StorageError> {
+    for end in [META_ACTIVITY_FIRST, META_ACTIVITY_NEXT] {
+        meta.insert(end, codec::chain_end(1, &[0; 32]).as_slice())?;
+    }
+    Ok(())
+}
+
 /// The schema this program writes.
 pub const SCHEMA_VERSION: u64 = 1 + MIGRATIONS.len() as u64;
 
 /// Makes the tables of a new file.
 pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
-    for definition in [SERVERS, NAMES, SECRETS, TRASH, TRASHED, RUNS, TRANSCRIPTS, PROOFS, TRUSTED, TRUST_TRASH, KEYS] {
+    let definitions = [SERVERS, NAMES, SECRETS, TRASH, TRASHED, RUNS, TRANSCRIPTS, PROOFS, TRUSTED, TRUST_TRASH, KEYS];
+    let of_access = [ACCOUNTS, PASSWORDS, SESSIONS, TOKENS, INVITATIONS, ACTIVITY];
+    for definition in definitions.into_iter().chain(of_access) {
         transaction.open_table(definition)?;
     }
     let mut meta = transaction.open_table(META)?;
@@ -99,5 +135,6 @@ pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> 
     meta.insert(META_LAST_RUN, codec::number(0).as_slice())?;
     meta.insert(META_TRUST_EPOCH, codec::number(0).as_slice())?;
     meta.insert(META_COMMITS, codec::number(0).as_slice())?;
+    begin_activity(&mut meta)?;
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! Trust: its pages, its forms, and the two routes of the API that server functions have no place for, a file that comes in
 //! and one that goes out.
 
-use app::backend::Caller;
 use app::pages::{Page, Plain};
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Extension, Form, Multipart, Path, RawQuery, Request, State};
+use axum::extract::{Form, Multipart, Path, RawQuery, Request};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,10 +17,10 @@ use domain::words;
 use http::{Method, header};
 use serde::Deserialize;
 
-use super::forms::{Fields, Posted, who};
+use super::forms::{Fields, Posted};
 use super::pages::{failed, numbers};
 use super::upload::Upload;
-use super::{Web, admit, api_error, see_other};
+use super::{Visit, admit, api_error, see_other};
 
 /// The keys of `POST /api/certificates/preview`.
 const PREVIEW_KEYS: &[&str] = &["file", "password"];
@@ -49,7 +48,7 @@ impl Look {
     }
 }
 
-impl Web {
+impl Visit {
     async fn certificates_page(&self, look: Look, refused: Option<ApiError>) -> Page {
         match self.backend.trusted().await {
             Ok(trust) => {
@@ -87,121 +86,121 @@ impl Web {
     }
 }
 
-pub(super) async fn list(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    let page = web.certificates_page(Look::of(query.as_deref().unwrap_or_default()), None).await;
-    web.show(page).await
+pub(super) async fn list(visit: Visit, RawQuery(query): RawQuery) -> Response {
+    let page = visit.certificates_page(Look::of(query.as_deref().unwrap_or_default()), None).await;
+    visit.show(page).await
 }
 
-pub(super) async fn import(State(web): State<Web>) -> Response {
-    web.show(Plain::Import { preview: None, chosen: None, refused: None }.into()).await
+pub(super) async fn import(visit: Visit) -> Response {
+    visit.show(Plain::Import { preview: None, chosen: None, refused: None }.into()).await
 }
 
 /// Shows what a file would add. Nothing is kept.
-pub(super) async fn preview(State(web): State<Web>, form: Result<Multipart, MultipartRejection>) -> Response {
+pub(super) async fn preview(visit: Visit, form: Result<Multipart, MultipartRejection>) -> Response {
     let upload = match Upload::read(form, &["file", "pem", "password"]).await {
         Ok(upload) => upload,
-        Err(problem) => return web.show(failed(problem)).await,
+        Err(problem) => return visit.show(failed(problem)).await,
     };
     let previewed = match upload.file() {
-        Ok(file) => web.backend.preview(file, upload.secret("password")).await.map_err(of_file),
+        Ok(file) => visit.backend.preview(file, upload.secret("password")).await.map_err(of_file),
         Err(error) => Err(error),
     };
     let page = match previewed {
         Ok(preview) => Plain::Import { preview: Some(preview), chosen: None, refused: None },
         Err(error) => Plain::Import { preview: None, chosen: None, refused: Some(error) },
     };
-    web.show(page.into()).await
+    visit.show(page.into()).await
 }
 
 /// Trusts what was ticked.
-pub(super) async fn add(State(web): State<Web>, caller: Option<Extension<Caller>>, Form(fields): Posted) -> Response {
+pub(super) async fn add(visit: Visit, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let (pem, chosen) = (fields.text("pem"), fields.texts("sha256"));
     let added = if chosen.is_empty() {
         Err(Problem::NoCertificateChosen)
     } else {
-        web.backend.add_authorities(pem.clone(), Some(chosen.clone()), who(caller)).await
+        visit.backend.add_authorities(pem.clone(), Some(chosen.clone())).await
     };
     let problem = match added {
         Ok(ids) => return see_other(&format!("/certificates?added={}", ids.len())),
         Err(problem) => problem,
     };
-    let preview = web.backend.preview(pem.into_bytes(), Secret::default()).await.ok();
+    let preview = visit.backend.preview(pem.into_bytes(), Secret::default()).await.ok();
     let refused = Some(problem.into());
-    web.show(Plain::Import { preview, chosen: Some(chosen), refused }.into()).await
+    visit.show(Plain::Import { preview, chosen: Some(chosen), refused }.into()).await
 }
 
-pub(super) async fn trash_question(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    let page = web.trash_certificates_page(ids(query.as_deref()), None).await;
-    web.show(page).await
+pub(super) async fn trash_question(visit: Visit, RawQuery(query): RawQuery) -> Response {
+    let page = visit.trash_certificates_page(ids(query.as_deref()), None).await;
+    visit.show(page).await
 }
 
-pub(super) async fn trash(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn trash(visit: Visit, Form(fields): Posted) -> Response {
     let ids: Vec<TrustId> = Fields(fields).numbers("id").into_iter().map(TrustId).collect();
-    match web.backend.trash_trusted(ids.clone()).await {
+    match visit.backend.trash_trusted(ids.clone()).await {
         Ok(_) => see_other("/certificates"),
         Err(problem) => {
-            let page = web.trash_certificates_page(ids, Some(problem.into())).await;
-            web.show(page).await
+            let page = visit.trash_certificates_page(ids, Some(problem.into())).await;
+            visit.show(page).await
         }
     }
 }
 
-pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn undo(visit: Visit, Form(fields): Posted) -> Response {
     let result = match Fields(fields).number("batch") {
-        Some(batch) => web.backend.undo_trusted(batch).await,
+        Some(batch) => visit.backend.undo_trusted(batch).await,
         None => Err(Problem::Malformed { detail: "the form names nothing to undo".into() }),
     };
     let place =
         |ids: Vec<TrustId>| ids.first().map_or_else(|| "/certificates".into(), |id| format!("/certificates#certificate-{id}"));
-    web.done(result, place).await
+    visit.done(result, place).await
 }
 
-pub(super) async fn set_outlives(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn set_outlives(visit: Visit, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let result = match (fields.number("id").map(TrustId), fields.flag("outlives")) {
-        (Some(id), Some(outlives)) => web.backend.set_outlives(id, outlives).await.map(|()| id),
+        (Some(id), Some(outlives)) => visit.backend.set_outlives(id, outlives).await.map(|()| id),
         _ => Err(Problem::Malformed { detail: "the form names no certificate, or not what becomes of it".into() }),
     };
-    web.done(result, |id| format!("/certificates?open={id}#certificate-{id}")).await
+    visit.done(result, |id| format!("/certificates?open={id}#certificate-{id}")).await
 }
 
-pub(super) async fn set_system(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn set_system(visit: Visit, Form(fields): Posted) -> Response {
     let result = match Fields(fields).flag("on") {
-        Some(on) => web.backend.set_system_roots(on).await,
+        Some(on) => visit.backend.set_system_roots(on).await,
         None => Err(Problem::Malformed { detail: "the form doesn't say whether they are trusted".into() }),
     };
-    web.done(result, |()| "/certificates".into()).await
+    visit.done(result, |()| "/certificates".into()).await
 }
 
 /// The chosen certificates as a file, or all.
-pub(super) async fn export(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    match exported(&web, query.as_deref()).await {
+pub(super) async fn export(visit: Visit, RawQuery(query): RawQuery) -> Response {
+    match exported(&visit, query.as_deref()).await {
         Ok(file) => file,
         Err(problem) => {
-            let page = web.certificates_page(Look::default(), Some(problem.into())).await;
-            web.show(page).await
+            let page = visit.certificates_page(Look::default(), Some(problem.into())).await;
+            visit.show(page).await
         }
     }
 }
 
 /// `GET /api/certificates/export`: PEM.
-pub(super) async fn export_api(State(web): State<Web>, request: Request) -> Response {
+pub(super) async fn export_api(visit: Visit, request: Request) -> Response {
     let parts = match admit(request, &Method::GET, EXPORT_KEYS).await {
         Ok((parts, _)) => parts,
         Err(refused) => return refused,
     };
-    exported(&web, parts.uri.query()).await.unwrap_or_else(api_error)
+    exported(&visit, parts.uri.query()).await.unwrap_or_else(api_error)
 }
 
 /// Without a number everything is meant, so one that can't be read is no number left out.
-async fn exported(web: &Web, query: Option<&str>) -> Result<Response, Problem> {
+async fn exported(visit: &Visit, query: Option<&str>) -> Result<Response, Problem> {
     let wanted = query.unwrap_or_default().split('&').filter(|pair| pair.starts_with("id=")).count();
     let ids = ids(query);
     if ids.len() != wanted {
         return Err(Problem::Malformed { detail: "an id is a number".into() });
     }
-    let pem = web.backend.export_trusted(ids).await?;
+    let pem = visit.backend.export_trusted(ids).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/x-pem-file"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"postroom-certificates.pem\""),
@@ -219,18 +218,18 @@ struct File {
 }
 
 /// `POST /api/certificates/preview`: what a file would add.
-pub(super) async fn preview_api(State(web): State<Web>, request: Request) -> Response {
+pub(super) async fn preview_api(visit: Visit, request: Request) -> Response {
     let body = match admit(request, &Method::POST, PREVIEW_KEYS).await {
         Ok((_, body)) => body,
         Err(refused) => return refused,
     };
-    match previewed(&web, &body).await {
+    match previewed(&visit, &body).await {
         Ok(preview) => axum::Json(preview).into_response(),
         Err(problem) => api_error(problem),
     }
 }
 
-async fn previewed(web: &Web, body: &[u8]) -> Result<domain::trust::Preview, Problem> {
+async fn previewed(visit: &Visit, body: &[u8]) -> Result<domain::trust::Preview, Problem> {
     let malformed = |detail: &str| Problem::Malformed { detail: detail.into() };
     let File { file, password } =
         serde_json::from_slice(body).map_err(|_| malformed(r#"expected {"file": base64, "password": {"value": "…"}}"#))?;
@@ -240,56 +239,56 @@ async fn previewed(web: &Web, body: &[u8]) -> Result<domain::trust::Preview, Pro
         Some(SecretInput::Env(_)) => return Err(malformed("a password can't be read from the environment here")),
     };
     let file = BASE64_STANDARD.decode(file.expose()).map_err(|_| malformed("`file` is not base64"))?;
-    web.backend.preview(file, password).await
+    visit.backend.preview(file, password).await
 }
 
-pub(super) async fn client_certificate(State(web): State<Web>, Path(id): Path<String>) -> Response {
+pub(super) async fn client_certificate(visit: Visit, Path(id): Path<String>) -> Response {
     let page = match id.parse() {
-        Ok(id) => web.client_certificate_page(EntryId(id), None).await,
+        Ok(id) => visit.client_certificate_page(EntryId(id), None).await,
         Err(_) => failed(Problem::NoSuchPage),
     };
-    web.show(page).await
+    visit.show(page).await
 }
 
 pub(super) async fn keep_client_certificate(
-    State(web): State<Web>,
+    visit: Visit,
     Path(id): Path<String>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let Ok(id) = id.parse().map(EntryId) else {
-        return web.show(failed(Problem::NoSuchPage)).await;
+        return visit.show(failed(Problem::NoSuchPage)).await;
     };
     let upload = match Upload::read(form, &["version", "file", "pem", "password"]).await {
         Ok(upload) => upload,
-        Err(problem) => return web.show(failed(problem)).await,
+        Err(problem) => return visit.show(failed(problem)).await,
     };
     let base = Version(upload.number("version").unwrap_or_default());
     let kept = match upload.file() {
         Ok(file) => {
             let file = Some((file, upload.secret("password")));
-            web.backend.set_client_certificate(id, base, file).await.map_err(of_file)
+            visit.backend.set_client_certificate(id, base, file).await.map_err(of_file)
         }
         Err(error) => Err(error),
     };
-    changed_client_certificate(&web, id, kept.err()).await
+    changed_client_certificate(&visit, id, kept.err()).await
 }
 
-pub(super) async fn remove_client_certificate(State(web): State<Web>, Path(id): Path<String>, Form(fields): Posted) -> Response {
+pub(super) async fn remove_client_certificate(visit: Visit, Path(id): Path<String>, Form(fields): Posted) -> Response {
     let Ok(id) = id.parse().map(EntryId) else {
-        return web.show(failed(Problem::NoSuchPage)).await;
+        return visit.show(failed(Problem::NoSuchPage)).await;
     };
     let base = Version(Fields(fields).number("version").unwrap_or_default());
-    let removed = web.backend.set_client_certificate(id, base, None).await.map_err(Into::into);
-    changed_client_certificate(&web, id, removed.err()).await
+    let removed = visit.backend.set_client_certificate(id, base, None).await.map_err(Into::into);
+    changed_client_certificate(&visit, id, removed.err()).await
 }
 
 /// Leads back to the entry, or shows the page again with what was refused.
-async fn changed_client_certificate(web: &Web, id: EntryId, refused: Option<ApiError>) -> Response {
+async fn changed_client_certificate(visit: &Visit, id: EntryId, refused: Option<ApiError>) -> Response {
     if refused.is_none() {
         return see_other(&format!("/servers/{id}?saved#f-client_certificate"));
     }
-    let page = web.client_certificate_page(id, refused).await;
-    web.show(page).await
+    let page = visit.client_certificate_page(id, refused).await;
+    visit.show(page).await
 }
 
 /// What is wrong with a file, or with its password, stands at that field; what is wrong otherwise does not.

@@ -1,9 +1,9 @@
 //! Forms posted without the program's help: parse, one [`Backend`](app::backend::Backend) call, then on to the next page, or the
 //! same page with what was typed (never a password) and what is wrong.
 
-use app::backend::{Caller, Edit, Typed};
+use app::backend::{Edit, Typed};
 use app::pages::{INSPECTED, Look, Page, Submitted, Trusting, encode_query};
-use axum::extract::{Extension, Form, Path, State};
+use axum::extract::{Form, Path};
 use axum::response::Response;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
@@ -14,7 +14,7 @@ use domain::trust::NewPin;
 use futures::StreamExt as _;
 
 use super::pages::{EntryAddress, failed};
-use super::{Web, see_other};
+use super::{Visit, see_other};
 
 /// What a form brought, in order.
 pub(super) struct Fields(pub(super) Vec<(String, String)>);
@@ -75,31 +75,20 @@ impl Drop for Fields {
 
 pub(super) type Posted = Form<Vec<(String, String)>>;
 
-/// Who asks.
-pub(super) fn who(caller: Option<Extension<Caller>>) -> Caller {
-    caller.map(|Extension(caller)| caller).unwrap_or_default()
-}
-
-pub(super) async fn add(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn add(visit: Visit, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let name = fields.text(Field::Name.key());
     let patch = ServerPatch { name: Some(name.clone()), ..ServerPatch::default() };
-    match web.backend.create(patch).await {
+    match visit.backend.create(patch).await {
         Ok(saved) => see_other(&format!("/servers/{}", saved.id)),
-        Err(problem) => web.show(Page::New { name, refused: Some(problem.into()) }).await,
+        Err(problem) => visit.show(Page::New { name, refused: Some(problem.into()) }).await,
     }
 }
 
-pub(super) async fn entry(
-    State(web): State<Web>,
-    Path(id): Path<String>,
-    caller: Option<Extension<Caller>>,
-    Form(fields): Posted,
-) -> Response {
+pub(super) async fn entry(visit: Visit, Path(id): Path<String>, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
-    let caller = who(caller);
     let Ok(id) = id.parse().map(EntryId) else {
-        return web.show(failed(Problem::NoSuchPage)).await;
+        return visit.show(failed(Problem::NoSuchPage)).await;
     };
     let draft = fields.draft();
     let password = PasswordDraft {
@@ -117,52 +106,52 @@ pub(super) async fn entry(
     let default_was = fields.is_set("default_was").then(|| fields.text("default_was") == "true");
     let edit = Edit::Form(Box::new(Typed { draft, password, default_was }));
     if matches!(action.as_str(), "check" | "send") {
-        match web.backend.test(Some(id), edit, test, caller).await {
+        match visit.backend.test(Some(id), edit, test).await {
             Ok(report) => submitted.report = Some(report),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else if action == "inspect" {
-        match web.backend.inspect(Some(id), edit, caller).await {
+        match visit.backend.inspect(Some(id), edit).await {
             Ok(inspection) => submitted.look = Some(Look::Found { found: Some(Box::new(inspection)) }),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else if let Some(trusting) = Trusting::parse(&action) {
-        match trust(&web, &fields, trusting, caller).await {
+        match trust(&visit, &fields, trusting).await {
             Ok(()) => submitted.look = Some(Look::Trusted),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     } else {
         // "Save mine over it" names the version that was compared.
         let base = fields.number("current_version").filter(|_| action == "overwrite").map_or(base, Version);
-        match web.backend.save(id, base, edit).await {
+        match visit.backend.save(id, base, edit).await {
             Ok(_) => return see_other(&format!("/servers/{id}?saved")),
             Err(problem) => submitted.refused = Some(problem.into()),
         }
     }
-    let page = web.entry_page(id, Some(submitted), EntryAddress::default()).await;
-    web.show(page).await
+    let page = visit.entry_page(id, Some(submitted), EntryAddress::default()).await;
+    visit.show(page).await
 }
 
 /// Trusts what was inspected: exactly what the page showed, whatever the server presents by now.
-async fn trust(web: &Web, fields: &Fields, trusting: Trusting, caller: Caller) -> Result<(), Problem> {
+async fn trust(visit: &Visit, fields: &Fields, trusting: Trusting) -> Result<(), Problem> {
     let [host, port, pem, issuer, outlives] = INSPECTED.map(|key| fields.text(key));
     if trusting == Trusting::Issuer {
-        return web.backend.add_authorities(issuer, None, caller).await.map(drop);
+        return visit.backend.add_authorities(issuer, None).await.map(drop);
     }
     let (Ok(port), Ok(outlives)) = (port.parse(), outlives.parse()) else {
         return Err(Problem::Malformed { detail: "the form doesn't say what was inspected".into() });
     };
     let pin = NewPin { host, port, pem, outlives, replace: trusting == Trusting::Instead };
-    web.backend.pin(pin, caller).await.map(drop)
+    visit.backend.pin(pin).await.map(drop)
 }
 
-pub(super) async fn trash(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn trash(visit: Visit, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let ids = fields.ids("id");
     let new_default = fields.number(Field::NewDefault.key()).map(EntryId);
     let search = fields.text("search");
     let number = fields.number("page").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
-    match web.backend.trash(ids.clone(), new_default).await {
+    match visit.backend.trash(ids.clone(), new_default).await {
         Ok(trashed) => {
             let row = trashed.next.map(|id| format!("#server-{id}")).unwrap_or_default();
             match (search.is_empty(), number) {
@@ -171,38 +160,37 @@ pub(super) async fn trash(State(web): State<Web>, Form(fields): Posted) -> Respo
             }
         }
         Err(problem) => {
-            let page = web.trash_page(ids, search, number, Some(problem.into())).await;
-            web.show(page).await
+            let page = visit.trash_page(ids, search, number, Some(problem.into())).await;
+            visit.show(page).await
         }
     }
 }
 
-pub(super) async fn undo(State(web): State<Web>, Form(fields): Posted) -> Response {
+pub(super) async fn undo(visit: Visit, Form(fields): Posted) -> Response {
     let fields = Fields(fields);
     let result = match fields.number("batch") {
-        Some(batch) => web.backend.undo(batch).await,
+        Some(batch) => visit.backend.undo(batch).await,
         None => Err(Problem::Malformed { detail: "the form names nothing to undo".into() }),
     };
     match result {
         Ok(ids) => see_other(&ids.first().map_or_else(|| "/".to_owned(), |id| format!("/#server-{id}"))),
         Err(problem) => {
-            let page = web.list_page(String::new(), 1, Some(problem.into())).await;
-            web.show(page).await
+            let page = visit.list_page(String::new(), 1, Some(problem.into())).await;
+            visit.show(page).await
         }
     }
 }
 
 /// Checks every entry, and then shows the list with what came of it.
-pub(super) async fn test_all(State(web): State<Web>, caller: Option<Extension<Caller>>) -> Response {
-    let caller = who(caller);
-    match web.backend.test_all(None, caller).await {
+pub(super) async fn test_all(visit: Visit) -> Response {
+    match visit.backend.test_all(None).await {
         Ok(events) => {
             events.for_each(|_| std::future::ready(())).await;
             see_other("/")
         }
         Err(problem) => {
-            let page = web.list_page(String::new(), 1, Some(problem.into())).await;
-            web.show(page).await
+            let page = visit.list_page(String::new(), 1, Some(problem.into())).await;
+            visit.show(page).await
         }
     }
 }

@@ -18,7 +18,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
 use super::pages::failed;
-use super::{Web, api_error, is_api, name, refusal};
+use super::{Visit, api_error, is_api, name, refusal};
 use crate::trust::import::MAX_FILE;
 
 /// The most bytes of a request's body. The largest honest one, trashing every entry there can be, has half of it.
@@ -96,7 +96,7 @@ pub(super) async fn cookie_needs_origin(request: Request, next: Next) -> Respons
 }
 
 /// Reads the whole body before anyone believes it: bounded in size and time.
-pub(super) async fn read_body(State(web): State<Web>, request: Request, next: Next) -> Response {
+pub(super) async fn read_body(visit: Visit, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         let (parts, _) = request.into_parts();
         return next.run(Request::from_parts(parts, Body::empty())).await;
@@ -110,7 +110,7 @@ pub(super) async fn read_body(State(web): State<Web>, request: Request, next: Ne
         Ok(Err(_)) => Problem::Malformed { detail: "the connection broke off".into() },
         Err(_) => Problem::TooSlow,
     };
-    if is_api(&path) { api_error(problem) } else { web.show(failed(problem)).await }
+    if is_api(&path) { api_error(problem) } else { visit.show(failed(problem)).await }
 }
 
 /// Gives the API's errors their HTTP status: Leptos answers 500 for all of them. What asks for HTML is answered like the rest:

@@ -3,9 +3,9 @@
 
 use std::convert::Infallible;
 
-use app::backend::{Caller, Edit, Events};
+use app::backend::{Edit, Events};
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use domain::entry::EntryId;
 use domain::error::Problem;
@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Web, admit, api_error, name};
+use super::{Visit, admit, api_error, name};
 
 /// The keys of `POST /api/servers/test`, watched live.
 const TEST_KEYS: &[&str] = &["id", "server", "from", "to", "check_only"];
@@ -43,13 +43,13 @@ struct TestAll {
 }
 
 /// `POST /api/servers/test/live`: an [`Event`](domain::transcript::Event) a line; the header `Postroom-Run` names the run.
-pub(super) async fn test(State(web): State<Web>, request: Request) -> Response {
-    let (Test { id, server, from, to, check_only }, caller) = match read(request, TEST_KEYS).await {
+pub(super) async fn test(visit: Visit, request: Request) -> Response {
+    let Test { id, server, from, to, check_only } = match read(request, TEST_KEYS).await {
         Ok(read) => read,
         Err(refused) => return refused,
     };
     let test = TestDraft { from, to, check_only };
-    match web.backend.start_test(id, Edit::Patch(Box::new(server)), test, caller).await {
+    match visit.backend.start_test(id, Edit::Patch(Box::new(server)), test).await {
         Ok(live) => {
             let mut response = lines(live.events);
             response.headers_mut().insert(name(RUN), HeaderValue::from(live.run.0));
@@ -60,24 +60,23 @@ pub(super) async fn test(State(web): State<Web>, request: Request) -> Response {
 }
 
 /// `POST /api/servers/test-all`: a [`BatchEvent`](domain::run::BatchEvent) a line.
-pub(super) async fn test_all(State(web): State<Web>, request: Request) -> Response {
-    let (TestAll { ids }, caller) = match read(request, TEST_ALL_KEYS).await {
+pub(super) async fn test_all(visit: Visit, request: Request) -> Response {
+    let TestAll { ids } = match read(request, TEST_ALL_KEYS).await {
         Ok(read) => read,
         Err(refused) => return refused,
     };
-    match web.backend.test_all(ids, caller).await {
+    match visit.backend.test_all(ids).await {
         Ok(events) => lines(events),
         Err(problem) => api_error(problem),
     }
 }
 
-/// The arguments of a request, and who asks.
-async fn read<T: DeserializeOwned>(request: Request, keys: &[&str]) -> Result<(T, Caller), Response> {
-    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+/// The arguments of a request.
+async fn read<T: DeserializeOwned>(request: Request, keys: &[&str]) -> Result<T, Response> {
     let (_, body) = admit(request, &Method::POST, keys).await?;
     let read = serde_json::from_slice(&body);
     let read = read.map_err(|error| api_error(Problem::Malformed { detail: error.to_string() }))?;
-    Ok((read, caller))
+    Ok(read)
 }
 
 fn lines<T: Serialize + 'static>(events: Events<T>) -> Response {

@@ -2,14 +2,14 @@
 
 use app::pages::{EntryData, Page, Plain, Submitted};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Path, Query, RawQuery};
 use axum::response::Response;
 use domain::entry::{EntryId, EntryPage, ListQuery};
 use domain::error::{ApiError, ErrorKind, Problem};
 use domain::run::RunId;
 use serde::Deserialize;
 
-use super::{Web, see_other};
+use super::{Visit, see_other};
 
 /// What the list's address says.
 #[derive(Debug, Default, Deserialize)]
@@ -46,7 +46,7 @@ pub(super) fn failed(problem: Problem) -> Page {
     Plain::Failed(problem.into()).into()
 }
 
-impl Web {
+impl Visit {
     pub(super) async fn list_page(&self, search: String, page: u32, refused: Option<ApiError>) -> Page {
         match self.backend.list(ListQuery { search: search.clone(), page }).await {
             Ok(list) => Page::List { search, list, refused },
@@ -72,48 +72,48 @@ impl Web {
     }
 }
 
-pub(super) async fn list(State(web): State<Web>, address: Result<Query<ListAddress>, QueryRejection>) -> Response {
+pub(super) async fn list(visit: Visit, address: Result<Query<ListAddress>, QueryRejection>) -> Response {
     let ListAddress { search, page } = address.map(|query| query.0).unwrap_or_default();
-    let page = web.list_page(search, page.parse().unwrap_or(1), None).await;
-    web.show(page).await
+    let page = visit.list_page(search, page.parse().unwrap_or(1), None).await;
+    visit.show(page).await
 }
 
-pub(super) async fn new(State(web): State<Web>) -> Response {
-    let page = match web.backend.suggest_name().await {
+pub(super) async fn new(visit: Visit) -> Response {
+    let page = match visit.backend.suggest_name().await {
         Ok(name) => Page::New { name, refused: None },
         Err(problem) => failed(problem),
     };
-    web.show(page).await
+    visit.show(page).await
 }
 
 pub(super) async fn trash(
-    State(web): State<Web>,
+    visit: Visit,
     address: Result<Query<ListAddress>, QueryRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let ListAddress { search, page } = address.map(|query| query.0).unwrap_or_default();
-    let page = web.trash_page(ids(query.as_deref()), search, page.parse().unwrap_or(1), None).await;
-    web.show(page).await
+    let page = visit.trash_page(ids(query.as_deref()), search, page.parse().unwrap_or(1), None).await;
+    visit.show(page).await
 }
 
-pub(super) async fn entry(State(web): State<Web>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn entry(visit: Visit, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
     let page = match id.parse() {
-        Ok(id) => web.entry_page(EntryId(id), None, EntryAddress::of(query.as_deref().unwrap_or_default())).await,
+        Ok(id) => visit.entry_page(EntryId(id), None, EntryAddress::of(query.as_deref().unwrap_or_default())).await,
         Err(_) => failed(Problem::NoSuchPage),
     };
-    web.show(page).await
+    visit.show(page).await
 }
 
-pub(super) async fn edit_chosen(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    chosen(&web, query.as_deref(), "").await
+pub(super) async fn edit_chosen(visit: Visit, RawQuery(query): RawQuery) -> Response {
+    chosen(&visit, query.as_deref(), "").await
 }
 
-pub(super) async fn try_chosen(State(web): State<Web>, RawQuery(query): RawQuery) -> Response {
-    chosen(&web, query.as_deref(), "#try").await
+pub(super) async fn try_chosen(visit: Visit, RawQuery(query): RawQuery) -> Response {
+    chosen(&visit, query.as_deref(), "#try").await
 }
 
 /// Leads from the list's selection to the one entry in it.
-async fn chosen(web: &Web, query: Option<&str>, fragment: &str) -> Response {
+async fn chosen(visit: &Visit, query: Option<&str>, fragment: &str) -> Response {
     let ids = ids(query);
     if let [id] = ids[..] {
         return see_other(&format!("/servers/{id}{fragment}"));
@@ -124,8 +124,8 @@ async fn chosen(web: &Web, query: Option<&str>, fragment: &str) -> Response {
         "Only one server can be opened at a time. Tick just one, or use its name."
     };
     let refused = ApiError { message: message.into(), ..ApiError::new(ErrorKind::Invalid) };
-    let page = web.list_page(String::new(), 1, Some(refused)).await;
-    web.show(page).await
+    let page = visit.list_page(String::new(), 1, Some(refused)).await;
+    visit.show(page).await
 }
 
 /// The ids in an address, in order.

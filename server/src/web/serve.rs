@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::backend::Caller;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -16,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::access::Peer;
 use super::patient::Patient;
 
 /// The most connections at once; more wait in the system's queue.
@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::pin!(end);
     loop {
-        let (stream, caller, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             accepted = accept(&listener, &places) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -51,7 +51,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(caller.clone());
+            request.extensions_mut().insert(peer);
             service.call(request)
         });
         let connection = running.watch(http.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME)), service));
@@ -68,10 +68,10 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
     }
 }
 
-type Accepted = (tokio::net::TcpStream, Caller, tokio::sync::OwnedSemaphorePermit);
+type Accepted = (tokio::net::TcpStream, Peer, tokio::sync::OwnedSemaphorePermit);
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Accepted> {
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, address) = listener.accept().await?;
-    Ok((stream, Caller { address: address.ip().to_canonical().to_string() }, place))
+    Ok((stream, Peer(address.ip().to_canonical()), place))
 }
