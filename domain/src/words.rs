@@ -366,6 +366,10 @@ pub fn problem(problem: &Problem) -> String {
         Problem::CrossOrigin => {
             "Refused: the request came from another site, so nothing was done. Open Postroom itself and try there.".into()
         }
+        Problem::NotThroughProxy => {
+            "Refused: this came unencrypted and not through a proxy named with --trusted-proxy, so nothing was done. Use the public address."
+                .into()
+        }
         Problem::WrongHost { host } => {
             format!("Refused: this is not served as “{host}”. Open it under its own address, or start it with --public-url.")
         }

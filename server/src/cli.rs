@@ -56,18 +56,28 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// Where to listen; only this machine's own (loopback) addresses
+    /// Where to listen. Beyond this machine's own (loopback) addresses, --public-url is needed, and either --tls-cert or --trusted-proxy
     #[arg(long, env = "POSTROOM_ADDR", default_value = "127.0.0.1:3000", value_name = "IP:PORT")]
     addr: String,
     #[command(flatten)]
     data: DataArgs,
     #[arg(
-        help = "The address under which people reach it, if that is another one, such as http://localhost:8080",
+        help = "The address under which people reach it, if that is another one, such as https://post.example.com",
         long,
         env = "POSTROOM_PUBLIC_URL",
         value_name = "URL"
     )]
     public_url: Option<String>,
+    /// The certificate that the page shows, with those above it (PEM); read anew when it changes
+    #[arg(long, env = "POSTROOM_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key (PEM); not readable by everybody
+    #[arg(long, env = "POSTROOM_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Believe what a proxy at this address or network says of who asks (X-Forwarded-For, X-Forwarded-Proto). Several: repeat it, or separate
+    /// them by commas
+    #[arg(long = "trusted-proxy", env = "POSTROOM_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    trusted_proxies: Vec<String>,
     #[command(flatten)]
     networks: NetworkArgs,
 }

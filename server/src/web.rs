@@ -1,6 +1,7 @@
 //! The web server: pages, forms, the API, the built assets, and the guards in front of all of them.
 
 mod access;
+mod arrival;
 mod assets;
 mod certificates;
 mod forms;
@@ -9,6 +10,7 @@ mod live;
 mod pages;
 mod patient;
 mod serve;
+mod tls;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -33,14 +35,17 @@ use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_as
 use serde::de::IgnoredAny;
 
 pub use access::Peer;
+pub use arrival::{Encrypted, Proxies};
 pub use guard::Hosts;
 pub use serve::serve;
+pub use tls::{PageTls, TlsFileError, TlsFiles};
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Web {
     gate: Arc<dyn Gate>,
     hosts: Arc<Hosts>,
+    proxies: Arc<Proxies>,
 }
 
 impl Web {
@@ -48,7 +53,14 @@ impl Web {
     pub fn new(gate: Arc<dyn Gate>, hosts: Hosts) -> Self {
         // Leptos spawns on the runtime that this runs in; a second call changes nothing.
         let _ = any_spawner::Executor::init_tokio();
-        Self { gate, hosts: Arc::new(hosts) }
+        Self { gate, hosts: Arc::new(hosts), proxies: Arc::default() }
+    }
+
+    /// Takes the word of these for where requests come from.
+    #[must_use]
+    pub fn behind(mut self, proxies: Proxies) -> Self {
+        self.proxies = Arc::new(proxies);
+        self
     }
 }
 
@@ -117,6 +129,7 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn(guard::cookie_needs_origin))
         .layer(from_fn_with_state(Arc::clone(&web.hosts), guard::known_host))
         .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(Arc::clone(&web.proxies), arrival::note))
         .layer(from_fn(guard::log))
         .with_state(web)
 }
