@@ -268,5 +268,11 @@ impl SmtpServer {
             && self.port == other.port
             && self.protocol.key() == other.protocol.key()
             && self.username() == other.username()
+            && self.asks_for_tokens() == other.asks_for_tokens()
+    }
+
+    /// Whether its password goes to a sign-in service, and never to the mail server.
+    pub const fn asks_for_tokens(&self) -> bool {
+        matches!(self.sign_in, SignIn::AzureOauth { .. })
     }
 }

@@ -69,7 +69,9 @@ pub const fn help(field: Field) -> &'static str {
         Field::Username => "Empty means no sign-in. An account with two-factor sign-in needs an app password or Azure OAuth.",
         Field::Password => "Kept sealed and never shown again. Empty leaves it as it is.",
         Field::PasswordConfirm => "The same password once more.",
-        Field::AzureOauth => "Signs in at Microsoft 365 with a token instead of a password.",
+        Field::AzureOauth => {
+            "Gets a token from Microsoft with username and password and signs in with that. Not for accounts with multi-factor sign-in."
+        }
         Field::AzureApplicationId => "Only with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
         Field::AzureTenant => {
             "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
@@ -228,7 +230,7 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         FieldError::PasswordWithoutUsername => "A password needs a username. Enter it, or leave both passwords empty.".into(),
         FieldError::PasswordSetAndRemoved => "Either remove the password or enter a new one, not both.".into(),
         FieldError::PasswordForOtherServer => {
-            "The stored password belongs to another hostname, port, protocol or username and isn't used here. Enter it again."
+            "The stored password belongs to another hostname, port, protocol, username or way to sign in and isn't used here. Enter it again."
                 .into()
         }
         FieldError::PasswordVariable { name } => {

@@ -79,6 +79,8 @@ struct ServeArgs {
     #[arg(long = "trusted-proxy", env = "POSTROOM_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxies: Vec<String>,
     #[command(flatten)]
+    oauth: OauthArgs,
+    #[command(flatten)]
     networks: NetworkArgs,
 }
 
@@ -129,7 +131,38 @@ struct SendTestArgs {
     #[arg(long, env = "POSTROOM_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
     #[command(flatten)]
+    oauth: OauthArgs,
+    #[command(flatten)]
     networks: NetworkArgs,
+}
+
+/// Where access tokens come from.
+#[derive(Debug, Args)]
+struct OauthArgs {
+    /// The sign-in service that Azure OAuth asks for access tokens: another cloud's, or for development one on this machine itself, the only
+    /// one that may begin with http://
+    #[arg(long, env = "POSTROOM_OAUTH_AUTHORITY", value_name = "URL", default_value = domain::oauth::MICROSOFT)]
+    oauth_authority: String,
+}
+
+impl OauthArgs {
+    /// The address, or the sentence that says what is wrong with it.
+    fn authority(&self) -> Result<&str, String> {
+        let uri: Option<http::Uri> = self.oauth_authority.parse().ok();
+        let fine = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
+            (Some("https"), Some(host)) => !host.is_empty(),
+            (Some("http"), Some(host)) => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+            _ => false,
+        });
+        if fine {
+            return Ok(&self.oauth_authority);
+        }
+        Err(format!(
+            "--oauth-authority (POSTROOM_OAUTH_AUTHORITY): “{}” isn't the address of a sign-in service. Use https:// and a name, such as {}.",
+            self.oauth_authority,
+            domain::oauth::MICROSOFT
+        ))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

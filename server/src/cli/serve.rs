@@ -39,6 +39,9 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(listening) => listening,
         Err(sentence) => return fail(&sentence, USAGE),
     };
+    if let Err(sentence) = args.oauth.authority() {
+        return fail(&sentence, USAGE);
+    }
     let policy = match args.networks.policy() {
         Ok(policy) => policy,
         Err(sentence) => return fail(&sentence, USAGE),
@@ -70,7 +73,7 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     }
     let entries = Arc::clone(data.entries());
     let mailer = match Mailer::system(None) {
-        Ok(mailer) => mailer.with_network_policy(policy),
+        Ok(mailer) => mailer.with_network_policy(policy).with_authority(&args.oauth.oauth_authority),
         Err(error) => return fail(&error.to_string(), USAGE),
     };
     let purge = tokio::spawn(purge(Arc::clone(&entries)));

@@ -240,8 +240,8 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
             |server| {
                 server.sign_in = SignIn::AzureOauth { username: USER.into(), application_id: String::new(), tenant: None };
             },
-            Cause::AzureOauthUnsupported,
-            "azure_oauth_unsupported",
+            Cause::NoPassword,
+            "no_password",
         ),
         (|server| server.kind = domain::smtp_server::Kind::Fax, Cause::FaxUnsupported, "fax_unsupported"),
         (|server| server.attachments.as_url = true, Cause::LinksUnsupported, "links_unsupported"),
