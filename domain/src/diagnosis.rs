@@ -573,6 +573,7 @@ const RULES: &[Rule] = &[
         title: "Nobody has consented yet that the app may send mail.",
         steps: &[
             "In Entra open the app registration, “API permissions”, add the delegated permission SMTP.Send of Office 365 Exchange Online.",
+            "For the strategy “Application” add the application permission SMTP.SendAsApp instead.",
             "Then press “Grant admin consent”.",
         ],
         ..ANY
@@ -1355,6 +1356,7 @@ const RULES: &[Rule] = &[
             "Check that the username is the mailbox the token was issued for.",
             "The token needs the permission SMTP.Send for outlook.office.com; tokens for other resources are refused.",
             "Check that SMTP AUTH is switched on for this mailbox.",
+            "An application needs a service principal in Exchange (New-ServicePrincipal) with rights on the mailbox (Add-MailboxPermission).",
         ],
         ..ANY
     },

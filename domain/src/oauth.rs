@@ -9,6 +9,8 @@ use crate::transcript::Cause;
 pub const MICROSOFT: &str = "https://login.microsoftonline.com";
 /// What a token of a person is for: to send by SMTP, and to be renewed.
 pub const SMTP_SEND: &str = "https://outlook.office.com/SMTP.Send offline_access";
+/// What a token of an application is for: everything that was consented to, which has to be SMTP.SendAsApp.
+pub const SMTP_SEND_AS_APP: &str = "https://outlook.office365.com/.default";
 
 /// Where the tokens of a tenant are asked for; `tenant` is one that [`crate::smtp_server::ServerDraft::check`] let through, or else the domain of
 /// `username`. `None` where there is neither.

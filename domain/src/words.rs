@@ -31,6 +31,7 @@ pub const fn label(field: Field) -> &'static str {
         Field::AzureOauth => "Azure OAuth enabled",
         Field::AzureApplicationId => "Azure application id",
         Field::AzureTenant => "Azure tenant",
+        Field::AzureStrategy => "Azure strategy",
         Field::Sender => "Sender address",
         Field::OverrideSender => "Override BPM mail node sender address",
         Field::MimeAddressStrict => "MIME address strict",
@@ -69,8 +70,9 @@ pub const fn help(field: Field) -> &'static str {
         Field::Username => "Empty means no sign-in. An account with two-factor sign-in needs an app password or Azure OAuth.",
         Field::Password => "Kept sealed and never shown again. Empty leaves it as it is.",
         Field::PasswordConfirm => "The same password once more.",
-        Field::AzureOauth => {
-            "Gets a token from Microsoft with username and password and signs in with that. Not for accounts with multi-factor sign-in."
+        Field::AzureOauth => "Signs in at Microsoft 365 with a token instead of a password.",
+        Field::AzureStrategy => {
+            "Only with Azure OAuth. Username and password can't pass multi-factor sign-in; with an application, the SMTP password is its client secret."
         }
         Field::AzureApplicationId => "Only with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
         Field::AzureTenant => {
@@ -106,6 +108,8 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::Kind, "fax") => "Fax server",
         (Field::Protocol, "smtp") => "SMTP",
         (Field::Protocol, "smtps") => "SMTPS",
+        (Field::AzureStrategy, "password") => "Username and password",
+        (Field::AzureStrategy, "client_credentials") => "Application (client secret)",
         (Field::MinTls, "1.2") => "TLS 1.2",
         (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",

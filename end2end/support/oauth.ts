@@ -21,6 +21,8 @@ export interface Refusal {
 export class SignInService {
   /** Every request, in the order in which they came. */
   readonly requests: TokenRequest[] = [];
+  /** The mailbox that an application may send as. */
+  actsFor: string | undefined;
   /** From now on no token is granted, for this reason. */
   refusal: Refusal | undefined;
   readonly #server: OAuth2Server;
@@ -28,7 +30,7 @@ export class SignInService {
   private constructor(tenant: string) {
     this.#server = new OAuth2Server(undefined, undefined, { endpoints: { token: `/${tenant}/oauth2/v2.0/token` } });
     this.#server.service.on(Events.BeforeTokenSigning, (token, request) => {
-      Object.assign(token.payload, { aud: AUDIENCE, scp: 'SMTP.Send', upn: request.body.username });
+      Object.assign(token.payload, { aud: AUDIENCE, scp: 'SMTP.Send', upn: request.body.username ?? this.actsFor });
     });
     this.#server.service.on(Events.BeforeResponse, (response, request) => {
       this.requests.push({ ...request.body });

@@ -74,6 +74,24 @@ test('a test email goes out with a token, and the password reaches the sign-in s
   expect(postroom.log).not.toContain(PASSWORD);
 });
 
+test('an application asks with its secret, and signs in as the mailbox', async ({ page, postroom, service, server }) => {
+  const azure_oauth = { ...entry(0).azure_oauth, tenant: 'example.com', strategy: 'client_credentials' };
+  service.actsFor = USER;
+  const { id } = await postroom.create({ name: 'mail', ...entry(server.mail.port), ...{ azure_oauth } });
+  await open(page, `/servers/${id}`);
+  await sendTest(page, USER, 'anna@example.com');
+  await expectOutcome(page, /^Sent\./);
+  expect((await server.mail.message()).user).toBe(USER);
+  expect(service.requests.at(-1)).toMatchObject({ grant_type: 'client_credentials', client_secret: PASSWORD });
+
+  // The secret is the application's: nobody else's password, and no other application's secret.
+  await page.getByText(/^Advanced/).click();
+  await page.getByLabel('Azure strategy').selectOption('password');
+  await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
+  await expect(page.getByText(/stored password belongs to another/)).toBeVisible();
+  expect(service.requests).toHaveLength(1);
+});
+
 test('a refusal is told in words, with what support asks for, and the mail server hears nothing', async ({ page, postroom, service, server }) => {
   const refusal: Refusal = {
     error: 'invalid_grant',

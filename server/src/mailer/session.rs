@@ -14,7 +14,7 @@ use domain::address::{AddrSpec, Mailbox};
 use domain::diagnosis::{Evidence, diagnose};
 use domain::host::Host;
 use domain::oauth;
-use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
+use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls, Strategy};
 use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
 use lettre::transport::smtp::extension::ClientId;
@@ -238,7 +238,7 @@ impl<'a, 's> Session<'a, 's> {
 
     /// The access token that an entry with Azure OAuth signs in with; one that was handed over counts as well.
     async fn fetch_token(&mut self) -> Result<(), Stop> {
-        let (SignIn::AzureOauth { username, application_id, tenant }, Some(Credential::Password(password))) =
+        let (SignIn::AzureOauth { username, application_id, tenant, strategy }, Some(Credential::Password(password))) =
             (&self.run.server.sign_in, &self.run.credential)
         else {
             return Ok(());
@@ -248,7 +248,10 @@ impl<'a, 's> Session<'a, 's> {
         let endpoint = endpoint.ok_or_else(|| stop(Cause::NoTenant.into()))?;
         self.record.begin(Stage::Token);
         let https = Https::new(self.mailer, self.mailer.trust_of(self.run), self.timer);
-        let granted = token::by_password(&https, &endpoint, application_id, username, password).await;
+        let granted = match strategy {
+            Strategy::Password => token::by_password(&https, &endpoint, application_id, username, password).await,
+            Strategy::ClientCredentials => token::by_client_secret(&https, &endpoint, application_id, password).await,
+        };
         let granted = granted.map_err(|trouble| {
             let detail = trouble.detail.map(|detail| self.record.visible(detail.as_bytes()));
             stop(Trouble { detail, ..trouble })

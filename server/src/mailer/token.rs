@@ -8,7 +8,7 @@ use domain::transcript::Cause;
 use http::{Request, Response};
 use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenResponse};
 use oauth2::{
-    AuthType, Client, ClientId, EndpointNotSet, EndpointSet, ErrorResponse, RequestTokenError, ResourceOwnerPassword,
+    AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, ErrorResponse, RequestTokenError, ResourceOwnerPassword,
     ResourceOwnerUsername, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,14 @@ impl fmt::Display for OnTheWay {
 }
 
 impl std::error::Error for OnTheWay {}
+
+/// A token for an application, by its secret (RFC 6749 section 4.4).
+pub(super) async fn by_client_secret(https: &Https, endpoint: &str, client_id: &str, secret: &Secret) -> Result<Granted, Trouble> {
+    let service = service(endpoint, client_id)?.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
+    let request = service.exchange_client_credentials().add_scope(Scope::new(oauth::SMTP_SEND_AS_APP.into()));
+    let ask = |request: Request<Vec<u8>>| answer(https.clone(), request);
+    granted(request.request_async(&ask).await)
+}
 
 /// A token for `username`, by its password, for a public client (RFC 6749 section 4.3).
 pub(super) async fn by_password(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::secret::Secret;
-use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls};
+use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls, Strategy};
 use domain::transcript::{Cause, Outcome, Stage};
 use rustls::ServerConfig;
 use server::mailer::{Credential, Mailer};
@@ -91,7 +91,12 @@ fn granted() -> String {
 }
 
 fn azure(server: &mut SmtpServer) {
-    server.sign_in = SignIn::AzureOauth { username: USER.into(), application_id: APPLICATION.into(), tenant: None };
+    server.sign_in = SignIn::AzureOauth {
+        username: USER.into(),
+        application_id: APPLICATION.into(),
+        tenant: None,
+        strategy: Strategy::Password,
+    };
     server.protocol = Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: true };
     server.timeout_ms = 1_000;
 }
@@ -137,6 +142,32 @@ async fn the_password_goes_to_the_sign_in_service_and_the_token_to_the_mail_serv
     assert!(shown.contains("SMTP.Send") && shown.contains("valid for 59 minutes"), "{shown}");
     assert!(!shown.contains(TOKEN) && !shown.contains(&bearer), "{shown}");
     assert_eq!(run.events[0].stage(), Stage::Token, "it comes first");
+}
+
+#[tokio::test]
+async fn an_application_asks_with_its_secret_and_signs_in_as_the_mailbox() {
+    let service = Service::new(granted(), None).await;
+    let script = [hello("AUTH XOAUTH2"), on("AUTH XOAUTH2 ", "235 2.7.0 welcome").to_vec(), transaction()].concat();
+    let application = |server: &mut SmtpServer| {
+        azure(server);
+        let (application_id, tenant) = (APPLICATION.into(), Some("contoso.example".into()));
+        server.sign_in =
+            SignIn::AzureOauth { username: USER.into(), application_id, tenant, strategy: Strategy::ClientCredentials };
+    };
+    let mailer = mailer(None).with_authority(format!("http://{}", service.address));
+    let run = run_at(&mailer, Peer::new(vec![script]).await, sending(), password(), application).await;
+    assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
+    let requests = service.requests();
+    let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /contoso.example/oauth2/v2.0/token HTTP/1.1\r\n"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("authorization:"), "the secret is in the body: {head}");
+    let mut fields: Vec<&str> = body.split('&').collect();
+    fields.sort_unstable();
+    let scope = "scope=https%3A%2F%2Foutlook.office365.com%2F.default";
+    let (application, secret) = (format!("client_id={APPLICATION}"), format!("client_secret={CANARY}"));
+    assert_eq!(fields, [&application, &secret, "grant_type=client_credentials", scope]);
+    let bearer = STANDARD.encode(format!("user={USER}\u{1}auth=Bearer {TOKEN}\u{1}\u{1}"));
+    assert_eq!(run.log.lines()[1], format!("AUTH XOAUTH2 {bearer}"));
 }
 
 #[tokio::test]
@@ -240,7 +271,12 @@ async fn without_a_domain_or_a_password_nobody_is_asked() {
     let service = Service::new(granted(), None).await;
     let nobody = |server: &mut SmtpServer| {
         azure(server);
-        server.sign_in = SignIn::AzureOauth { username: "anna".into(), application_id: APPLICATION.into(), tenant: None };
+        server.sign_in = SignIn::AzureOauth {
+            username: "anna".into(),
+            application_id: APPLICATION.into(),
+            tenant: None,
+            strategy: Strategy::Password,
+        };
     };
     let at = || mailer(None).with_authority(format!("http://{}", service.address));
     let run = stopped(at(), nobody).await;

@@ -7,7 +7,9 @@ use domain::error::ApiError;
 use domain::field::Field;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::smtp_server::{
+    Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, Strategy, TestDraft,
+};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
 use domain::words;
@@ -556,6 +558,7 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <CheckField state field=Field::OverrideSender/>
                 <TextField state field=Field::LinkDays inputmode="numeric"/>
                 <CheckField state field=Field::AzureOauth/>
+                <SelectField state field=Field::AzureStrategy choices=Strategy::CHOICES/>
                 <TextField state field=Field::AzureApplicationId/>
                 <TextField state field=Field::AzureTenant/>
                 <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
