@@ -1,7 +1,11 @@
 //! Access tokens for sign-in: where they are asked for, and what a refusal means (RFC 6749; Microsoft's error numbers). Asking is the
 //! server's affair.
 
+mod checklist;
+
 use serde::{Deserialize, Serialize};
+
+pub use checklist::{Item, checklist};
 
 use crate::transcript::Cause;
 
