@@ -5,6 +5,7 @@
 
 mod certificates;
 
+use domain::access::Act;
 use domain::entry::{EntryId, EntryView, ListPage, UndoOffer, Version};
 use domain::error::{ApiError, ErrorKind, Problem};
 use domain::run::{History, Run, RunId};
@@ -90,26 +91,27 @@ pub struct Cancelled {
     pub cancelled: bool,
 }
 
-/// The keys that each server function takes. An unknown one is an error: a misspelt `check_only` must not send anything.
-pub const KEYS: [(&str, &[&str]); 18] = [
-    ("/api/servers", &["search", "page"]),
-    ("/api/servers/get", &["id"]),
-    ("/api/servers/create", &["server"]),
-    ("/api/servers/save", &["id", "version", "server"]),
-    ("/api/servers/trash", &["ids", "new_default"]),
-    ("/api/servers/undo", &["batch"]),
-    ("/api/servers/test", &["id", "server", "from", "to", "check_only"]),
-    ("/api/servers/inspect", &["id", "server"]),
-    ("/api/servers/runs", &["id"]),
-    ("/api/runs/get", &["run"]),
-    ("/api/runs/cancel", &["run"]),
-    ("/api/certificates", &[]),
-    ("/api/certificates/add", &["pem", "only"]),
-    ("/api/certificates/pin", &["host", "port", "pem", "outlives", "replace"]),
-    ("/api/certificates/outlives", &["id", "outlives"]),
-    ("/api/certificates/system-roots", &["on"]),
-    ("/api/certificates/trash", &["ids"]),
-    ("/api/certificates/undo", &["batch"]),
+/// What each server function comes to, and the keys it takes. An unknown one is an error: a misspelt `check_only` must not send
+/// anything.
+pub const KEYS: [(&str, Act, &[&str]); 18] = [
+    ("/api/servers", Act::See, &["search", "page"]),
+    ("/api/servers/get", Act::See, &["id"]),
+    ("/api/servers/create", Act::Change, &["server"]),
+    ("/api/servers/save", Act::Change, &["id", "version", "server"]),
+    ("/api/servers/trash", Act::Change, &["ids", "new_default"]),
+    ("/api/servers/undo", Act::Change, &["batch"]),
+    ("/api/servers/test", Act::Test, &["id", "server", "from", "to", "check_only"]),
+    ("/api/servers/inspect", Act::Test, &["id", "server"]),
+    ("/api/servers/runs", Act::See, &["id"]),
+    ("/api/runs/get", Act::See, &["run"]),
+    ("/api/runs/cancel", Act::Test, &["run"]),
+    ("/api/certificates", Act::See, &[]),
+    ("/api/certificates/add", Act::Change, &["pem", "only"]),
+    ("/api/certificates/pin", Act::Change, &["host", "port", "pem", "outlives", "replace"]),
+    ("/api/certificates/outlives", Act::Change, &["id", "outlives"]),
+    ("/api/certificates/system-roots", Act::Change, &["on"]),
+    ("/api/certificates/trash", Act::Change, &["ids"]),
+    ("/api/certificates/undo", Act::Change, &["batch"]),
 ];
 
 /// `GET /api/servers`: a page of the list.

@@ -6,6 +6,7 @@ mod list;
 mod new;
 #[cfg(feature = "ssr")]
 mod plain;
+mod visitor;
 
 use domain::entry::{EntryView, ListPage, Version};
 use domain::error::ApiError;
@@ -21,7 +22,10 @@ use crate::api::TestReport;
 
 pub use entry::{INSPECTED, Trusting};
 #[cfg(feature = "ssr")]
-pub use plain::Plain;
+pub use plain::{AccessPage, OwnForm, Plain, TypedToken};
+pub(crate) use visitor::Rights;
+#[cfg(feature = "ssr")]
+pub use visitor::Visitor;
 
 /// What a page shows. `refused` is why a form that was posted to the page changed nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,29 +108,40 @@ pub enum Look {
     Trusted,
 }
 
-/// The two parts of the site.
+/// The parts of the site.
+#[cfg(feature = "ssr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Servers,
     Certificates,
+    Accounts,
+    Tokens,
+    Activity,
+    Own,
 }
 
+#[cfg(feature = "ssr")]
 impl Page {
-    /// The part of the site it belongs to, and whether it is that part's own page. What the browser leaves as it came has told
-    /// this already.
+    /// The part of the site it belongs to, and whether it is that part's own page.
     pub(crate) fn section(&self) -> Option<(Section, bool)> {
         match self {
             Self::List { .. } => Some((Section::Servers, true)),
             Self::New { .. } | Self::Entry(_) => Some((Section::Servers, false)),
             Self::Plain => None,
-            #[cfg(feature = "ssr")]
             Self::Of(plain) => plain.section(),
         }
     }
-}
 
-#[cfg(feature = "ssr")]
-impl Page {
+    /// Why what was asked for was not done.
+    pub fn refused(&self) -> Option<&ApiError> {
+        match self {
+            Self::List { refused, .. } | Self::New { refused, .. } => refused.as_ref(),
+            Self::Entry(data) => data.submitted.as_ref().and_then(|s| s.refused.as_ref()),
+            Self::Plain => None,
+            Self::Of(plain) => plain.refused(),
+        }
+    }
+
     /// The document's title.
     pub fn title(&self) -> String {
         let page = match self {
@@ -141,13 +156,12 @@ impl Page {
 
     /// The HTTP status of the page.
     pub fn status(&self) -> u16 {
-        let refused = match self {
-            Self::List { refused, .. } | Self::New { refused, .. } => refused.as_ref(),
-            Self::Entry(data) => data.submitted.as_ref().and_then(|s| s.refused.as_ref()),
-            Self::Plain => None,
-            Self::Of(plain) => plain.refused(),
-        };
-        refused.map_or(200, |error| error.error.status())
+        if let Self::Of(plain) = self
+            && let Some(status) = plain.status()
+        {
+            return status;
+        }
+        self.refused().map_or(200, |error| error.error.status())
     }
 
     /// What the browser gets of it: nothing of a plain page.

@@ -1,6 +1,7 @@
 //! The web server: pages, forms, the API, the built assets, and the guards in front of all of them.
 
 mod access;
+mod accounts;
 mod arrival;
 mod assets;
 mod certificates;
@@ -9,23 +10,27 @@ mod guard;
 mod live;
 mod pages;
 mod patient;
+mod qr;
+mod routes;
 mod serve;
+mod signing;
 mod tls;
+mod tokens;
 mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::api::KEYS;
-use app::backend::{Backend, Gate};
-use app::pages::{Page, Plain};
+use app::backend::{Backend, Gate, Shown};
+use app::pages::{Page, Plain, Visitor};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get, post};
-use domain::error::{ApiError, Problem};
+use domain::access::Act;
+use domain::error::{ApiError, ErrorKind, Problem};
 use domain::words;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -37,6 +42,8 @@ use serde::de::IgnoredAny;
 pub use access::Peer;
 pub use arrival::{Encrypted, Proxies};
 pub use guard::Hosts;
+use routes::Routes;
+pub use routes::{Need, Route};
 pub use serve::serve;
 pub use tls::{PageTls, TlsFileError, TlsFiles};
 
@@ -68,14 +75,20 @@ impl Web {
 #[derive(Clone)]
 struct Visit {
     backend: Arc<dyn Backend>,
+    gate: Arc<dyn Gate>,
+    shown: Shown,
+    secure: bool,
 }
 
 impl Visit {
     /// The document that shows `page`.
     async fn show(&self, page: Page) -> Response {
         let status = status(page.status());
+        let unconfirmed = page.refused().is_some_and(|error| error.error == ErrorKind::ConfirmPassword);
+        let visitor = Visitor::of(self.backend.caller());
         let context = move || {
             provide_context(page.clone());
+            provide_context(visitor.clone());
             provide_context(assets::urls());
             if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), leptos::nonce::use_nonce()) {
                 response.set_status(status);
@@ -84,46 +97,28 @@ impl Visit {
                 }
             }
         };
-        render_app_async_with_context(context, app::shell)(Request::new(Body::empty())).await
+        let mut response = render_app_async_with_context(context, app::shell)(Request::new(Body::empty())).await;
+        if unconfirmed {
+            response.extensions_mut().insert(access::Unconfirmed);
+        }
+        response
+    }
+
+    /// Whether whoever asks may do this.
+    fn may(&self, act: Act) -> bool {
+        self.backend.caller().permit.allows(act)
     }
 }
 
 /// Everything that is answered.
 pub fn router(web: Web) -> Router {
-    Router::new()
-        .route("/", get(pages::list))
-        .route("/servers/new", get(pages::new).post(forms::add))
-        .route("/servers/trash", get(pages::trash).post(forms::trash))
-        .route("/servers/undo", get(|| async { see_other("/") }).post(forms::undo))
-        .route("/servers/test-all", get(|| async { see_other("/") }).post(forms::test_all))
-        .route("/servers/edit", get(pages::edit_chosen))
-        .route("/servers/try", get(pages::try_chosen))
-        .route("/servers/{id}", get(pages::entry).post(forms::entry))
-        .route(
-            "/servers/{id}/client-certificate",
-            get(certificates::client_certificate).post(certificates::keep_client_certificate),
-        )
-        .route("/servers/{id}/client-certificate/remove", post(certificates::remove_client_certificate))
-        .route("/certificates", get(certificates::list))
-        .route("/certificates/import", get(certificates::import).post(certificates::preview))
-        .route("/certificates/export", get(certificates::export))
-        .route("/certificates/trash", get(certificates::trash_question).post(certificates::trash))
-        .route("/certificates/add", get(to_certificates).post(certificates::add))
-        .route("/certificates/undo", get(to_certificates).post(certificates::undo))
-        .route("/certificates/outlives", get(to_certificates).post(certificates::set_outlives))
-        .route("/certificates/system-authorities", get(to_certificates).post(certificates::set_system))
-        .route("/api/servers/test/live", any(live::test))
-        .route("/api/servers/test-all", any(live::test_all))
-        .route("/api/certificates/preview", any(certificates::preview_api))
-        .route("/api/certificates/export", any(certificates::export_api))
-        .route("/api/{*function}", any(api))
-        .route("/assets/{name}", get(assets::asset))
+    all()
+        .router()
         .fallback(nothing_here)
         .method_not_allowed_fallback(|| async { refusal("", Problem::WrongMethod { allowed: "GET, POST" }) })
         .layer(from_fn(guard::api_status))
-        // Every body has been read by then, up to a limit of ours.
+        // Every body is read up to a limit of ours.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(guard::read_body))
         .layer(from_fn_with_state(web.clone(), access::recognise))
         .layer(guard::cross_origin())
         .layer(from_fn(guard::cookie_needs_origin))
@@ -131,13 +126,68 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn(guard::headers))
         .layer(from_fn_with_state(Arc::clone(&web.proxies), arrival::note))
         .layer(from_fn(guard::log))
-        .with_state(web)
+}
+
+/// Every route with what it takes.
+pub fn routes() -> Vec<Route> {
+    all().table()
+}
+
+fn all() -> Routes {
+    const SEE: Need = Need::Act(Act::See);
+    const TEST: Need = Need::Act(Act::Test);
+    const CHANGE: Need = Need::Act(Act::Change);
+    let routes = Routes::default()
+        .get("/assets/{name}", Need::Nobody, assets::asset)
+        .get("/", SEE, pages::list)
+        .get("/servers/new", CHANGE, pages::new)
+        .post("/servers/new", CHANGE, forms::add)
+        .get("/servers/trash", CHANGE, pages::trash)
+        .post("/servers/trash", CHANGE, forms::trash)
+        .get("/servers/undo", SEE, || async { see_other("/") })
+        .post("/servers/undo", CHANGE, forms::undo)
+        .get("/servers/test-all", SEE, || async { see_other("/") })
+        .post("/servers/test-all", TEST, forms::test_all)
+        .get("/servers/edit", SEE, pages::edit_chosen)
+        .get("/servers/try", SEE, pages::try_chosen)
+        .get("/servers/{id}", SEE, pages::entry)
+        // What a button changes takes more; its handler says so.
+        .post("/servers/{id}", TEST, forms::entry)
+        .get("/servers/{id}/client-certificate", CHANGE, certificates::client_certificate)
+        .post("/servers/{id}/client-certificate", CHANGE, certificates::keep_client_certificate)
+        .post("/servers/{id}/client-certificate/remove", CHANGE, certificates::remove_client_certificate)
+        .get("/certificates", SEE, certificates::list)
+        .get("/certificates/import", CHANGE, certificates::import)
+        .post("/certificates/import", CHANGE, certificates::preview)
+        .get("/certificates/export", SEE, certificates::export)
+        .get("/certificates/trash", CHANGE, certificates::trash_question)
+        .post("/certificates/trash", CHANGE, certificates::trash)
+        .get("/certificates/add", SEE, to_certificates)
+        .post("/certificates/add", CHANGE, certificates::add)
+        .get("/certificates/undo", SEE, to_certificates)
+        .post("/certificates/undo", CHANGE, certificates::undo)
+        .get("/certificates/outlives", SEE, to_certificates)
+        .post("/certificates/outlives", CHANGE, certificates::set_outlives)
+        .get("/certificates/system-authorities", SEE, to_certificates)
+        .post("/certificates/system-authorities", CHANGE, certificates::set_system)
+        .api("/api/servers/test/live", Method::POST, TEST, live::test)
+        .api("/api/servers/test-all", Method::POST, TEST, live::test_all)
+        .api("/api/certificates/preview", Method::POST, CHANGE, certificates::preview_api)
+        .api("/api/certificates/export", Method::GET, SEE, certificates::export_api)
+        .api("/api/session", Method::GET, Need::Somebody, signing::session_api)
+        .api("/api/session/stay", Method::POST, Need::Somebody, signing::stay_api);
+    let routes = tokens::routes(accounts::routes(signing::routes(routes)));
+    // A server function that isn't among the keys isn't answered.
+    KEYS.into_iter().fold(routes, |routes, (path, act, _)| match takes(path) {
+        Some(method) => routes.api(path, method, Need::Act(act), api),
+        None => routes,
+    })
 }
 
 /// A server function, if there is one of this name and method, and if it knows every key.
 async fn api(visit: Visit, request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    let Some((_, keys)) = KEYS.iter().find(|(known, _)| *known == path) else {
+    let Some((_, _, keys)) = KEYS.iter().find(|(known, ..)| *known == path) else {
         return api_error(Problem::NoSuchPage);
     };
     let Some(method) = takes(&path) else { return api_error(Problem::NoSuchPage) };
@@ -216,8 +266,13 @@ fn status(code: u16) -> StatusCode {
 
 /// An error as the API says it.
 fn api_error(problem: Problem) -> Response {
+    let wait = if let Problem::WaitBefore { seconds } = problem { Some(seconds) } else { None };
     let error = ApiError::from(problem);
-    (status(error.error.status()), axum::Json(error)).into_response()
+    let mut response = (status(error.error.status()), axum::Json(error)).into_response();
+    if let Some(seconds) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// An error before any page is reached, in the form its reader understands.
@@ -247,9 +302,13 @@ mod tests {
     #[test]
     fn every_server_function_says_which_keys_it_takes() {
         let mut paths: Vec<&str> = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path).collect();
-        let mut named: Vec<&str> = KEYS.iter().map(|(path, _)| *path).collect();
+        let mut named: Vec<&str> = KEYS.iter().map(|(path, ..)| *path).collect();
         paths.sort_unstable();
         named.sort_unstable();
         assert_eq!(paths, named);
+        let table = routes();
+        for path in paths {
+            assert!(table.iter().any(|route| route.path == path), "{path} isn't answered");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Pages of forms and links alone. The browser gets no data of theirs and has no code for them: it leaves them as they came.
 //! What they need of it all the same is asked for by attributes (`crate::browser::follow_attributes`).
 
+mod access;
 mod certificates;
 mod client_certificate;
 mod import;
@@ -13,6 +14,7 @@ use domain::trust::{Preview, TrustId, TrustPage, TrustTrashPlan};
 use leptos::prelude::*;
 
 use super::{Page, Section};
+pub use access::{AccessPage, OwnForm, TypedToken};
 
 /// What a plain page shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +68,16 @@ pub enum Plain {
         /// Now: milliseconds since 1970.
         now_ms: u64,
     },
+    /// Signing in, accounts and tokens.
+    Access(AccessPage),
     /// The page could not be made.
     Failed(ApiError),
+}
+
+impl From<AccessPage> for Page {
+    fn from(page: AccessPage) -> Self {
+        Plain::Access(page).into()
+    }
 }
 
 impl From<Plain> for Page {
@@ -82,8 +92,14 @@ impl Plain {
             Self::Trash { .. } | Self::ClientCertificate { .. } => Some((Section::Servers, false)),
             Self::Certificates { .. } => Some((Section::Certificates, true)),
             Self::Import { .. } | Self::TrashCertificates { .. } => Some((Section::Certificates, false)),
+            Self::Access(page) => page.section(),
             Self::Failed(_) => None,
         }
+    }
+
+    /// The HTTP status where it isn't that of what was refused.
+    pub(super) fn status(&self) -> Option<u16> {
+        if let Self::Access(page) = self { page.status() } else { None }
     }
 
     pub(super) fn title(&self) -> String {
@@ -93,6 +109,7 @@ impl Plain {
             Self::Import { .. } => "Add certificates".into(),
             Self::TrashCertificates { .. } => "Trash certificates".into(),
             Self::ClientCertificate { view, .. } => format!("Client certificate of {}", view.name),
+            Self::Access(page) => page.title(),
             Self::Failed(_) => "That didn't work".into(),
         }
     }
@@ -104,6 +121,7 @@ impl Plain {
             | Self::Import { refused, .. }
             | Self::TrashCertificates { refused, .. }
             | Self::ClientCertificate { refused, .. } => refused.as_ref(),
+            Self::Access(page) => page.refused(),
             Self::Failed(error) => Some(error),
         }
     }
@@ -122,6 +140,7 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
         Plain::ClientCertificate { view, refused, now_ms } => {
             view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
         }
+        Plain::Access(page) => view! { <access::AccessView page/> }.into_any(),
         Plain::Failed(error) => view! { <Failed error/> }.into_any(),
     }
 }

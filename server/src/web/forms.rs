@@ -5,6 +5,7 @@ use app::backend::{Edit, Typed};
 use app::pages::{INSPECTED, Look, Page, Submitted, Trusting, encode_query};
 use axum::extract::{Form, Path};
 use axum::response::Response;
+use domain::access::Act;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
 use domain::field::Field;
@@ -13,6 +14,7 @@ use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
 use domain::trust::NewPin;
 use futures::StreamExt as _;
 
+use super::access::not_allowed;
 use super::pages::{EntryAddress, failed};
 use super::{Visit, see_other};
 
@@ -24,11 +26,11 @@ impl Fields {
         self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()).unwrap_or_default()
     }
 
-    fn secret(&self, key: &str) -> Secret {
+    pub(super) fn secret(&self, key: &str) -> Secret {
         Secret::new(self.text(key))
     }
 
-    fn is_set(&self, key: &str) -> bool {
+    pub(super) fn is_set(&self, key: &str) -> bool {
         self.0.iter().any(|(k, _)| k == key)
     }
 
@@ -50,7 +52,7 @@ impl Fields {
         self.texts(key).iter().filter_map(|text| text.parse().ok()).collect()
     }
 
-    fn ids(&self, key: &str) -> Vec<EntryId> {
+    pub(super) fn ids(&self, key: &str) -> Vec<EntryId> {
         self.numbers(key).into_iter().map(EntryId).collect()
     }
 
@@ -98,6 +100,9 @@ pub(super) async fn entry(visit: Visit, Path(id): Path<String>, Form(fields): Po
     };
     let password_typed = !password.password.is_empty();
     let action = fields.text("action");
+    if !matches!(action.as_str(), "check" | "send" | "inspect") && !visit.may(Act::Change) {
+        return not_allowed(&visit, "", Act::Change).await;
+    }
     let test =
         TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
     let base = Version(fields.number("version").unwrap_or_default());

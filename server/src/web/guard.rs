@@ -84,25 +84,28 @@ pub(super) fn cross_origin() -> CsrfLayer<fn(ProtectionError) -> Response> {
     CsrfLayer::new().with_rejection_response(|_| api_error(Problem::CrossOrigin))
 }
 
-/// A browser that sends a cookie also sends `Sec-Fetch-Site` or `Origin` with everything that may change something.
+/// A browser that sends a cookie also sends `Sec-Fetch-Site` or `Origin` with everything that may change something. Where a token is
+/// shown the cookie doesn't count.
 pub(super) async fn cookie_needs_origin(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let silent = !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site");
-    if unsafe_method && silent && headers.contains_key(header::COOKIE) {
+    let by_cookie = headers.contains_key(header::COOKIE) && !headers.contains_key(header::AUTHORIZATION);
+    if unsafe_method && silent && by_cookie {
         return refusal(request.uri().path(), Problem::CrossOrigin);
     }
     next.run(request).await
 }
 
 /// Reads the whole body before anyone believes it: bounded in size and time.
-pub(super) async fn read_body(visit: Visit, request: Request, next: Next) -> Response {
+pub(super) async fn read_body(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         let (parts, _) = request.into_parts();
         return next.run(Request::from_parts(parts, Body::empty())).await;
     }
     let path = request.uri().path().to_owned();
     let max = limit(&path);
+    let visit = request.extensions().get::<Visit>().cloned();
     let (parts, body) = request.into_parts();
     let problem = match tokio::time::timeout(BODY_TIME, Limited::new(body, max).collect()).await {
         Ok(Ok(body)) => return next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
@@ -110,7 +113,10 @@ pub(super) async fn read_body(visit: Visit, request: Request, next: Next) -> Res
         Ok(Err(_)) => Problem::Malformed { detail: "the connection broke off".into() },
         Err(_) => Problem::TooSlow,
     };
-    if is_api(&path) { api_error(problem) } else { visit.show(failed(problem)).await }
+    match visit {
+        Some(visit) if !is_api(&path) => visit.show(failed(problem)).await,
+        _ => api_error(problem),
+    }
 }
 
 /// Gives the API's errors their HTTP status: Leptos answers 500 for all of them. What asks for HTML is answered like the rest:
