@@ -153,6 +153,7 @@ fn all() -> Routes {
         .get("/servers/{id}", SEE, pages::entry)
         // What a button changes takes more; its handler says so.
         .post("/servers/{id}", TEST, forms::entry)
+        .get("/servers/{id}/azure", SEE, pages::azure)
         .get("/servers/{id}/client-certificate", CHANGE, certificates::client_certificate)
         .post("/servers/{id}/client-certificate", CHANGE, certificates::keep_client_certificate)
         .post("/servers/{id}/client-certificate/remove", CHANGE, certificates::remove_client_certificate)

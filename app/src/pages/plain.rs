@@ -2,6 +2,7 @@
 //! What they need of it all the same is asked for by attributes (`crate::browser::follow_attributes`).
 
 mod access;
+mod azure;
 mod certificates;
 mod client_certificate;
 mod import;
@@ -70,6 +71,11 @@ pub enum Plain {
     },
     /// Signing in, accounts and tokens.
     Access(AccessPage),
+    /// What an entry with Azure OAuth takes at Microsoft.
+    Azure {
+        /// The entry.
+        view: Box<EntryView>,
+    },
     /// The page could not be made.
     Failed(ApiError),
 }
@@ -89,7 +95,7 @@ impl From<Plain> for Page {
 impl Plain {
     pub(super) fn section(&self) -> Option<(Section, bool)> {
         match self {
-            Self::Trash { .. } | Self::ClientCertificate { .. } => Some((Section::Servers, false)),
+            Self::Trash { .. } | Self::ClientCertificate { .. } | Self::Azure { .. } => Some((Section::Servers, false)),
             Self::Certificates { .. } => Some((Section::Certificates, true)),
             Self::Import { .. } | Self::TrashCertificates { .. } => Some((Section::Certificates, false)),
             Self::Access(page) => page.section(),
@@ -109,6 +115,7 @@ impl Plain {
             Self::Import { .. } => "Add certificates".into(),
             Self::TrashCertificates { .. } => "Trash certificates".into(),
             Self::ClientCertificate { view, .. } => format!("Client certificate of {}", view.name),
+            Self::Azure { view } => format!("Azure OAuth of {}", view.name),
             Self::Access(page) => page.title(),
             Self::Failed(_) => "That didn't work".into(),
         }
@@ -122,6 +129,7 @@ impl Plain {
             | Self::TrashCertificates { refused, .. }
             | Self::ClientCertificate { refused, .. } => refused.as_ref(),
             Self::Access(page) => page.refused(),
+            Self::Azure { .. } => None,
             Self::Failed(error) => Some(error),
         }
     }
@@ -141,6 +149,7 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
             view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
         }
         Plain::Access(page) => view! { <access::AccessView page/> }.into_any(),
+        Plain::Azure { view } => view! { <azure::Azure entry=*view/> }.into_any(),
         Plain::Failed(error) => view! { <Failed error/> }.into_any(),
     }
 }

@@ -1,6 +1,6 @@
 //! What has to be set up at Microsoft before an entry can sign in with a token, in order, with the entry's own values.
 
-use crate::smtp_server::{SignIn, Strategy};
+use crate::smtp_server::{AzureOut, Strategy};
 
 /// Something to set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +21,9 @@ impl Item {
     }
 }
 
-/// What `sign_in` takes; nothing for one without tokens.
-pub fn checklist(sign_in: &SignIn) -> Vec<Item> {
-    let SignIn::AzureOauth { username, application_id, tenant, strategy } = sign_in else { return Vec::new() };
+/// What it takes for the mailbox `username`.
+pub fn checklist(username: &str, azure: &AzureOut) -> Vec<Item> {
+    let AzureOut { application_id, tenant, strategy } = azure;
     let mailbox = quoted(username);
     let tenant = tenant.as_deref().or_else(|| username.rsplit_once('@').map(|(_, domain)| domain)).unwrap_or("your tenant");
     let smtp_auth = [
@@ -102,7 +102,7 @@ mod tests {
 
     fn of(strategy: Strategy, username: &str) -> Vec<Item> {
         let application_id = "11111111-2222-3333-4444-555555555555".into();
-        checklist(&SignIn::AzureOauth { username: username.into(), application_id, tenant: None, strategy })
+        checklist(username, &AzureOut { application_id, tenant: None, strategy })
     }
 
     #[test]
@@ -115,7 +115,6 @@ mod tests {
         assert!(by_application.contains(&"Connect-ExchangeOnline -Organization 'contoso.com'".to_owned()));
         let principal = "New-ServicePrincipal -AppId 11111111-2222-3333-4444-555555555555 -ObjectId OBJECT_ID";
         assert!(by_application.contains(&principal.to_owned()));
-        assert!(checklist(&SignIn::None).is_empty());
     }
 
     #[test]

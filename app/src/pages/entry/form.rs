@@ -26,8 +26,8 @@ use super::report::{Report, Told};
 use super::stale::Stale;
 use crate::api::{Failure, save_server};
 use crate::components::{
-    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, NOTICE, PasswordFields, SelectField, StandingView,
-    TextField, ends, field_id, short_name,
+    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, MoreAbout, NOTICE, PasswordFields, SelectField,
+    StandingView, TextField, ends, field_id, short_name,
 };
 use crate::pages::{EntryData, Look};
 
@@ -499,6 +499,7 @@ fn SaveState(page: Page) -> impl IntoView {
 fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> impl IntoView {
     let state = page.state;
     let href = format!("/servers/{}/client-certificate", page.id);
+    let azure = format!("/servers/{}/azure", page.id);
     let identified = usize::from(client_certificate.is_some());
     let link = if client_certificate.is_some() { "Change" } else { "Add one" };
     let kept = match client_certificate {
@@ -559,6 +560,7 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <TextField state field=Field::LinkDays inputmode="numeric"/>
                 <CheckField state field=Field::AzureOauth/>
                 <SelectField state field=Field::AzureStrategy choices=Strategy::CHOICES/>
+                <MoreAbout state field=Field::AzureStrategy href=azure>"What to set up at Microsoft"</MoreAbout>
                 <TextField state field=Field::AzureApplicationId/>
                 <TextField state field=Field::AzureTenant/>
                 <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
