@@ -186,7 +186,8 @@ pub(super) async fn confirm(request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     // It was read already, up to its limit.
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else { return api_error(Problem::Internal) };
-    let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
+    let is_form =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
     let names_it = body.windows(CONFIRM.len()).any(|part| part == CONFIRM.as_bytes());
     if is_form && names_it && visit.backend.caller().session.is_some() {
         let fields = fields(&parts, &body).await;
@@ -213,7 +214,8 @@ pub(super) async fn confirm(request: Request, next: Next) -> Response {
 async fn ask(visit: &Visit, parts: &Parts, fields: Option<Fields>, refused: Option<ApiError>) -> Response {
     let secret = |name: &str| name.contains("password") || name.contains("code");
     let path = parts.uri.path();
-    let whole = fields.as_ref().filter(|fields| fields.0.iter().all(|(name, value)| name == CONFIRM || !secret(name) || value.is_empty()));
+    let whole =
+        fields.as_ref().filter(|fields| fields.0.iter().all(|(name, value)| name == CONFIRM || !secret(name) || value.is_empty()));
     let page = match whole {
         Some(fields) => {
             let fields = fields.0.iter().filter(|(name, _)| !secret(name)).cloned().collect();
@@ -290,7 +292,18 @@ mod tests {
             assert_eq!(local(next), next);
         }
         let long = format!("/{}", "a".repeat(MAX_NEXT));
-        for next in ["", "//evil.example", "/\\evil.example", "https://evil.example/", "evil", "/a\r\nb", "/\u{1}", "/a\\b", "javascript:x", &long] {
+        for next in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example/",
+            "evil",
+            "/a\r\nb",
+            "/\u{1}",
+            "/a\\b",
+            "javascript:x",
+            &long,
+        ] {
             assert_eq!(local(next), "/", "{next:?}");
         }
         assert_eq!(then("/sign-in", "/servers/1?run=2"), "/sign-in?next=%2Fservers%2F1%3Frun%3D2");

@@ -179,4 +179,3 @@ pub(super) fn confirm(action: String, fields: Vec<(String, String)>, again: bool
         </div>
     }
 }
-

@@ -170,7 +170,8 @@ fn limit<V: IntoView + 'static>(
 
 /// The page with a token.
 pub(super) fn made(name: String, token: &Secret, base: &str, sees: bool) -> impl IntoView + use<> {
-    let example = format!("curl -H 'Authorization: Bearer {}' {base}/api/{}", token.expose(), if sees { "servers" } else { "session" });
+    let example =
+        format!("curl -H 'Authorization: Bearer {}' {base}/api/{}", token.expose(), if sees { "servers" } else { "session" });
     view! {
         <div class="page narrow">
             <p class="crumb"><a href="/tokens">"Tokens"</a></p>
