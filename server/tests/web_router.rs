@@ -1262,7 +1262,8 @@ fn data_of(answer: &Answer) -> serde_json::Value {
 fn page_of(answer: &Answer) -> serde_json::Value {
     let (_, rest) = answer.body.split_once("__RESOLVED_RESOURCES[0] = ").unwrap();
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-    serde_json::from_str(&values.next().unwrap().unwrap()).unwrap()
+    let document: serde_json::Value = serde_json::from_str(&values.next().unwrap().unwrap()).unwrap();
+    document["page"].clone()
 }
 
 /// A form with a file, in parts of these names.

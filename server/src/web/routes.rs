@@ -70,8 +70,5 @@ impl Routes {
 
 /// A handler behind what every route passes. The last layer is the first to see a request.
 fn guarded<T: 'static>(need: Need, handler: impl Handler<T, ()>) -> impl Handler<T, ()> {
-    handler
-        .layer(from_fn(access::confirm))
-        .layer(from_fn(guard::read_body))
-        .layer(from_fn_with_state(need, access::allow))
+    handler.layer(from_fn(access::confirm)).layer(from_fn(guard::read_body)).layer(from_fn_with_state(need, access::allow))
 }
