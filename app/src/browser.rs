@@ -10,6 +10,7 @@ use domain::field::Field;
 use gloo_events::{EventListener, EventListenerOptions};
 use gloo_net::http::Request;
 use gloo_storage::{LocalStorage, Storage};
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlDocument, HtmlElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
@@ -186,6 +187,11 @@ pub fn install_shortcuts() {
 
 fn shortcut(event: &web_sys::KeyboardEvent) -> bool {
     let key = event.key();
+    // A field may have a button of its own for Enter, within a form that has another one.
+    if key == "Enter" {
+        let typed_into = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+        return typed_into.and_then(|input| input.dataset().get("enter")).is_some_and(|id| click(&format!("#{id}")));
+    }
     if (event.ctrl_key() || event.meta_key()) && key.eq_ignore_ascii_case("s") {
         return click("[data-shortcut='save']");
     }
@@ -265,6 +271,59 @@ pub fn follow_attributes() {
     if let Some((_, address)) = with_data("address") {
         replace_address(&address);
     }
+    if let Some((bar, left)) = with_data("idle-ms").and_then(|(bar, left)| Some((bar, left.parse().ok()?))) {
+        watch_session(bar, left);
+    }
+}
+
+/// How long before the end of a session the bar says so: milliseconds.
+const WARN_MS: u32 = 120_000;
+
+/// Shows the bar shortly before the session ends, `left` milliseconds from now, and says so once it has. Other requests may have kept it
+/// going: the server is asked before that is said.
+fn watch_session(bar: HtmlElement, mut left: u32) {
+    /// How soon a press is seen: milliseconds.
+    const GLANCE_MS: u32 = 200;
+    let part = |name: &str| bar.query_selector(name).ok().flatten().and_then(|part| part.dyn_into::<HtmlElement>().ok());
+    let (Some(text), Some(button), Some(link)) = (part("p"), part("button"), part("a")) else { return };
+    let pressed = std::rc::Rc::new(Cell::new(false));
+    let press = std::rc::Rc::clone(&pressed);
+    EventListener::new(&button, "click", move |_| press.set(true)).forget();
+    leptos::task::spawn_local(async move {
+        loop {
+            TimeoutFuture::new(left.saturating_sub(WARN_MS)).await;
+            bar.set_hidden(false);
+            let mut waited = 0;
+            while waited <= left.min(WARN_MS) + GLANCE_MS && !pressed.take() {
+                TimeoutFuture::new(GLANCE_MS).await;
+                waited += GLANCE_MS;
+            }
+            match stay().await {
+                Ok(next) => {
+                    bar.set_hidden(true);
+                    left = next;
+                }
+                Err(true) => break,
+                // Nobody knows: the button is still there.
+                Err(false) => left = WARN_MS,
+            }
+        }
+        text.set_text_content(Some("You were signed out. What you typed stays on this page."));
+        button.set_hidden(true);
+        link.set_hidden(false);
+    });
+}
+
+/// Keeps the session going: how long it has then. Otherwise whether it is over.
+async fn stay() -> Result<u32, bool> {
+    let request = Request::post("/api/session/stay").header("content-type", "application/json").body("{}").map_err(|_| false)?;
+    let answer = request.send().await.map_err(|_| false)?;
+    if !answer.ok() {
+        return Err(answer.status() == 401);
+    }
+    let said = answer.text().await.map_err(|_| false)?;
+    let left = said.split("\"idle_left_ms\":").nth(1).unwrap_or_default();
+    left.trim_end_matches('}').parse().map_err(|_| false)
 }
 
 /// How long a button says that something was copied: milliseconds.

@@ -66,8 +66,18 @@ export interface Ended {
   stderr: string;
 }
 
+/** The account that every test has, unless it is about signing in. */
+export const ADMINISTRATOR = { name: 'anna', password: 'seven quiet lighthouses' };
+
+/** The cookie of a session. */
+export const COOKIE = '__Host-postroom';
+
 export class Postroom {
   url = '';
+  /** Where the first account is made; empty as soon as there is one. */
+  setupLink = '';
+  /** The session of the administrator; empty where nobody has signed in. It survives a restart. */
+  session = '';
   /** Everything it said: the log and standard output. */
   log = '';
   #process: ChildProcess | undefined;
@@ -77,11 +87,41 @@ export class Postroom {
     readonly env: Record<string, string>,
   ) {}
 
-  /** Starts it in a new data directory. */
-  static async start(env: Record<string, string> = {}): Promise<Postroom> {
+  /** Starts it in a new data directory, with an administrator who is signed in. */
+  static async start(env: Record<string, string> = {}, signedIn = true): Promise<Postroom> {
     const postroom = new Postroom(await mkdtemp(join(tmpdir(), 'postroom-e2e-')), env);
     await postroom.restart();
+    if (signedIn) await postroom.setUp();
     return postroom;
+  }
+
+  /** Makes the first account by the link that was printed. */
+  async setUp(): Promise<void> {
+    const token = new URL(this.setupLink).searchParams.get('token') ?? '';
+    const { name, password } = ADMINISTRATOR;
+    this.session = await this.#signIn('/welcome', { token, name, new_password: password, new_password_confirm: password });
+  }
+
+  /** Signs in anew, and gives the session. */
+  signIn(name: string, password: string): Promise<string> {
+    return this.#signIn('/sign-in', { name, password });
+  }
+
+  async #signIn(path: string, form: Record<string, string>): Promise<string> {
+    const response = await fetch(this.url + path, { method: 'POST', body: new URLSearchParams(form), headers: { origin: this.url }, redirect: 'manual' });
+    const session = response.headers.getSetCookie().map((cookie) => new RegExp(`^${COOKIE}=([^;]+)`).exec(cookie)?.[1]).find(Boolean);
+    if (!session) throw new Error(`${path} answers ${response.status}: ${await response.text()}`);
+    return session;
+  }
+
+  /** What a browser sends along when somebody is signed in: for other calls than {@link api}. */
+  get headers(): Record<string, string> {
+    return { origin: this.url, ...(this.session ? { cookie: `${COOKIE}=${this.session}` } : {}) };
+  }
+
+  /** The cookies of a browser in which the administrator is signed in. */
+  cookies(session = this.session): { name: string; value: string; url: string; secure: boolean; httpOnly: boolean; sameSite: 'Strict' }[] {
+    return session ? [{ name: COOKIE, value: session, url: this.url, secure: true, httpOnly: true, sameSite: 'Strict' }] : [];
   }
 
   /** Starts it (again) in the same data directory; on another port. */
@@ -90,11 +130,15 @@ export class Postroom {
     this.#process = child;
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.log += text));
     const lines = createInterface({ input: child.stdout! });
+    let url = '';
     const ready = new Promise<string>((resolve, reject) => {
       lines.on('line', (line) => {
         this.log += `${line}\n`;
-        const url = /^Postroom is ready at (http:\/\/\S+)/.exec(line)?.[1];
-        if (url) resolve(url);
+        url ||= /^Postroom is ready at (https?:\/\/\S+)/.exec(line)?.[1] ?? '';
+        const link = /^Set up the first account within one hour: (\S+)/.exec(line)?.[1];
+        if (link) this.setupLink = link;
+        // The link comes last, as long as there is no account.
+        if (url && (link || this.session)) resolve(url);
       });
       child.once('exit', (code, signal) => reject(new Error(`postroom ended (${code ?? signal}):\n${this.log}`)));
       child.once('error', reject);
@@ -147,7 +191,7 @@ export class Postroom {
   async api<T>(path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${this.url}/api/${path}`, {
       ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...this.headers },
     });
     const text = await response.text();
     if (!response.ok) throw new Refused(response.status, JSON.parse(text));

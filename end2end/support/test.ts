@@ -42,6 +42,8 @@ export class Complaints {
 interface Fixtures {
   /** Environment variables of the Postroom of this test. */
   postroomEnv: Record<string, string>;
+  /** Whether there is an account, and the browser is signed in with it. */
+  signedIn: boolean;
   postroom: Postroom;
   /** Starts another mail server; it ends with the test. */
   mailServer: (options?: MailOptions) => Promise<MailServer>;
@@ -52,8 +54,9 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   postroomEnv: [{}, { option: true }],
-  postroom: async ({ postroomEnv }, use, info) => {
-    const postroom = await Postroom.start(postroomEnv);
+  signedIn: [true, { option: true }],
+  postroom: async ({ postroomEnv, signedIn }, use, info) => {
+    const postroom = await Postroom.start(postroomEnv, signedIn);
     await use(postroom);
     await postroom.remove();
     if (info.status !== info.expectedStatus) await info.attach('log', { body: postroom.log, contentType: 'text/plain' });
@@ -79,6 +82,10 @@ export const test = base.extend<Fixtures>({
     }
     await use(complaints);
     expect(complaints.unexpected(), 'the browser has nothing to complain about').toEqual([]);
+  },
+  context: async ({ context, postroom }, use) => {
+    await context.addCookies(postroom.cookies());
+    await use(context);
   },
   page: async ({ page, complaints }, use) => {
     complaints.watch(page);

@@ -144,6 +144,7 @@ test('fields and buttons are large enough for fingers', async ({ browser, postro
   const { id } = await postroom.create({ name: 'mail' });
   await postroom.api('certificates/add', { pem: authority().cert });
   const context = await browser.newContext({ baseURL: postroom.url, hasTouch: true, isMobile: true, viewport: { width: 390, height: 800 } });
+  await context.addCookies(postroom.cookies());
   const page = await context.newPage();
   for (const path of ['/', `/servers/${id}`, '/servers/new', '/certificates?all', '/certificates/import', `/servers/${id}/client-certificate`]) {
     await open(page, path);

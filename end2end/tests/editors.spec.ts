@@ -60,6 +60,7 @@ test('an entry that was trashed meanwhile can not be saved, and says so', async 
 test('two editors without scripts see both versions too', async ({ browser, postroom }) => {
   const saved = await postroom.create({ name: 'mail', host: 'one.example.com' });
   const context = await browser.newContext({ javaScriptEnabled: false, baseURL: postroom.url });
+  await context.addCookies(postroom.cookies());
   const page = await context.newPage();
   await page.goto(`/servers/${saved.id}`);
   await postroom.save(saved, { host: 'theirs.example.com' });
@@ -89,6 +90,7 @@ test('saving something else does not take the default back', async ({ page, brow
 
   // The same without scripts, the other way round.
   const context = await browser.newContext({ javaScriptEnabled: false });
+  await context.addCookies(postroom.cookies());
   const plain = await context.newPage();
   await plain.goto(`${postroom.url}/servers/${second.id}`);
   await postroom.api('servers/save', { id: first.id, version: (await postroom.get(first.id)).version, server: { default: true } });

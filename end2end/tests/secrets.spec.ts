@@ -108,14 +108,14 @@ for (const script of [true, false]) {
       for (const path of ['servers', `servers/get?id=${id}`, 'certificates']) leaks.push(...find(`/api/${path}`, JSON.stringify(await postroom.api(path))));
       const wrong = await fetch(`${postroom.url}/api/servers/save`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...postroom.headers },
         body: JSON.stringify({ id, version: 1, server: { password: { value: CANARY, extra: CANARY }, [CANARY]: 1 } }),
       });
       // What a caller calls a key is the caller's own; a value must not come back.
       leaks.push(...find('the answer to an unknown key', (await wrong.text()).replaceAll(`\`${CANARY}\``, '')));
       const preview = await fetch(`${postroom.url}/api/certificates/preview`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...postroom.headers },
         body: JSON.stringify({ file: Buffer.from(CANARY).toString('base64'), password: { value: CANARY } }),
       });
       leaks.push(...find('the answer to a file that is none', await preview.text()));

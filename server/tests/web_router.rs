@@ -2,17 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "what can't be read fails the test")]
 
+#[path = "web_router/access.rs"]
+mod access;
+
 use std::sync::{Arc, Mutex};
 
 use app::api::{Saved, Trashed};
 use app::backend::{
-    Access, Backend, Caller, Certificates, Edit, Events, Gate, LiveRun, Made, Offer, Origin, Records, Shown, SignedIn, Typed,
-    Welcome,
+    Access, Backend, Caller, Certificates, Edit, Events, Gate, LiveRun, Made, Offer, Origin, Records, SessionState, Shown,
+    SignedIn, Typed, Welcome,
 };
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use domain::access::{Account, AccountId, Me, NewToken, Permit, Role, SessionId, Token, TokenId};
+use domain::access::{
+    AccessError, AccessField, Account, AccountId, Me, NewToken, Permit, Role, Session, SessionId, Token, TokenId, Verb, Who,
+};
 use domain::activity::{ActivityPage, ActivityQuery, ExportFormat};
 use domain::certificate::Certificate;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, UndoOffer, Version};
@@ -38,6 +43,7 @@ use tower::ServiceExt;
 struct Fake {
     caller: Caller,
     calls: Arc<Mutex<Vec<String>>>,
+    confirmed: Arc<Mutex<bool>>,
 }
 
 impl Fake {
@@ -95,41 +101,134 @@ fn pinned() -> Trusted {
     }
 }
 
-/// Lets everybody in.
-#[derive(Default)]
+/// Lets in whoever shows one of the sessions and tokens that it knows, and whoever shows nothing as `stranger`.
 struct Door {
     calls: Arc<Mutex<Vec<String>>>,
+    stranger: Permit,
+    /// Whether there is an account.
+    set_up: bool,
+    /// Whether the session "stale" has seen its password since.
+    confirmed: Arc<Mutex<bool>>,
 }
+
+impl Door {
+    fn new(stranger: Permit) -> Self {
+        Self { calls: Arc::default(), stranger, set_up: true, confirmed: Arc::default() }
+    }
+
+    fn caller(&self, shown: &Shown) -> Result<Caller, Problem> {
+        let who = Who::Account { id: AccountId(1), name: "anna".into() };
+        let state = |awaits_code, fresh| SessionState { id: SessionId(1), awaits_code, fresh, idle_left_ms: 1_800_000 };
+        let (permit, session) = match shown {
+            Shown::Nothing => return Ok(Caller { permit: self.stranger.clone(), ..Caller::default() }),
+            Shown::Token(token) => {
+                let role = Role::parse(token.expose()).ok_or(Problem::NotSignedIn)?;
+                let who = Who::Token { id: TokenId(1), name: "scanner".into() };
+                return Ok(Caller { who, permit: Permit { token: true, ..Permit::of(role) }, ..Caller::default() });
+            }
+            Shown::Session(session) => match session.expose() {
+                "half" => (Permit::default(), state(true, false)),
+                "stale" => (Permit::of(Role::Administrator), state(false, *self.confirmed.lock().unwrap())),
+                session => match Role::parse(session) {
+                    Some(role) => (Permit::of(role), state(false, true)),
+                    None => return Ok(Caller::default()),
+                },
+            },
+        };
+        Ok(Caller { who, permit, session: Some(session), ..Caller::default() })
+    }
+
+    fn note(&self, call: impl Into<String>) {
+        self.calls.lock().unwrap().push(call.into());
+    }
+
+    fn signed_in(session: &str) -> SignedIn {
+        SignedIn { session: Secret::new(session.into()), needs_code: session == "half" }
+    }
+}
+
+const LINK: &str = "link-to-a-password";
+const CODE: &str = "123456";
 
 #[async_trait]
 impl Gate for Door {
-    async fn enter(&self, _: Shown, address: String) -> Result<Arc<dyn Backend>, Problem> {
-        let caller = Caller { address, permit: Permit::of(Role::Administrator), ..Caller::default() };
-        Ok(Arc::new(Fake { caller, calls: Arc::clone(&self.calls) }))
+    async fn enter(&self, shown: Shown, address: String) -> Result<Arc<dyn Backend>, Problem> {
+        let caller = Caller { address, ..self.caller(&shown)? };
+        Ok(Arc::new(Fake { caller, calls: Arc::clone(&self.calls), confirmed: Arc::clone(&self.confirmed) }))
     }
 
     async fn is_set_up(&self) -> Result<bool, Problem> {
-        Ok(false)
+        Ok(self.set_up)
     }
 
-    async fn sign_in(&self, _: String, _: Secret, _: Origin) -> Result<SignedIn, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn sign_in(&self, name: String, password: Secret, from: Origin) -> Result<SignedIn, Problem> {
+        if name == "hasty" {
+            return Err(Problem::WaitBefore { seconds: 30 });
+        }
+        if password.expose() != PASSWORD {
+            return Err(Problem::SignInRefused);
+        }
+        self.note(format!("sign in {name} {} {}", from.address, from.agent));
+        Ok(Self::signed_in(if name == "ben" { "half" } else { "administrator" }))
     }
 
-    async fn give_code(&self, _: Secret, _: Secret, _: Origin) -> Result<SignedIn, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn give_code(&self, session: Secret, code: Secret, _: Origin) -> Result<SignedIn, Problem> {
+        if session.expose() != "half" {
+            return Err(Problem::NotSignedIn);
+        }
+        if code.expose() != CODE {
+            return Err(Problem::SignInRefused);
+        }
+        self.note("code");
+        Ok(Self::signed_in("administrator"))
     }
 
-    async fn sign_out(&self, _: Secret, _: Origin) -> Result<(), Problem> {
-        Err(Problem::NotSignedIn)
+    async fn sign_out(&self, session: Secret, _: Origin) -> Result<(), Problem> {
+        self.note(format!("sign out {}", session.expose()));
+        Ok(())
     }
 
-    async fn welcome(&self, _: Secret, _: Origin) -> Result<Welcome, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn welcome(&self, link: Secret, _: Origin) -> Result<Welcome, Problem> {
+        match link.expose() {
+            LINK => Ok(Welcome { name: Some(HOSTILE.into()), second_factor: true }),
+            "first" => Ok(Welcome { name: None, second_factor: false }),
+            _ => Err(Problem::LinkGone),
+        }
     }
 
-    async fn accept(&self, _: Secret, _: String, _: Secret, _: Secret, _: Origin) -> Result<SignedIn, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn accept(&self, link: Secret, name: String, new: Secret, confirm: Secret, from: Origin) -> Result<SignedIn, Problem> {
+        self.welcome(link, from).await?;
+        if new != confirm {
+            return Err(wrong(AccessField::NewPasswordConfirm, AccessError::Differ));
+        }
+        self.note(format!("accept {name}"));
+        Ok(Self::signed_in("administrator"))
+    }
+}
+
+fn wrong(field: AccessField, error: AccessError) -> Problem {
+    Problem::InvalidAccess(vec![(field, error)])
+}
+
+fn account(id: u64, name: &str) -> Account {
+    Account {
+        id: AccountId(id),
+        name: name.into(),
+        role: Role::Administrator,
+        has_password: true,
+        second_factor: true,
+        added_ms: NOW - 86_400_000,
+        last_sign_in_ms: Some(NOW - 60_000),
+        invited_until_ms: Some(NOW + 60_000),
+        sessions: 2,
+    }
+}
+
+impl Fake {
+    /// Refuses what is sensitive while the password was typed too long ago.
+    fn fresh(&self) -> Result<(), Problem> {
+        let fresh = self.caller.session.is_none_or(|session| session.fresh);
+        if fresh { Ok(()) } else { Err(Problem::ConfirmPassword) }
     }
 }
 
@@ -140,72 +239,151 @@ impl Access for Fake {
     }
 
     async fn me(&self) -> Result<Me, Problem> {
-        Err(Problem::NotSignedIn)
+        let session = |id, current, agent: &str| Session {
+            id: SessionId(id),
+            current,
+            since_ms: NOW - 120_000,
+            seen_ms: NOW - 60_000,
+            address: "192.0.2.7".into(),
+            agent: agent.into(),
+        };
+        Ok(Me {
+            account: account(1, "anna"),
+            recovery_codes: 9,
+            sessions: vec![session(1, true, "Mozilla/5.0 (X11; Linux) Firefox/140.0"), session(2, false, HOSTILE)],
+            now_ms: NOW,
+        })
     }
 
-    async fn confirm(&self, _: Secret) -> Result<(), Problem> {
-        Err(Problem::NotSignedIn)
+    async fn confirm(&self, password: Secret) -> Result<(), Problem> {
+        if password.expose() != PASSWORD {
+            return Err(wrong(AccessField::Password, AccessError::Wrong));
+        }
+        self.note("confirm");
+        *self.confirmed.lock().unwrap() = true;
+        Ok(())
     }
 
-    async fn change_password(&self, _: Secret, _: Secret, _: Secret) -> Result<SignedIn, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn change_password(&self, current: Secret, new: Secret, confirm: Secret) -> Result<SignedIn, Problem> {
+        if current.expose() != PASSWORD {
+            return Err(wrong(AccessField::Password, AccessError::Wrong));
+        }
+        if new != confirm {
+            return Err(wrong(AccessField::NewPasswordConfirm, AccessError::Differ));
+        }
+        self.note("change password");
+        Ok(Door::signed_in("viewer"))
     }
 
-    async fn end_sessions(&self, _: Option<SessionId>) -> Result<u64, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn end_sessions(&self, which: Option<SessionId>) -> Result<u64, Problem> {
+        self.note(format!("end sessions {}", which.map_or("others".into(), |id| id.to_string())));
+        Ok(1)
     }
 
     async fn offer_second_factor(&self) -> Result<Offer, Problem> {
-        Err(Problem::NotSignedIn)
+        self.fresh()?;
+        self.note("offer");
+        Ok(offer())
     }
 
     async fn offered_second_factor(&self) -> Result<Option<Offer>, Problem> {
-        Err(Problem::NotSignedIn)
+        Ok(Some(offer()))
     }
 
-    async fn second_factor_on(&self, _: Secret) -> Result<Vec<Secret>, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn second_factor_on(&self, code: Secret) -> Result<Vec<Secret>, Problem> {
+        if code.expose() != CODE {
+            return Err(Problem::CodeWrong);
+        }
+        self.note("second factor on");
+        Ok(codes())
     }
 
     async fn second_factor_off(&self) -> Result<(), Problem> {
-        Err(Problem::NotSignedIn)
+        self.fresh()?;
+        self.note("second factor off");
+        Ok(())
     }
 
     async fn new_recovery_codes(&self) -> Result<Vec<Secret>, Problem> {
-        Err(Problem::NotSignedIn)
+        self.fresh()?;
+        self.note("recovery codes");
+        Ok(codes())
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, Problem> {
-        Err(Problem::NotSignedIn)
+        Ok(vec![account(1, "anna"), account(2, HOSTILE)])
     }
 
-    async fn add_account(&self, _: String, _: String) -> Result<Made<AccountId>, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn add_account(&self, name: String, role: String) -> Result<Made<AccountId>, Problem> {
+        self.fresh()?;
+        if name == "taken" {
+            return Err(wrong(AccessField::Name, AccessError::NameTaken));
+        }
+        self.note(format!("add account {name} {role}"));
+        Ok(Made { id: AccountId(3), secret: Secret::new(LINK.into()) })
     }
 
-    async fn set_role(&self, _: AccountId, _: Role) -> Result<(), Problem> {
-        Err(Problem::NotSignedIn)
+    async fn set_role(&self, id: AccountId, role: Role) -> Result<(), Problem> {
+        self.fresh()?;
+        if id == AccountId(1) {
+            return Err(Problem::LastAdministrator);
+        }
+        self.note(format!("role {id} {}", role.key()));
+        Ok(())
     }
 
-    async fn reset_password(&self, _: AccountId, _: bool) -> Result<Made<AccountId>, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn reset_password(&self, id: AccountId, second_factor: bool) -> Result<Made<AccountId>, Problem> {
+        self.fresh()?;
+        self.note(format!("reset {id} {second_factor}"));
+        Ok(Made { id, secret: Secret::new(LINK.into()) })
     }
 
-    async fn remove_account(&self, _: AccountId) -> Result<(), Problem> {
-        Err(Problem::NotSignedIn)
+    async fn remove_account(&self, id: AccountId) -> Result<(), Problem> {
+        self.fresh()?;
+        self.note(format!("remove account {id}"));
+        Ok(())
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, Problem> {
-        Err(Problem::NotSignedIn)
+        Ok(vec![Token {
+            id: TokenId(1),
+            name: HOSTILE.into(),
+            permit: Permit { verbs: Some(vec![Verb::Test]), entries: Some(vec![EntryId(1)]), ..Permit::of(Role::Operator) },
+            entry_names: vec![HOSTILE.into()],
+            made_ms: NOW - 86_400_000,
+            made_by: HOSTILE.into(),
+            expires_ms: Some(NOW + 86_400_000),
+            used_ms: Some(NOW - 60_000),
+            used_from: "192.0.2.9".into(),
+        }])
     }
 
-    async fn make_token(&self, _: NewToken) -> Result<Made<TokenId>, Problem> {
-        Err(Problem::NotSignedIn)
+    async fn make_token(&self, new: NewToken) -> Result<Made<TokenId>, Problem> {
+        self.fresh()?;
+        if new.name.is_empty() {
+            return Err(wrong(AccessField::TokenName, AccessError::Missing));
+        }
+        let NewToken { name, role, entries, verbs, days } = new;
+        self.note(format!("make token {name} {} {entries:?} {verbs:?} {days:?}", role.key()));
+        Ok(Made { id: TokenId(2), secret: Secret::new("pr_token".into()) })
     }
 
-    async fn revoke_token(&self, _: TokenId) -> Result<(), Problem> {
-        Err(Problem::NotSignedIn)
+    async fn revoke_token(&self, id: TokenId) -> Result<(), Problem> {
+        self.fresh()?;
+        self.note(format!("revoke {id}"));
+        Ok(())
     }
+}
+
+fn offer() -> Offer {
+    Offer {
+        secret: Secret::new("JBSWY3DPEHPK3PXP".into()),
+        uri: Secret::new("otpauth://totp/Postroom:anna?secret=JBSWY3DPEHPK3PXP".into()),
+    }
+}
+
+fn codes() -> Vec<Secret> {
+    ["aaaa-bbbb", "cccc-dddd"].map(|code| Secret::new(code.into())).into()
 }
 
 #[async_trait]
@@ -267,6 +445,7 @@ impl Certificates for Fake {
     }
 
     async fn pin(&self, pin: NewPin) -> Result<TrustId, Problem> {
+        self.fresh()?;
         if pin.pem != LEAF {
             return Err(Problem::NotOneCertificate);
         }
@@ -521,7 +700,10 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let door = Door::default();
+        Self::behind(Door::new(Permit::of(Role::Administrator)))
+    }
+
+    fn behind(door: Door) -> Self {
         let calls = Arc::clone(&door.calls);
         let router = router(Web::new(Arc::new(door), Hosts::new(Some("post.example.com"))));
         Self { calls, router }
@@ -1080,7 +1262,8 @@ fn data_of(answer: &Answer) -> serde_json::Value {
 fn page_of(answer: &Answer) -> serde_json::Value {
     let (_, rest) = answer.body.split_once("__RESOLVED_RESOURCES[0] = ").unwrap();
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-    serde_json::from_str(&values.next().unwrap().unwrap()).unwrap()
+    let document: serde_json::Value = serde_json::from_str(&values.next().unwrap().unwrap()).unwrap();
+    document["page"].clone()
 }
 
 /// A form with a file, in parts of these names.

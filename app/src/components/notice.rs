@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::error::ApiError;
+use domain::error::{ApiError, ErrorKind};
 use domain::field::Field;
 use domain::words;
 use leptos::prelude::*;
@@ -22,6 +22,7 @@ pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl
                     view! {
                         <div class="notice bad">
                             <p class="headline">{error.message}</p>
+                            {way_in(error.error)}
                             {links(&error.fields)}
                         </div>
                     }
@@ -29,6 +30,16 @@ pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl
             }}
         </div>
     }
+}
+
+/// Where to sign in, or to type the password again, beside a page that isn't to be left.
+fn way_in(kind: ErrorKind) -> Option<impl IntoView> {
+    let (href, text) = match kind {
+        ErrorKind::NotSignedIn => ("/sign-in", "Sign in (new tab)"),
+        ErrorKind::ConfirmPassword => ("/confirm", "Confirm your password (new tab)"),
+        _ => return None,
+    };
+    Some(view! { <p><a href=href target="_blank">{text}</a></p> })
 }
 
 fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {

@@ -12,7 +12,7 @@ use leptos::either::Either;
 use leptos::prelude::*;
 
 use self::batch::{Batch, Progress, TestAll, Tested};
-use super::encode_query;
+use super::{Rights, encode_query};
 use crate::components::{ErrorNotice, ExpiringMarks, StandingView, Undo};
 
 /// How long typing has to pause before the search runs: milliseconds.
@@ -28,6 +28,7 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
         list.undo.clone().map(|UndoOffer { batch, names, left_ms }| view! { <Undo action="/servers/undo" batch names left_ms/> });
     let refused = RwSignal::new(refused);
     let batch = Batch::new();
+    let rights = Rights::here();
     let nothing = list.total == 0;
     let found =
         if nothing { Either::Left(view! { <Empty/> }) } else { Either::Right(view! { <Found search list refused batch/> }) };
@@ -39,12 +40,13 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
                     <Progress batch/>
                 </div>
                 <div class="actions">
-                    <TestAll batch refused hidden=nothing/>
-                    <a class="button primary" href="/servers/new" data-shortcut="add">"Add SMTP server"</a>
+                    <TestAll batch refused hidden=nothing || !rights.test/>
+                    {rights.change.then(|| view! { <a class="button primary" href="/servers/new" data-shortcut="add">"Add SMTP server"</a> })}
                 </div>
             </div>
             <ErrorNotice error=refused/>
-            {undo}
+            {(!rights.change).then(|| view! { <p class="help">{rights.limits()}</p> })}
+            {rights.change.then_some(undo)}
             {found}
         </div>
     }
@@ -88,6 +90,8 @@ fn results(search: &str, list: &ListPage, batch: Batch) -> impl IntoView + use<>
         chosen.set(crate::browser::count("#servers input[name=id]:checked"));
     };
     let several = move || chosen.get() > 1;
+    let Rights { test, change } = Rights::here();
+    let edit = if change { "Edit" } else { "Open" };
     let now_ms = list.now_ms;
     let rows: Vec<_> = list.rows.iter().cloned().map(|row| view! { <ListRow row now_ms batch/> }).collect();
     let page = list.page;
@@ -117,9 +121,9 @@ fn results(search: &str, list: &ListPage, batch: Batch) -> impl IntoView + use<>
                         n => format!("{n} selected"),
                     }}
                 </p>
-                <button formaction="/servers/edit" disabled=several>"Edit"</button>
-                <button formaction="/servers/try" disabled=several>"Send test email"</button>
-                <button class="danger">"Trash"</button>
+                <button formaction="/servers/edit" disabled=several>{edit}</button>
+                {test.then(|| view! { <button formaction="/servers/try" disabled=several>"Send test email"</button> })}
+                {change.then(|| view! { <button class="danger">"Trash"</button> })}
             </div>
         </form>
     }

@@ -47,6 +47,15 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
+    /// What is missing, in a sentence.
+    pub(crate) const fn limits(self) -> &'static str {
+        if self.test {
+            "You can test servers. Changing them takes an administrator."
+        } else {
+            "You can look at everything here. Testing takes an operator, changing an administrator."
+        }
+    }
+
     /// Those of this page.
     pub(crate) fn here() -> Self {
         use_context().unwrap_or_default()

@@ -41,24 +41,19 @@ pub(super) struct Routes {
 
 impl Routes {
     pub(super) fn get<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, ()>) -> Self {
-        self.add(path, Method::GET, need, get(handler))
+        self.add(path, Method::GET, need, get(guarded(need, handler)))
     }
 
     pub(super) fn post<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, ()>) -> Self {
-        self.add(path, Method::POST, need, post(handler))
+        self.add(path, Method::POST, need, post(guarded(need, handler)))
     }
 
     /// A route of the API: its handler refuses other methods than `method` by itself.
     pub(super) fn api<T: 'static>(self, path: &'static str, method: Method, need: Need, handler: impl Handler<T, ()>) -> Self {
-        self.add(path, method, need, any(handler))
+        self.add(path, method, need, any(guarded(need, handler)))
     }
 
-    /// The last layer is the first to see a request.
     fn add(mut self, path: &'static str, method: Method, need: Need, handlers: MethodRouter) -> Self {
-        let handlers = handlers
-            .route_layer(from_fn(access::confirm))
-            .route_layer(from_fn(guard::read_body))
-            .route_layer(from_fn_with_state(need, access::allow));
         self.router = self.router.route(path, handlers);
         self.table.push(Route { path, method, need });
         self
@@ -71,4 +66,9 @@ impl Routes {
     pub(super) fn table(self) -> Vec<Route> {
         self.table
     }
+}
+
+/// A handler behind what every route passes. The last layer is the first to see a request.
+fn guarded<T: 'static>(need: Need, handler: impl Handler<T, ()>) -> impl Handler<T, ()> {
+    handler.layer(from_fn(access::confirm)).layer(from_fn(guard::read_body)).layer(from_fn_with_state(need, access::allow))
 }

@@ -29,7 +29,7 @@ use crate::components::{
     CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, MoreAbout, NOTICE, PasswordFields, SelectField,
     StandingView, TextField, ends, field_id, short_name,
 };
-use crate::pages::{EntryData, Look};
+use crate::pages::{EntryData, Look, Rights};
 
 /// What the page is doing, beside testing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +294,9 @@ impl Page {
             match form.post_for(PLACE).await {
                 Ok(()) => {
                     self.shown.set(Some(Shown::Look(Box::new(typed))));
-                    focus(if ask { VERDICT } else { CHECK }.to_owned());
+                    // A question, such as for the password, is read before anything goes on.
+                    let question = crate::browser::count(&format!("#{PLACE} #{VERDICT}")) > 0;
+                    focus(if question { VERDICT } else { CHECK }.to_owned());
                     crate::browser::reveal(PLACE);
                     // What is trusted changes what earlier tests are worth.
                     if !ask {
@@ -405,6 +407,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             let _ = Page::save as fn(Page);
         }
     };
+    let rights = Rights::here();
     let name = view.name.clone();
     let version = move || page.stored.with(|stored| stored.version.0.to_string());
     let default_was = move || page.stored.with(|stored| stored.draft.default.to_string());
@@ -421,18 +424,25 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                 <div class="actions">
                     <SaveState page/>
                     <a class="button" href="/">"Back"</a>
-                    <button class="primary" id=SAVE name="action" value="save" data-shortcut="save" aria-disabled=move || (page.doing.get() == Doing::Saving).then_some("true")>
-                        {move || if page.doing.get() == Doing::Saving { "Saving…" } else { "Save" }}
-                    </button>
+                    {rights.change.then(|| view! {
+                        <button class="primary" id=SAVE name="action" value="save" data-shortcut="save" aria-disabled=move || (page.doing.get() == Doing::Saving).then_some("true")>
+                            {move || if page.doing.get() == Doing::Saving { "Saving…" } else { "Save" }}
+                        </button>
+                    })}
                 </div>
             </div>
             <input type="hidden" name="version" prop:value=version value=version()/>
             <input type="hidden" name="default_was" prop:value=default_was value=default_was()/>
             <ErrorNotice error=page.error/>
+            {(!rights.change).then(|| view! { <p class="help">{rights.limits()}</p> })}
             <Stale page/>
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
             <div class="columns">
-                <Fields page client_certificate=view.client_certificate now_ms/>
+                // Whoever can't even test has nothing to type.
+                <fieldset class="whole" disabled=!rights.test>
+                    <legend class="hidden">"Settings"</legend>
+                    <Fields page client_certificate=view.client_certificate now_ms/>
+                </fieldset>
                 <div class="side">
                     <TryIt page run_gone look/>
                     <HistoryList id=page.id history=page.history open=Callback::new(move |run| page.open_run(run))/>
@@ -595,6 +605,7 @@ fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
         move || page.shown.with(|shown| shown.as_ref().is_some_and(|shown| state.draft.with(|now| shown.is_outdated(now))));
     let looks = move || page.shown.with(|shown| matches!(shown, Some(Shown::Look(_))));
     let trusted = look == Some(Look::Trusted);
+    let rights = Rights::here();
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
@@ -615,12 +626,12 @@ fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
     view! {
         <section class="group try" id=TRY tabindex="-1" aria-labelledby="g-try">
             <h2 id="g-try">"Try it"</h2>
-            <p class="help">"Uses what is on this page, saved or not."</p>
-            <div class="pair" on:keydown=on_enter>
+            <p class="help">{if rights.test { "Uses what is on this page, saved or not." } else { "Takes an operator. Earlier tests stand below." }}</p>
+            <div class="pair" on:keydown=on_enter hidden=!rights.test>
                 <TextField state field=Field::TestFrom/>
                 <TextField state field=Field::TestTo/>
             </div>
-            <div class="actions">
+            <div class="actions" hidden=!rights.test>
                 <button name="action" value="check" id=CHECK data-shortcut="test" autofocus=trusted aria-disabled=trying>"Check connection"</button>
                 <button name="action" value="send" aria-disabled=trying>"Send test email"</button>
                 <button name="action" value="inspect" aria-disabled=trying>"Inspect certificate"</button>

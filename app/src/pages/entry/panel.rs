@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::inspection::{INSPECTED, Trusting, VERDICT};
 use super::report::stages;
 use crate::components::{facts, short_name, target};
-use crate::pages::Look;
+use crate::pages::{Look, Rights};
 
 /// The panel.
 pub(super) fn panel(look: Look) -> impl IntoView {
@@ -78,12 +78,14 @@ fn chain(inspection: &Inspection) -> impl IntoView + use<> {
             view! { <details class="card"><summary>"Sent along: " {name}</summary>{facts(above.certificate.clone(), now_ms, ())}</details> }
         })
         .collect();
-    let actions = (!trusted).then(|| actions(inspection));
+    let change = Rights::here().change;
+    let actions = (!trusted && change).then(|| actions(inspection));
     view! {
         <div class="cards" class:pair=changed>{old} {leaf}</div>
         {(!trusted).then(|| view! { <p class="help">"Compare the SHA-256 with what whoever runs the server tells you."</p> })}
         {above}
         {actions}
+        {(!trusted && !change).then(|| view! { <p class="help">"Trusting it takes an administrator."</p> })}
     }
 }
 

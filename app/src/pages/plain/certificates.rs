@@ -9,6 +9,7 @@ use leptos::either::Either;
 use leptos::prelude::*;
 
 use crate::components::{ErrorNotice, Undo, ends, fact, facts, names, short_name, target};
+use crate::pages::Rights;
 
 /// From so many rows on, ticking each is too much to ask.
 const MANY: usize = 10;
@@ -26,6 +27,7 @@ pub(super) fn Certificates(
 ) -> impl IntoView {
     let TrustPage { system, items, undo, now_ms } = trust;
     let nothing = items.is_empty();
+    let change = Rights::here().change;
     let undo = undo.map(|TrustUndo { batch, subjects, left_ms }| {
         let names = subjects.iter().map(|subject| short_name(subject)).collect();
         view! { <Undo action="/certificates/undo" batch names left_ms/> }
@@ -82,7 +84,7 @@ pub(super) fn Certificates(
                 <div class="selection" role="group" aria-label="Selected certificates">
                     <p class="count"></p>
                     <button formaction="/certificates/export">"Export"</button>
-                    <button class="danger">"Trash"</button>
+                    {change.then(|| view! { <button class="danger">"Trash"</button> })}
                 </div>
             </form>
         })
@@ -96,12 +98,13 @@ pub(super) fn Certificates(
                 </div>
                 <div class="actions">
                     {(!nothing).then(|| view! { <a class="button" href="/certificates/export">"Export all"</a> })}
-                    <a class="button primary" href="/certificates/import" data-shortcut="add">"Add certificates"</a>
+                    {change.then(|| view! { <a class="button primary" href="/certificates/import" data-shortcut="add">"Add certificates"</a> })}
                 </div>
             </div>
             <ErrorNotice error=Signal::stored(refused)/>
             {done}
-            {undo}
+            {(!change).then(|| view! { <p class="help">"Changing what is trusted takes an administrator."</p> })}
+            {change.then_some(undo)}
             <System system/>
             {own}
             {switches}
@@ -140,10 +143,12 @@ fn System(system: SystemRoots) -> impl IntoView {
                 </div>
             })}
             {(!used_by.is_empty()).then(|| view! { <p>"Relied on by " {users(used_by)} "."</p> })}
-            <form class="actions" method="post" action="/certificates/system-authorities">
-                <button name="on" value=value>{label}</button>
-                <p class="help">{consequence}</p>
-            </form>
+            {Rights::here().change.then(|| view! {
+                <form class="actions" method="post" action="/certificates/system-authorities">
+                    <button name="on" value=value>{label}</button>
+                    <p class="help">{consequence}</p>
+                </form>
+            })}
         </section>
     }
 }
@@ -172,7 +177,7 @@ fn Row(item: Trusted, now_ms: u64, seen: bool, chosen: bool) -> impl IntoView {
         };
         view! {
             <p class="help">"At " {target(&pin.host, pin.port)} " nothing but what is pinned is accepted. " {says}</p>
-            <p class="actions"><button form=switch_id(id)>{label}</button></p>
+            {Rights::here().change.then(|| view! { <p class="actions"><button form=switch_id(id)>{label}</button></p> })}
         }
     });
     let more = view! {
