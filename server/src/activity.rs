@@ -25,7 +25,7 @@ use crate::store::{ActivityHead, Digest, Read, Store, StoreError, StoredLine, Wr
 /// The most characters of a text in a line.
 const MAX_TEXT: usize = 500;
 /// The most things that a line names, and the most changes.
-const MAX_NAMED: usize = 200;
+pub(crate) const MAX_NAMED: usize = 200;
 /// The most lines that are looked at for a page. Where nothing was found by then, the next page goes on from there.
 const MAX_SCANNED: usize = 100_000;
 /// About as many bytes of an export are handed over at once.

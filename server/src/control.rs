@@ -18,11 +18,13 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::activity::{Deed, Happening};
 use domain::error::Problem;
 use domain::field::Field;
 use domain::words;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::By;
 use crate::backup::container::Protection;
 use crate::backup::{self, BackupError, Summary};
 use crate::data::{Data, start_problem};
@@ -202,14 +204,26 @@ pub fn perform(data: &Data, request: Request, emit: &mut dyn FnMut(Event) -> io:
             });
             let rotated = rotated.map_err(|error| Refusal::of_rotation(data, error))?;
             tracing::info!(sealed = rotated.secrets.count, replaced = rotated.replaced, "replaced the keys");
+            let sealed = rotated.secrets.count;
+            let detail = if rotated.replaced { ", and the key-encryption key" } else { "" };
+            note(data, Deed::KeysRotated, format!("A new data key for {sealed} secrets{detail}."))?;
             rotated_done(data, rotated, new_key_file).map_err(|problem| start_problem(data.dir(), problem).into())
         }
         Request::Backup { protection } => {
+            // Before it begins: what leaves here leaves a trace, whatever becomes of it.
+            let detail = if protection.is_secret() { "With secrets, encrypted." } else { "Without secrets." };
+            note(data, Deed::BackedUp, detail.into())?;
             let summary = back_up(data, &protection, emit)?;
             tracing::info!(entries = summary.entries, secrets = summary.secrets.is_some(), "backed everything up");
             Ok(Done::BackedUp(summary))
         }
     }
+}
+
+/// Adds a line to the activity.
+fn note(data: &Data, deed: Deed, detail: String) -> Result<(), Refusal> {
+    let what = Happening { detail, ..By::command_line().did(deed) };
+    data.entries().activity().note(&what).map_err(|problem| start_problem(data.dir(), problem).into())
 }
 
 fn back_up(data: &Data, protection: &Protection, emit: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Summary, Refusal> {
