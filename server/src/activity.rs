@@ -13,6 +13,7 @@ use app::backend::Caller;
 use domain::access::Who;
 use domain::activity::{ActivityPage, ActivityQuery, Change, Deed, ExportFormat, Happening, KEPT_DAYS, Line, PAGE, Subject};
 use domain::error::Problem;
+use domain::words;
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 
@@ -169,6 +170,14 @@ impl Activity {
         })
     }
 
+    /// Whether `query` can be asked at all.
+    ///
+    /// # Errors
+    /// [`Problem::Malformed`] for a day that is none.
+    pub(crate) fn check(&self, query: &ActivityQuery) -> Result<(), Problem> {
+        Filter::of(query).map(drop)
+    }
+
     /// Gives all that `query` finds as it is at one instant, the oldest first, in parts: CSV (RFC 4180), or a JSON object a line, each
     /// as it is kept, with its hash. Where `give` fails, nobody listens any more.
     ///
@@ -293,6 +302,15 @@ fn read(stored: StoredLine<'_>) -> Result<Line, StoreError> {
 fn write_json(stored: StoredLine<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(stored.json.strip_suffix(b"}").unwrap_or(stored.json));
     out.extend_from_slice(format!(",\"hash\":\"{}\"}}\n", hex(&stored.hash)).as_bytes());
+}
+
+/// What stands at the end of an export that broke off.
+pub(crate) fn last_words(problem: &Problem, format: ExportFormat) -> Vec<u8> {
+    let sentence = format!("The export broke off, and is not whole. {}", words::problem(problem));
+    match format {
+        ExportFormat::Csv => format!("\"{}\"\r\n", sentence.replace('"', "\"\"")).into_bytes(),
+        ExportFormat::Jsonl => format!("{}\n", serde_json::json!({ "error": sentence })).into_bytes(),
+    }
 }
 
 fn hex(digest: &Digest) -> String {

@@ -2,6 +2,7 @@
 //! undo. Each operation is one transaction. Where the records lie is the store's affair; who may ask, the caller's.
 
 mod expiring;
+mod import;
 mod proof;
 mod secrets;
 mod told;
@@ -23,6 +24,7 @@ use domain::secret::SecretChange;
 use domain::smtp_server::{Checked, Has, ServerOut, SmtpServer};
 use domain::transcript::{Finished, What};
 
+pub use import::{Plan, Variables};
 pub use proof::{Basis, Secrets};
 pub use secrets::read_client_certificate;
 
@@ -193,7 +195,7 @@ impl Entries {
             let mut errors = FieldErrors::default();
             check_name(tx, content.name(), None, &mut errors)?;
             errors.or(()).map_err(Problem::Invalid)?;
-            check_room(tx, 1)?;
+            check_room(&*tx, 1)?;
             self.add_in(tx, content, default, password, client)
         })
     }
@@ -462,7 +464,7 @@ impl Entries {
             let Some((number, batch)) = found.filter(|(_, batch)| !is_expired(batch.trashed_ms, now)) else {
                 return Err(Problem::UndoGone);
             };
-            check_room(tx, batch.entries.len() as u64)?;
+            check_room(&*tx, batch.entries.len() as u64)?;
             let mut first_complete = None;
             for (id, name) in &batch.entries {
                 let Some(record) = tx.trashed(*id)? else {
@@ -555,7 +557,7 @@ fn check_version(record: &Record, base: Version, is_default: bool, has: Has) -> 
     Err(Problem::Stale(Box::new(Stale { version: record.version, current })))
 }
 
-fn check_room(tx: &dyn Write, more: u64) -> Result<(), Problem> {
+fn check_room(tx: &dyn Read, more: u64) -> Result<(), Problem> {
     if tx.count()? + more > MAX_ENTRIES { Err(Problem::TooManyEntries { max: MAX_ENTRIES }) } else { Ok(()) }
 }
 

@@ -78,6 +78,14 @@ impl Entries {
         self.activity().note(&what)
     }
 
+    /// Tells of something that changes nothing.
+    ///
+    /// # Errors
+    /// As the store.
+    pub(crate) fn tell(&self, deed: Deed, detail: &str) -> Result<(), Problem> {
+        self.activity().note(&Happening { detail: detail.into(), ..self.by.did(deed) })
+    }
+
     /// Tells that the connections of `ids` are checked.
     ///
     /// # Errors
