@@ -46,6 +46,14 @@ pub const fn label(field: Field) -> &'static str {
     }
 }
 
+/// The label of the field with this key; the key itself where it is none of an entry.
+pub fn key_label(key: &str) -> &str {
+    match Field::ALL.into_iter().find(|field| field.key() == key) {
+        Some(field) => label(field),
+        None => key,
+    }
+}
+
 /// What the field does, its unit, and when to change it: at most two short sentences.
 pub const fn help(field: Field) -> &'static str {
     match field {

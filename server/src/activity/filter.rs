@@ -2,7 +2,6 @@
 
 use domain::activity::{ActivityQuery, Change, Deed, Line};
 use domain::error::Problem;
-use domain::field::Field;
 use domain::words;
 use time::{Date, Month};
 
@@ -48,7 +47,7 @@ impl Filter {
         let has = |text: &str| text.to_lowercase().contains(&self.needle);
         let what = &line.what;
         let changed = |Change { field, old, new, .. }: &Change| {
-            has(field) || label(field).is_some_and(has) || [old, new].into_iter().flatten().any(|value| has(value))
+            has(field) || has(words::key_label(field)) || [old, new].into_iter().flatten().any(|value| has(value))
         };
         has(what.who.name())
             || has(&what.address)
@@ -57,11 +56,6 @@ impl Filter {
             || what.subjects.iter().any(|subject| has(&subject.name))
             || what.changes.iter().any(changed)
     }
-}
-
-/// What the page calls a field, where it is one of an entry.
-fn label(key: &str) -> Option<&'static str> {
-    Field::ALL.into_iter().find(|field| field.key() == key).map(words::label)
 }
 
 /// The beginning of a day (UTC); nothing where nothing was given.
