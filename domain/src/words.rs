@@ -499,6 +499,21 @@ pub const NO_FILE: &str = "Choose a file, or paste PEM below.";
 /// That both were: which one is meant?
 pub const FILE_AND_PASTE: &str = "Either choose a file or paste PEM, not both.";
 
+/// That neither a file of servers was given nor anything pasted.
+pub const NO_SERVER_FILE: &str = "Choose a file, or paste its text below.";
+/// That both were: which one is meant?
+pub const SERVER_FILE_AND_PASTE: &str = "Either choose a file or paste its text, not both.";
+
+/// `Imported: 2 servers added, 1 changed.`
+pub fn servers_imported(added: u64, changed: u64) -> String {
+    match (added, changed) {
+        (0, 0) => "Nothing to import: all of them were like this already.".into(),
+        (added, 0) => format!("Imported: {} added.", count(added, "server")),
+        (0, changed) => format!("Imported: {} changed.", count(changed, "server")),
+        (added, changed) => format!("Imported: {} added, {} changed.", count(added, "server"), grouped(changed)),
+    }
+}
+
 /// That there is nothing in a file of servers.
 pub const IMPORT_EMPTY: &str = "there are no servers in the file. Choose one that Postroom exported.";
 /// That a file is of another kind.

@@ -8,6 +8,7 @@ mod guard;
 mod live;
 mod pages;
 mod patient;
+mod records;
 mod serve;
 mod upload;
 
@@ -104,6 +105,16 @@ pub fn router(web: Web) -> Router {
         .route("/api/servers/test-all", any(live::test_all))
         .route("/api/certificates/preview", any(certificates::preview_api))
         .route("/api/certificates/export", any(certificates::export_api))
+        .route("/activity", get(records::activity))
+        .route("/activity/export", get(records::export_activity))
+        .route("/servers/export", get(records::export))
+        .route("/servers/import", get(records::import).post(records::preview))
+        .route("/servers/import/confirm", get(|| async { see_other("/servers/import") }).post(records::confirm))
+        .route("/api/activity", any(records::activity_api))
+        .route("/api/activity/export", any(records::export_activity_api))
+        .route("/api/servers/export", any(records::export_api))
+        .route("/api/servers/import-plan", any(records::plan_api))
+        .route("/api/servers/import", any(records::import_api))
         .route("/api/{*function}", any(api))
         .route("/assets/{name}", get(assets::asset))
         .fallback(nothing_here)

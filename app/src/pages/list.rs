@@ -46,6 +46,10 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
             <ErrorNotice error=refused/>
             {undo}
             {found}
+            <p class="aside">
+                <a href="/servers/import">"Import"</a>
+                <a href="/servers/export" hidden=nothing>"Export"</a>
+            </p>
         </div>
     }
 }

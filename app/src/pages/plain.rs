@@ -1,14 +1,18 @@
 //! Pages of forms and links alone. The browser gets no data of theirs and has no code for them: it leaves them as they came.
 //! What they need of it all the same is asked for by attributes (`crate::browser::follow_attributes`).
 
+mod activity;
 mod certificates;
 mod client_certificate;
 mod import;
+mod import_servers;
 mod trash;
 mod trash_certificates;
 
+use domain::activity::{ActivityPage, ActivityQuery};
 use domain::entry::{EntryView, TrashPlan};
 use domain::error::ApiError;
+use domain::exchange::ImportPlan;
 use domain::trust::{Preview, TrustId, TrustPage, TrustTrashPlan};
 use leptos::prelude::*;
 
@@ -66,6 +70,26 @@ pub enum Plain {
         /// Now: milliseconds since 1970.
         now_ms: u64,
     },
+    /// "Activity".
+    Activity {
+        /// What was found; nothing where it couldn't be looked for.
+        activity: Option<ActivityPage>,
+        /// What was looked for.
+        query: ActivityQuery,
+        /// Why something was not done.
+        refused: Option<ApiError>,
+    },
+    /// "Import servers".
+    ImportServers {
+        /// What was given would do this.
+        plan: Option<ImportPlan>,
+        /// The places of those that were chosen of it; nothing was chosen yet where it is missing.
+        chosen: Option<Vec<usize>>,
+        /// What was done just now, in a sentence.
+        done: Option<String>,
+        /// Why it can't be read or taken in.
+        refused: Option<ApiError>,
+    },
     /// The page could not be made.
     Failed(ApiError),
 }
@@ -79,10 +103,10 @@ impl From<Plain> for Page {
 impl Plain {
     pub(super) fn section(&self) -> Option<(Section, bool)> {
         match self {
-            Self::Trash { .. } | Self::ClientCertificate { .. } => Some((Section::Servers, false)),
+            Self::Trash { .. } | Self::ClientCertificate { .. } | Self::ImportServers { .. } => Some((Section::Servers, false)),
             Self::Certificates { .. } => Some((Section::Certificates, true)),
             Self::Import { .. } | Self::TrashCertificates { .. } => Some((Section::Certificates, false)),
-            Self::Failed(_) => None,
+            Self::Activity { .. } | Self::Failed(_) => None,
         }
     }
 
@@ -93,6 +117,8 @@ impl Plain {
             Self::Import { .. } => "Add certificates".into(),
             Self::TrashCertificates { .. } => "Trash certificates".into(),
             Self::ClientCertificate { view, .. } => format!("Client certificate of {}", view.name),
+            Self::Activity { .. } => "Activity".into(),
+            Self::ImportServers { .. } => "Import servers".into(),
             Self::Failed(_) => "That didn't work".into(),
         }
     }
@@ -103,7 +129,9 @@ impl Plain {
             | Self::Certificates { refused, .. }
             | Self::Import { refused, .. }
             | Self::TrashCertificates { refused, .. }
-            | Self::ClientCertificate { refused, .. } => refused.as_ref(),
+            | Self::ClientCertificate { refused, .. }
+            | Self::Activity { refused, .. }
+            | Self::ImportServers { refused, .. } => refused.as_ref(),
             Self::Failed(error) => Some(error),
         }
     }
@@ -121,6 +149,10 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
         Plain::TrashCertificates { plan, refused } => view! { <trash_certificates::TrashCertificates plan refused/> }.into_any(),
         Plain::ClientCertificate { view, refused, now_ms } => {
             view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
+        }
+        Plain::Activity { activity, query, refused } => view! { <activity::Activity activity query refused/> }.into_any(),
+        Plain::ImportServers { plan, chosen, done, refused } => {
+            view! { <import_servers::ImportServers plan chosen done refused/> }.into_any()
         }
         Plain::Failed(error) => view! { <Failed error/> }.into_any(),
     }
