@@ -47,6 +47,14 @@ pub const fn label(field: Field) -> &'static str {
     }
 }
 
+/// The label of the field with this key; the key itself where it is none of an entry.
+pub fn key_label(key: &str) -> &str {
+    match Field::ALL.into_iter().find(|field| field.key() == key) {
+        Some(field) => label(field),
+        None => key,
+    }
+}
+
 /// What the field does, its unit, and when to change it: at most two short sentences.
 pub const fn help(field: Field) -> &'static str {
     match field {
@@ -500,6 +508,51 @@ pub fn standing(standing: &Standing, now_ms: u64) -> String {
 pub const NO_FILE: &str = "Choose a file, or paste PEM below.";
 /// That both were: which one is meant?
 pub const FILE_AND_PASTE: &str = "Either choose a file or paste PEM, not both.";
+
+/// That neither a file of servers was given nor anything pasted.
+pub const NO_SERVER_FILE: &str = "Choose a file, or paste its text below.";
+/// That both were: which one is meant?
+pub const SERVER_FILE_AND_PASTE: &str = "Either choose a file or paste its text, not both.";
+
+/// `Imported: 2 servers added, 1 changed.`
+pub fn servers_imported(added: u64, changed: u64) -> String {
+    match (added, changed) {
+        (0, 0) => "Nothing to import: all of them were like this already.".into(),
+        (added, 0) => format!("Imported: {} added.", count(added, "server")),
+        (0, changed) => format!("Imported: {} changed.", count(changed, "server")),
+        (added, changed) => format!("Imported: {} added, {} changed.", count(added, "server"), grouped(changed)),
+    }
+}
+
+/// That there is nothing in a file of servers.
+pub const IMPORT_EMPTY: &str = "there are no servers in the file. Choose one that Postroom exported.";
+/// That a file is of another kind.
+pub const IMPORT_OTHER_KIND: &str = "the file doesn't say \"postroom\": \"servers\". Choose one that Postroom exported.";
+/// That a file is newer than the program.
+pub const IMPORT_OTHER_VERSION: &str =
+    "the file is of another version than 1, which is all that this Postroom reads. Use a newer one.";
+/// That secrets came in by the web.
+pub const IMPORT_HAS_SECRETS: &str = "there are passwords or keys in the file, and none are taken from one here. Leave them out and enter \
+    them on the servers' pages, or use postroom import on the machine.";
+/// That names of variables came in by the web.
+pub const IMPORT_HAS_VARIABLES: &str = "the file takes secrets from environment variables, and only postroom import on the machine reads \
+    those. Leave them out here.";
+/// That a server of a file has the name of one before it.
+pub const IMPORT_TWICE: &str =
+    "The file has another server of this name above (upper and lower case count as the same). Keep one of them.";
+/// That a file makes several servers the default.
+pub const IMPORT_DEFAULTS: &str =
+    "The file makes a server above the default as well. Only one can be; set “default” to false here.";
+
+/// Whether something that came from a file can be taken in, in words for the name of the server.
+pub fn not_importable(name: &str, sentences: &[String]) -> String {
+    format!("“{}”: {}", quote(name), sentences.join(" "))
+}
+
+/// Text from outside for a sentence: at most `max` characters, controls and invisible characters made visible.
+pub fn shown(text: &str, max: usize) -> String {
+    quote_up_to(text, max)
+}
 
 /// `3 authorities added.`
 pub fn authorities_added(count: u64) -> String {

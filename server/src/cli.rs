@@ -3,11 +3,14 @@
 mod address;
 mod backup;
 mod data;
+mod export;
+mod import;
 mod passphrase;
 mod restore;
 mod rotate_key;
 mod send_test;
 mod serve;
+mod verify_activity;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +55,15 @@ enum Command {
     /// Makes a data directory of a back-up
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
+    /// Writes all servers as JSON, without their secrets; also while Postroom runs
+    #[command(after_help = EXPORT_HELP)]
+    Export(ExportArgs),
+    /// Takes servers in from JSON; also while Postroom runs
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
+    /// Proves that nothing of the activity was changed or removed; also while Postroom runs
+    #[command(after_help = VERIFY_HELP)]
+    VerifyActivity(VerifyActivityArgs),
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +243,61 @@ struct RestoreArgs {
     data: DataArgs,
 }
 
+const EXPORT_HELP: &str =
+    "The file is readable by its owner only. With --env each secret is named by an environment variable, such as
+POSTROOM_SECRET_MAIL_PASSWORD, from which postroom import reads it again.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked.";
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The file; an older export of that name is replaced. Without it, standard output
+    file: Option<PathBuf>,
+    /// Names environment variables in the place of secrets
+    #[arg(long, env = "POSTROOM_EXPORT_ENV", value_parser = BoolishValueParser::new())]
+    env: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+const IMPORT_HELP: &str = "A server of the same name is changed, any other is added; all of them or none. What the file doesn't say stays as it is, or
+takes its default. Passwords may be in it as {\"value\": …}, or as {\"env\": NAME} where NAME begins with POSTROOM_SECRET_: it is read from this
+command's own environment. Without --yes it asks, and where nobody can be asked it changes nothing.
+
+Exit codes: 0 done or told, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 22 the file can't be taken in as it is.";
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// The file; - reads standard input
+    file: PathBuf,
+    /// Only tells what would be done
+    #[arg(long, env = "POSTROOM_DRY_RUN", value_parser = BoolishValueParser::new())]
+    dry_run: bool,
+    /// Asks nothing
+    #[arg(long, env = "POSTROOM_YES", value_parser = BoolishValueParser::new())]
+    yes: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+const VERIFY_HELP: &str =
+    "Each line of the activity covers the one before by its hash. Note the head that is printed elsewhere: with --head a later run
+proves that everything up to there is still as it was.
+
+Exit codes: 0 unbroken, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 21 broken or rewritten.";
+
+#[derive(Debug, Args)]
+struct VerifyActivityArgs {
+    /// A head that was printed earlier
+    #[arg(long, env = "POSTROOM_HEAD", value_name = "NUMBER:HASH")]
+    head: Option<String>,
+    /// Prints a JSON object
+    #[arg(long, env = "POSTROOM_JSON", value_parser = BoolishValueParser::new())]
+    json: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
 #[derive(Debug, Args)]
 struct AddressArgs {
     /// Also accepts slips that occur in real mail
@@ -258,6 +325,9 @@ pub fn main() -> ExitCode {
         Command::RotateKey(args) => rotate_key::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::VerifyActivity(args) => verify_activity::run(&args),
     }
 }
 

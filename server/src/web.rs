@@ -11,6 +11,7 @@ mod live;
 mod pages;
 mod patient;
 mod qr;
+mod records;
 mod routes;
 mod serve;
 mod signing;
@@ -177,7 +178,7 @@ fn all() -> Routes {
         .api("/api/certificates/export", Method::GET, SEE, certificates::export_api)
         .api("/api/session", Method::GET, Need::Somebody, signing::session_api)
         .api("/api/session/stay", Method::POST, Need::Somebody, signing::stay_api);
-    let routes = tokens::routes(accounts::routes(signing::routes(routes)));
+    let routes = records::routes(tokens::routes(accounts::routes(signing::routes(routes))));
     // A server function that isn't among the keys isn't answered.
     KEYS.into_iter().fold(routes, |routes, (path, act, _)| match takes(path) {
         Some(method) => routes.api(path, method, Need::Act(act), api),

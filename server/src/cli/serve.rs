@@ -149,13 +149,20 @@ fn listen_to_commands(data: &Arc<Data>) -> Option<JoinHandle<()>> {
     }
 }
 
-/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said.
+/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said. And forgets old activity.
 async fn purge(entries: Arc<Entries>) {
     let mut every = tokio::time::interval(PURGE_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
         let entries = Arc::clone(&entries);
+        let forget = Arc::clone(&entries);
+        match tokio::task::spawn_blocking(move || forget.activity().forget()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "forgot old activity"),
+            Ok(Err(problem)) => tracing::warn!(?problem, "can't forget old activity"),
+            Err(error) => tracing::error!(%error, "forgetting old activity broke off"),
+        }
         match tokio::task::spawn_blocking(move || entries.purge().and_then(|gone| Ok(gone + entries.trusted().purge()?))).await {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!(count, "removed what was trashed"),
