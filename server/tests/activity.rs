@@ -421,7 +421,8 @@ fn an_export_has_every_line_once_and_can_be_verified() {
         digest.update(&last);
         digest.update(format!("{kept}}}").as_bytes());
         last = digest.finish().as_ref().to_vec();
-        let hex: String = last.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String =
+            last.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|half| char::from_digit(half.into(), 16)).collect();
         assert_eq!(hash, format!(",\"hash\":\"{hex}\"}}"));
     }
     let none = ActivityQuery { who: "nobody".into(), ..ActivityQuery::default() };
@@ -429,6 +430,7 @@ fn an_export_has_every_line_once_and_can_be_verified() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 fn many_lines_are_looked_through_in_bounded_parts() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = entries(dir.path(), &clock);
@@ -463,6 +465,7 @@ fn many_lines_are_looked_through_in_bounded_parts() {
 
 #[test]
 #[ignore = "prints how long a save takes"]
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 fn how_long_a_save_takes() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = entries(dir.path(), &clock);
