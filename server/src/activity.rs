@@ -170,11 +170,11 @@ impl Activity {
         })
     }
 
-    /// Whether `query` can be asked at all.
+    /// Whether `query` can be asked at all. Found out before the first byte of an answer.
     ///
     /// # Errors
     /// [`Problem::Malformed`] for a day that is none.
-    pub(crate) fn check(&self, query: &ActivityQuery) -> Result<(), Problem> {
+    pub(crate) fn check(query: &ActivityQuery) -> Result<(), Problem> {
         Filter::of(query).map(drop)
     }
 

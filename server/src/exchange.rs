@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::entries::MAX_ENTRIES;
 
-/// The most bytes of a file that a command on the machine takes in: as many servers as there can be.
+/// The most bytes of a file that a command on the machine takes in: as many servers as there can be, each of about 800 bytes.
 pub const MAX_FILE_HERE: usize = 16 << 20;
 /// What the variables of a file begin with. No others are read.
 pub const VARIABLES: &str = "POSTROOM_SECRET_";

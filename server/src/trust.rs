@@ -483,12 +483,9 @@ fn switched(field: &str, on: bool) -> activity_of::Change {
 /// What a pin is for, in words.
 fn pinned_for(server: &str, outlives: bool, certificate: &Certificate, replaced: &[&Item]) -> String {
     let outlives = if outlives { ", also outside of its dates" } else { "" };
-    let mut words = format!("For {server}{outlives}; SHA-256 {}.", certificate.sha256);
-    if !replaced.is_empty() {
-        let replaced: Vec<&str> = replaced.iter().map(|item| item.certificate.sha256.as_str()).collect();
-        words.push_str(&format!(" In place of {}.", replaced.join(", ")));
-    }
-    words
+    let replaced: Vec<&str> = replaced.iter().map(|item| item.certificate.sha256.as_str()).collect();
+    let instead = if replaced.is_empty() { String::new() } else { format!(" In place of {}.", replaced.join(", ")) };
+    format!("For {server}{outlives}; SHA-256 {}.{instead}", certificate.sha256)
 }
 
 fn check_room(count: usize) -> Result<(), Problem> {

@@ -8,18 +8,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use app::backend::Caller;
-use domain::access::{AccountId, Who};
+use app::backend::{Backend as _, Caller, Edit};
+use domain::access::{AccountId, Permit, Role, Who};
 use domain::activity::{ActivityQuery, Change, Deed, ExportFormat, KEPT_DAYS, Line, PAGE};
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::field::{Field, FieldError};
 use domain::secret::{Secret, SecretChange};
-use domain::smtp_server::{Checked, ServerDraft};
+use domain::smtp_server::{Checked, ServerDraft, ServerPatch, TestDraft};
 use domain::trust::{NewPin, TrustId};
+use futures::StreamExt as _;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use server::activity::{Break, Fault, Head, Noted, Unheard};
+use server::backend::House;
 use server::entries::Entries;
+use server::mailer::Mailer;
 use store_support::certificates::{CLIENT, FIRST, OTHER, SERVER};
 use store_support::*;
 
@@ -168,6 +171,36 @@ fn each_change_of_trust_leaves_a_line() {
     // Who asks anew shares what was read of them.
     let bert = open(dir.path(), &clock);
     assert!(bert.is_err(), "the directory is in use");
+}
+
+#[tokio::test]
+async fn each_test_leaves_a_line_when_it_begins_and_what_is_refused_none() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let entries = Arc::new(open(dir.path(), &clock).unwrap());
+    let local = ServerDraft { host: "127.0.0.1".into(), port: "1".into(), username: String::new(), ..draft("mail") };
+    let (id, _) = entries.create(&checked(&local)).unwrap();
+    let house = House::new(Arc::clone(&entries), Mailer::system(None).unwrap()).unwrap();
+    let operator = house.local(Caller { permit: Permit::of(Role::Operator), ..anna() });
+    let as_saved = || Edit::Patch(Box::default());
+    let test = |to: &str, check_only| TestDraft { from: "scan@example.com".into(), to: to.into(), check_only };
+    operator.test(Some(id), as_saved(), test("a@example.com, Bert <b@example.com>", false)).await.unwrap();
+    let line = last(&entries);
+    assert_eq!((line.what.deed, names(&line), line.what.who.name()), (Deed::TestSent, vec!["mail"], "anna"));
+    assert_eq!(line.what.detail, "127.0.0.1:1, to a@example.com, b@example.com");
+    let typed = Edit::Patch(Box::new(ServerPatch { host: Some("localhost".into()), ..ServerPatch::default() }));
+    operator.test(Some(id), typed, test("", true)).await.unwrap();
+    let line = last(&entries);
+    assert_eq!((line.what.deed, line.what.detail.as_str()), (Deed::ConnectionChecked, "localhost:1"), "what is typed");
+    let events: Vec<_> = operator.test_all(None).await.unwrap().collect().await;
+    assert!(!events.is_empty());
+    let line = last(&entries);
+    assert_eq!((line.what.deed, names(&line), line.what.detail.as_str()), (Deed::AllChecked, vec!["mail"], "1 server"));
+    let count = lines(&entries).len();
+    let viewer = house.local(Caller { permit: Permit::of(Role::Viewer), ..anna() });
+    assert!(viewer.test(Some(id), as_saved(), test("", true)).await.is_err());
+    assert!(viewer.test_all(None).await.is_err());
+    assert!(operator.test(Some(id), as_saved(), test("not an address", false)).await.is_err());
+    assert_eq!(lines(&entries).len(), count, "what isn't begun leaves none");
 }
 
 #[test]
@@ -388,7 +421,8 @@ fn an_export_has_every_line_once_and_can_be_verified() {
         digest.update(&last);
         digest.update(format!("{kept}}}").as_bytes());
         last = digest.finish().as_ref().to_vec();
-        let hex: String = last.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String =
+            last.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|half| char::from_digit(half.into(), 16)).collect();
         assert_eq!(hash, format!(",\"hash\":\"{hex}\"}}"));
     }
     let none = ActivityQuery { who: "nobody".into(), ..ActivityQuery::default() };
@@ -396,6 +430,7 @@ fn an_export_has_every_line_once_and_can_be_verified() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 fn many_lines_are_looked_through_in_bounded_parts() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = entries(dir.path(), &clock);
@@ -430,6 +465,7 @@ fn many_lines_are_looked_through_in_bounded_parts() {
 
 #[test]
 #[ignore = "prints how long a save takes"]
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 fn how_long_a_save_takes() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = entries(dir.path(), &clock);

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 
 use super::Local;
-use crate::activity::{Unheard, last_words};
+use crate::activity::{Activity, Unheard, last_words};
 use crate::entries::{Plan, Variables};
 use crate::exchange;
 
@@ -34,11 +34,9 @@ impl Records for Local {
         self.may_with(Act::Manage, &[])?;
         let activity = self
             .stored(move |entries| {
+                Activity::check(&query)?;
                 entries.tell(Deed::ActivityExported, if format == ExportFormat::Csv { "As CSV." } else { "As JSON lines." })?;
-                let activity = entries.activity();
-                // A day that is none is refused before the first byte.
-                activity.check(&query)?;
-                Ok((activity, query))
+                Ok((entries.activity(), query))
             })
             .await?;
         let (give, given) = channel(WAITING);

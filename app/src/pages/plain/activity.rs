@@ -128,12 +128,12 @@ fn row(line: Line, now_ms: u64) -> impl IntoView {
         name => name.to_owned(),
     };
     let from = (!what.address.is_empty()).then(|| view! { <span class="machine muted">{what.address.clone()}</span> });
-    let named = what.subjects.len();
+    let count = what.subjects.len();
     let first: Vec<String> = what.subjects.iter().take(NAMES).map(|subject| subject.name.clone()).collect();
-    let names = (named > 0).then(|| view! { <span class="names">{first.join(", ")}</span> });
-    let more = (named > NAMES).then(|| {
+    let names = (count > 0).then(|| view! { <span class="names">{first.join(", ")}</span> });
+    let more = (count > NAMES).then(|| {
         let all: Vec<_> = what.subjects.iter().map(|Subject { name, .. }| view! { <li>{name.clone()}</li> }).collect();
-        view! { <details><summary>{format!("all {named}")}</summary><ul class="long">{all}</ul></details> }
+        view! { <details><summary>{format!("all {count}")}</summary><ul class="long">{all}</ul></details> }
     });
     let changes: Vec<_> = what.changes.into_iter().map(changed).collect();
     let changes = (!changes.is_empty()).then(|| view! { <ul class="changes">{changes}</ul> });
