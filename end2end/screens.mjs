@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { SMTPServer } from 'smtp-server';
 
 const [, , folder, what] = process.argv;
-if (!folder || (what !== undefined && what !== 'trust')) {
+if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
   console.error('Usage: node screens.mjs FOLDER [trust]');
   process.exit(2);
 }
