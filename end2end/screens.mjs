@@ -1,6 +1,6 @@
 // Screenshots of every screen and state, for people to look at: wide and narrow, light and dark.
 //
-//   node screens.mjs FOLDER [trust]        (after `cargo xtask build`; `trust` takes those of certificates alone)
+//   node screens.mjs FOLDER [trust|access]        (after `cargo xtask build`; `trust` takes those of certificates alone)
 
 import { chromium } from '@playwright/test';
 import { execFileSync, spawn } from 'node:child_process';
@@ -16,7 +16,7 @@ import { SMTPServer } from 'smtp-server';
 
 const [, , folder, what] = process.argv;
 if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
-  console.error('Usage: node screens.mjs FOLDER [trust]');
+  console.error('Usage: node screens.mjs FOLDER [trust|access]');
   process.exit(2);
 }
 const PASSWORD = 'seven quiet lighthouses';
@@ -468,7 +468,7 @@ try {
           await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
           count += 1;
         };
-        if (!['trust', 'access'].includes(what)) await visit(page, url, shot);
+        if (!['trust', 'access'].includes(what ?? '')) await visit(page, url, shot);
         if (what !== 'access') await visitTrust(page, url, shot);
         if (what !== 'trust') await visitAccess(page, url, shot);
         await context.close();
