@@ -12,7 +12,9 @@ mod tools;
 pub(crate) use certificate::{ends, short_name};
 #[cfg(feature = "ssr")]
 pub(crate) use facts::{fact, facts, target};
-pub(crate) use fields::{CheckField, ChoiceField, FormState, Help, LinkField, PasswordFields, SelectField, TextField, field_id};
+pub(crate) use fields::{
+    CheckField, ChoiceField, FormState, Help, LinkField, MoreAbout, PasswordFields, SelectField, TextField, field_id,
+};
 #[cfg(feature = "ssr")]
 pub(crate) use notice::names;
 pub(crate) use notice::{ErrorNotice, NOTICE, Undo};

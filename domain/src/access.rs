@@ -140,10 +140,9 @@ impl Permit {
             Act::Change | Act::Manage => Role::Administrator,
         };
         let by_verb = self.verbs.as_ref().is_none_or(|verbs| match act {
-            Act::Test => verbs.contains(&Verb::Test),
-            Act::Submit => verbs.contains(&Verb::Submit),
             // Who may try an entry has to find it, and to see what came of it.
-            Act::See => verbs.contains(&Verb::Test),
+            Act::Test | Act::See => verbs.contains(&Verb::Test),
+            Act::Submit => verbs.contains(&Verb::Submit),
             Act::Change | Act::Manage | Act::Own => false,
         });
         role >= needed && by_verb && !(self.token && matches!(act, Act::Manage | Act::Own))

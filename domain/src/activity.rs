@@ -55,6 +55,67 @@ pub enum Deed {
     Restored,
 }
 
+impl Deed {
+    /// All of them.
+    pub const ALL: [Self; 39] = [
+        Self::SignedIn,
+        Self::SignInRefused,
+        Self::SignInThrottled,
+        Self::SignedOut,
+        Self::SessionsEnded,
+        Self::PasswordConfirmed,
+        Self::PasswordChanged,
+        Self::PasswordReset,
+        Self::SecondFactorOn,
+        Self::SecondFactorOff,
+        Self::RecoveryCodeUsed,
+        Self::RecoveryCodesMade,
+        Self::SetupLinkMade,
+        Self::AccountAdded,
+        Self::AccountChanged,
+        Self::AccountRemoved,
+        Self::TokenMade,
+        Self::TokenRevoked,
+        Self::Refused,
+        Self::ServerAdded,
+        Self::ServerSaved,
+        Self::ServersTrashed,
+        Self::ServersRestored,
+        Self::ServersImported,
+        Self::ServersExported,
+        Self::TestSent,
+        Self::ConnectionChecked,
+        Self::AllChecked,
+        Self::ClientCertificateChanged,
+        Self::CertificatesTrusted,
+        Self::CertificatePinned,
+        Self::CertificateChanged,
+        Self::SystemAuthoritiesChanged,
+        Self::CertificatesTrashed,
+        Self::CertificatesRestored,
+        Self::ActivityExported,
+        Self::KeysRotated,
+        Self::BackedUp,
+        Self::Restored,
+    ];
+
+    /// As JSON and forms write it.
+    pub fn key(self) -> String {
+        format!("{self:?}").char_indices().fold(String::new(), |mut key, (at, c)| {
+            if c.is_ascii_uppercase() && at > 0 {
+                key.push('_');
+            }
+            key.push(c.to_ascii_lowercase());
+            key
+        })
+    }
+
+    /// What a key names.
+    pub fn parse(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.key() == key)
+    }
+}
+
 /// What it was done to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -159,4 +220,18 @@ pub enum ExportFormat {
     Csv,
     /// A JSON object a line.
     Jsonl,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deed_has_one_key_in_forms_and_json() {
+        for deed in Deed::ALL {
+            assert_eq!(serde_json::to_string(&deed).unwrap(), format!("\"{}\"", deed.key()));
+            assert_eq!(Deed::parse(&deed.key()), Some(deed));
+        }
+        assert_eq!(Deed::parse("burnt_down"), None);
+    }
 }

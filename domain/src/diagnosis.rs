@@ -474,15 +474,214 @@ const TRUST_ANYWAY: &str = "If it has to be used all the same: click “Inspect 
 
 /// From the special to the general; the first that fits wins.
 const RULES: &[Rule] = &[
+    // The access token.
+    Rule {
+        kind: "no_tenant",
+        causes: &[Cause::NoTenant],
+        title: "It isn't known where to ask for a token: the username has no domain and no tenant is given.",
+        steps: &["Enter the “Azure tenant”: its id or a verified domain.", "Or use the mailbox's whole address as the username."],
+        ..ANY
+    },
+    Rule {
+        kind: "public_client_off",
+        causes: &[Cause::TokenPublicClientOff],
+        title: "The app registration doesn't allow sign-in with a username and password.",
+        steps: &[
+            "In Entra open the app registration, “Authentication”, and set “Allow public client flows” to “Yes”.",
+            "Save, wait a minute, then test again.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "secret_unwanted",
+        causes: &[Cause::TokenSecretUnwanted],
+        title: "The app registration is a public client, but a client secret was sent.",
+        steps: &["Remove the client secret here, or use a registration that isn't a public client."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_password_wrong",
+        causes: &[Cause::TokenPasswordWrong],
+        title: "Microsoft refused the password of this user.",
+        steps: &[
+            "Type the password again and test; sign in at https://outlook.office.com with the same to compare.",
+            "Accounts of a federated domain can't sign in this way: use a cloud-only account.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_user_unknown",
+        causes: &[Cause::TokenUserUnknown],
+        title: "There is no such user in this tenant.",
+        steps: &[
+            "Check the username: it is the sign-in name (UPN), which may differ from the mail address.",
+            "Check the “Azure tenant”.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_password_expired",
+        causes: &[Cause::TokenPasswordExpired],
+        title: "The password of this user has expired.",
+        steps: &[
+            "Change it at https://outlook.office.com, then enter the new one here.",
+            "For a mailbox that only sends, let the password never expire in the tenant.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_account_locked",
+        causes: &[Cause::TokenAccountLocked],
+        title: "Microsoft blocks this account or this network's address for a while, after too many failed sign-ins.",
+        steps: &[
+            "Wait some minutes and don't test meanwhile: each attempt prolongs it.",
+            "Look at the user's sign-in log in Entra for who else uses an old password.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_account_disabled",
+        causes: &[Cause::TokenAccountDisabled],
+        title: "The account is disabled.",
+        steps: &["In the Microsoft 365 admin center open the user and allow sign-in."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_more_factors",
+        causes: &[Cause::TokenMoreFactors],
+        title: "The tenant demands more than a password (multi-factor authentication), which this way of signing in can't give.",
+        steps: &[
+            "Exclude this account from the policy that demands it, if your rules allow that.",
+            "Otherwise this account can't sign in with username and password.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_conditional_access",
+        causes: &[Cause::TokenConditionalAccess],
+        title: "Conditional Access or security defaults block the sign-in.",
+        steps: &[
+            "In Entra open “Sign-in logs”, find this attempt by its correlation id, and see which policy blocked it.",
+            "Exclude this account, or allow this machine's address in a named location.",
+            "Security defaults block this way of signing in for everybody.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_consent_missing",
+        causes: &[Cause::TokenConsentMissing],
+        title: "Nobody has consented yet that the app may send mail.",
+        steps: &[
+            "In Entra open the app registration, “API permissions”, add the delegated permission SMTP.Send of Office 365 Exchange Online.",
+            "For the strategy “Application” add the application permission SMTP.SendAsApp instead.",
+            "Then press “Grant admin consent”.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_wrong_application",
+        causes: &[Cause::TokenWrongApplication],
+        title: "Microsoft doesn't know this application in this tenant, or not the tenant.",
+        steps: &[
+            "Compare the “Azure application id” with “Application (client) ID” of the app registration.",
+            "Compare the “Azure tenant” with “Directory (tenant) ID” of the same page.",
+            "An app for several tenants has to be consented to in this one first.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_secret_wrong",
+        causes: &[Cause::TokenSecretWrong],
+        title: "The client secret is wrong.",
+        steps: &["Copy the secret's value, not its id; the value is shown only once, so make a new one if it is gone."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_secret_expired",
+        causes: &[Cause::TokenSecretExpired],
+        title: "The client secret has expired.",
+        steps: &["Make a new one in the app registration, “Certificates and secrets”, and enter it here."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_sign_in_over",
+        causes: &[Cause::TokenSignInOver],
+        title: "The sign-in is no longer valid.",
+        steps: &["Sign in again."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_service_busy",
+        causes: &[Cause::TokenServiceBusy],
+        title: "The sign-in service is busy or down.",
+        steps: &["Try again in a few minutes; look at https://status.cloud.microsoft."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_refused",
+        causes: &[Cause::TokenRefused],
+        title: "The sign-in service refused to give an access token.",
+        steps: &[
+            "Its answer is below; search for the number after AADSTS.",
+            "In Entra open “Sign-in logs” and find this attempt by its correlation id.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_no_service",
+        causes: &[Cause::TokenAnswerUnreadable],
+        title: "What answered in place of the sign-in service isn't it.",
+        steps: &[
+            "A proxy or a firewall on the way may answer instead: let this machine reach login.microsoftonline.com, port 443.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_untrusted",
+        stages: &[Stage::Token],
+        causes: &[
+            Cause::UnknownIssuer,
+            Cause::SelfSigned,
+            Cause::Expired,
+            Cause::NotYetValid,
+            Cause::WrongName,
+            Cause::PinChanged,
+            Cause::BadCertificate,
+            Cause::NoTrustedRoots,
+        ],
+        title: "The sign-in service's certificate isn't trusted.",
+        steps: &[
+            "A proxy on the way may open the encryption: add its authority under “Certificates”, or let this machine reach the service directly.",
+            "Check this machine's date and time.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_unreachable",
+        stages: &[Stage::Token],
+        causes: &[
+            Cause::NameNotFound,
+            Cause::AddressForbidden,
+            Cause::ConnectionRefused,
+            Cause::Unreachable,
+            Cause::Timeout,
+            Cause::Deadline,
+            Cause::Closed,
+            Cause::Broken,
+            Cause::NoCommonProtocol,
+            Cause::HandshakeBroken,
+            Cause::HandshakeGarbage,
+        ],
+        title: "The sign-in service can't be reached, so nothing was said to the mail server.",
+        steps: &["This machine must reach login.microsoftonline.com, port 443: look at its name service, firewall and routes."],
+        ..ANY
+    },
     // What sending does not honour yet.
     Rule {
         kind: "azure_oauth_unsupported",
         causes: &[Cause::AzureOauthUnsupported],
-        title: "Azure OAuth isn't supported yet, so this server can't be tested or used to send.",
-        steps: &[
-            "Switch “Azure OAuth enabled” off and use a password, if the server still takes one.",
-            "Or wait for a version that supports it; the settings are kept.",
-        ],
+        title: "The version of Postroom that ran this test didn't support Azure OAuth.",
+        steps: &["Test it again."],
         ..ANY
     },
     Rule {
@@ -1157,6 +1356,7 @@ const RULES: &[Rule] = &[
             "Check that the username is the mailbox the token was issued for.",
             "The token needs the permission SMTP.Send for outlook.office.com; tokens for other resources are refused.",
             "Check that SMTP AUTH is switched on for this mailbox.",
+            "An application needs a service principal in Exchange (New-ServicePrincipal) with rights on the mailbox (Add-MailboxPermission).",
         ],
         ..ANY
     },
@@ -1180,7 +1380,7 @@ const RULES: &[Rule] = &[
         enhanced: &["5.7.30"],
         title: "The server no longer takes passwords (basic authentication); it wants OAuth.",
         steps: &[
-            "Use Azure OAuth as soon as this version supports it.",
+            "Switch “Azure OAuth enabled” on, under “Advanced”.",
             "Or send through another server or a relay connector that knows this machine's address.",
         ],
         ..ANY
@@ -1866,6 +2066,26 @@ mod tests {
             ("An unknown 4yz", said(S::Data, "432 4.9.9")),
             ("An unknown 5yz", said(S::Data, "599 5.9.9")),
             ("Azure OAuth", evidence(S::Resolve, C::AzureOauthUnsupported)),
+            ("No tenant", evidence(S::Token, C::NoTenant)),
+            ("AADSTS7000218", evidence(S::Token, C::TokenPublicClientOff)),
+            ("AADSTS700025", evidence(S::Token, C::TokenSecretUnwanted)),
+            ("AADSTS50126", evidence(S::Token, C::TokenPasswordWrong)),
+            ("AADSTS50034", evidence(S::Token, C::TokenUserUnknown)),
+            ("AADSTS50055", evidence(S::Token, C::TokenPasswordExpired)),
+            ("AADSTS50053", evidence(S::Token, C::TokenAccountLocked)),
+            ("AADSTS50057", evidence(S::Token, C::TokenAccountDisabled)),
+            ("AADSTS50076", evidence(S::Token, C::TokenMoreFactors)),
+            ("AADSTS53003", evidence(S::Token, C::TokenConditionalAccess)),
+            ("AADSTS65001", evidence(S::Token, C::TokenConsentMissing)),
+            ("AADSTS700016", evidence(S::Token, C::TokenWrongApplication)),
+            ("AADSTS7000215", evidence(S::Token, C::TokenSecretWrong)),
+            ("AADSTS7000222", evidence(S::Token, C::TokenSecretExpired)),
+            ("AADSTS700082", evidence(S::Token, C::TokenSignInOver)),
+            ("The sign-in service is busy", evidence(S::Token, C::TokenServiceBusy)),
+            ("No token, and no known number", evidence(S::Token, C::TokenRefused)),
+            ("HTML in place of a token", evidence(S::Token, C::TokenAnswerUnreadable)),
+            ("The sign-in service isn't trusted", evidence(S::Token, C::UnknownIssuer)),
+            ("The sign-in service is silent", evidence(S::Token, C::Timeout)),
             ("Fax", evidence(S::Resolve, C::FaxUnsupported)),
             ("Attachments as URL", evidence(S::Resolve, C::LinksUnsupported)),
             ("No password", evidence(S::Resolve, C::NoPassword)),

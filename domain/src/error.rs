@@ -111,6 +111,8 @@ pub enum Problem {
     },
     /// The request came from another site.
     CrossOrigin,
+    /// It came unencrypted, and not through a proxy that was named.
+    NotThroughProxy,
     /// The page was asked for under a name that isn't ours.
     WrongHost {
         /// The name, shortened.
@@ -254,7 +256,7 @@ impl Problem {
             Self::ConfirmPassword => ErrorKind::ConfirmPassword,
             Self::LinkGone => ErrorKind::LinkGone,
             Self::LastAdministrator => ErrorKind::LastAdministrator,
-            Self::CrossOrigin => ErrorKind::CrossOrigin,
+            Self::CrossOrigin | Self::NotThroughProxy => ErrorKind::CrossOrigin,
             Self::WrongHost { .. } => ErrorKind::WrongHost,
             Self::DiskFull => ErrorKind::DiskFull,
             Self::Disk { .. } | Self::OutcomeUnknown { .. } | Self::Corrupt { .. } => ErrorKind::Storage,

@@ -40,6 +40,8 @@ pub enum Field {
     AzureApplicationId,
     /// The tenant it is registered in.
     AzureTenant,
+    /// How a token is asked for.
+    AzureStrategy,
     /// The address the entry sends from.
     Sender,
     /// Whether it replaces the one of a mail node.
@@ -68,7 +70,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in the page's order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -84,6 +86,7 @@ impl Field {
         Self::AzureOauth,
         Self::AzureApplicationId,
         Self::AzureTenant,
+        Self::AzureStrategy,
         Self::Sender,
         Self::OverrideSender,
         Self::MimeAddressStrict,
@@ -116,6 +119,7 @@ impl Field {
             Self::AzureOauth => "azure_oauth",
             Self::AzureApplicationId => "azure_application_id",
             Self::AzureTenant => "azure_tenant",
+            Self::AzureStrategy => "azure_strategy",
             Self::Sender => "sender",
             Self::OverrideSender => "override_sender",
             Self::MimeAddressStrict => "mime_address_strict",
@@ -152,6 +156,7 @@ impl Field {
             Self::AzureOauth
                 | Self::AzureApplicationId
                 | Self::AzureTenant
+                | Self::AzureStrategy
                 | Self::OverrideSender
                 | Self::LinkDays
                 | Self::CertificateName

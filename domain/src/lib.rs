@@ -14,6 +14,7 @@ pub mod host;
 pub mod idn;
 pub mod name;
 pub mod ndjson;
+pub mod oauth;
 pub mod run;
 pub mod secret;
 pub mod size;

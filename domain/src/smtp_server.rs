@@ -145,7 +145,39 @@ pub enum SignIn {
         application_id: String,
         /// The tenant; `None` stands for the domain of the username.
         tenant: Option<String>,
+        /// How the token is asked for.
+        #[serde(default, skip_serializing_if = "Strategy::is_default")]
+        strategy: Strategy,
     },
+}
+
+/// How a token is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// As the mailbox, with its password (RFC 6749 section 4.3).
+    #[default]
+    Password,
+    /// As the application, with its secret (RFC 6749 section 4.4).
+    ClientCredentials,
+}
+
+impl Strategy {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The choices as forms and JSON write them.
+    pub const CHOICES: &'static [&'static str] = &["password", "client_credentials"];
+
+    /// As forms and JSON write it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
 }
 
 /// The sender address of an entry.
@@ -268,5 +300,17 @@ impl SmtpServer {
             && self.port == other.port
             && self.protocol.key() == other.protocol.key()
             && self.username() == other.username()
+            && self.password_is_for() == other.password_is_for()
+    }
+
+    /// What its password is: the account's, which goes to the mail server or to a sign-in service, or an application's secret.
+    fn password_is_for(&self) -> Option<(Strategy, Option<&str>)> {
+        match &self.sign_in {
+            SignIn::None | SignIn::Password { .. } => None,
+            SignIn::AzureOauth { strategy, application_id, .. } => {
+                let application = *strategy == Strategy::ClientCredentials;
+                Some((*strategy, application.then_some(application_id.as_str())))
+            }
+        }
     }
 }

@@ -179,6 +179,7 @@ fn write_text(out: &mut String, title: &str, events: &[Event]) -> std::fmt::Resu
 /// A stage in words.
 pub const fn label(stage: Stage) -> &'static str {
     match stage {
+        Stage::Token => "Access token",
         Stage::Resolve => "Name look-up",
         Stage::Connect => "Connection",
         Stage::Greeting => "Greeting",

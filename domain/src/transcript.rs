@@ -158,6 +158,8 @@ impl Aim {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "RFC 5321's own words")]
 pub enum Stage {
+    /// The access token is asked for, before anything is said to the mail server.
+    Token,
     Resolve,
     Connect,
     Greeting,
@@ -178,6 +180,7 @@ impl Stage {
     /// What the server is doing or asked for in it, for "… during {words}".
     pub const fn words(self) -> &'static str {
         match self {
+            Self::Token => "the request for an access token",
             Self::Resolve => "the look-up of the name",
             Self::Connect => "connecting",
             Self::Greeting => "the greeting",
@@ -304,7 +307,7 @@ pub struct RecipientResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The entry signs in with Azure OAuth, which sending does not honour yet.
+    /// The entry signs in with Azure OAuth, which earlier versions did not honour: only old runs ended so.
     AzureOauthUnsupported,
     /// The entry is a fax gateway, which sending does not honour yet.
     FaxUnsupported,
@@ -316,6 +319,44 @@ pub enum Cause {
     ControlInCredentials,
     /// An address is a bare local name: it can't be sent from or to.
     AddressWithoutDomain,
+
+    /// Neither a tenant nor a domain in the username says where tokens are asked for.
+    NoTenant,
+
+    /// What answered at the sign-in service's address is no such service: another content, a redirect, too much of it.
+    TokenAnswerUnreadable,
+    /// The sign-in service is busy or down.
+    TokenServiceBusy,
+    /// It refused, and nothing more is known.
+    TokenRefused,
+    /// The application is no public client (AADSTS7000218).
+    TokenPublicClientOff,
+    /// A secret was sent for a public client (AADSTS700025).
+    TokenSecretUnwanted,
+    /// The password is wrong (AADSTS50126).
+    TokenPasswordWrong,
+    /// There is no such user (AADSTS50034).
+    TokenUserUnknown,
+    /// The password has expired (AADSTS50055).
+    TokenPasswordExpired,
+    /// The account, or the address that asks, is locked for a while (AADSTS50053).
+    TokenAccountLocked,
+    /// The account is disabled (AADSTS50057).
+    TokenAccountDisabled,
+    /// More than a password is demanded (AADSTS50076 and others).
+    TokenMoreFactors,
+    /// Conditional Access or security defaults block the sign-in (AADSTS53003 and others).
+    TokenConditionalAccess,
+    /// Nobody consented to the permission (AADSTS65001 and others).
+    TokenConsentMissing,
+    /// The application or the tenant isn't the right one (AADSTS700016 and others).
+    TokenWrongApplication,
+    /// The client secret is wrong (AADSTS7000215).
+    TokenSecretWrong,
+    /// The client secret has expired (AADSTS7000222).
+    TokenSecretExpired,
+    /// The sign-in is no longer valid (AADSTS700082 and others).
+    TokenSignInOver,
 
     /// The name has no address.
     NameNotFound,
@@ -446,6 +487,7 @@ impl Cause {
                 | Self::NoPassword
                 | Self::ControlInCredentials
                 | Self::AddressWithoutDomain
+                | Self::NoTenant
         )
     }
 }
@@ -574,7 +616,7 @@ pub fn headline(finished: &Finished, host: &str) -> String {
         ),
         Outcome::Cancelled => {
             let what = match finished.stage {
-                Stage::Resolve | Stage::Connect => "Nothing was sent",
+                Stage::Token | Stage::Resolve | Stage::Connect => "Nothing was sent",
                 Stage::MailFrom | Stage::RcptTo => "No message was sent; the server may have seen the sender and the recipients",
                 Stage::Data => {
                     "No message was delivered: a part of it may have been sent, but not its end, without which the server drops it"
@@ -611,6 +653,7 @@ pub const fn exit_code(finished: &Finished) -> u8 {
         (Outcome::Failed, Some(Cause::Deadline)) => 42,
         (Outcome::Failed, Some(cause)) if cause.is_configuration() => 1,
         (Outcome::Failed, cause) => match finished.stage {
+            Stage::Token => 28,
             Stage::Resolve | Stage::Connect => 2,
             Stage::Starttls | Stage::Tls => 29,
             _ if matches!(cause, Some(Cause::Closed | Cause::Broken)) => 6,
@@ -688,6 +731,7 @@ mod tests {
             (Finished::new(Outcome::Cancelled, Stage::Data), 41),
             (failed(Stage::Auth, Deadline), 42),
             (failed(Stage::Resolve, AzureOauthUnsupported), 1),
+            (failed(Stage::Token, NameNotFound), 28),
             (failed(Stage::Resolve, NameNotFound), 2),
             (failed(Stage::Connect, Timeout), 2),
             (failed(Stage::Greeting, Timeout), 21),

@@ -31,6 +31,7 @@ pub const fn label(field: Field) -> &'static str {
         Field::AzureOauth => "Azure OAuth enabled",
         Field::AzureApplicationId => "Azure application id",
         Field::AzureTenant => "Azure tenant",
+        Field::AzureStrategy => "Azure strategy",
         Field::Sender => "Sender address",
         Field::OverrideSender => "Override BPM mail node sender address",
         Field::MimeAddressStrict => "MIME address strict",
@@ -43,6 +44,14 @@ pub const fn label(field: Field) -> &'static str {
         Field::TestFrom => "From",
         Field::TestTo => "To",
         Field::NewDefault => "New default server",
+    }
+}
+
+/// The label of the field with this key; the key itself where it is none of an entry.
+pub fn key_label(key: &str) -> &str {
+    match Field::ALL.into_iter().find(|field| field.key() == key) {
+        Some(field) => label(field),
+        None => key,
     }
 }
 
@@ -70,6 +79,9 @@ pub const fn help(field: Field) -> &'static str {
         Field::Password => "Kept sealed and never shown again. Empty leaves it as it is.",
         Field::PasswordConfirm => "The same password once more.",
         Field::AzureOauth => "Signs in at Microsoft 365 with a token instead of a password.",
+        Field::AzureStrategy => {
+            "Only with Azure OAuth. Username and password can't pass multi-factor sign-in; with an application, the SMTP password is its client secret."
+        }
         Field::AzureApplicationId => "Only with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
         Field::AzureTenant => {
             "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
@@ -104,6 +116,8 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::Kind, "fax") => "Fax server",
         (Field::Protocol, "smtp") => "SMTP",
         (Field::Protocol, "smtps") => "SMTPS",
+        (Field::AzureStrategy, "password") => "Username and password",
+        (Field::AzureStrategy, "client_credentials") => "Application (client secret)",
         (Field::MinTls, "1.2") => "TLS 1.2",
         (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",
@@ -228,7 +242,7 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         FieldError::PasswordWithoutUsername => "A password needs a username. Enter it, or leave both passwords empty.".into(),
         FieldError::PasswordSetAndRemoved => "Either remove the password or enter a new one, not both.".into(),
         FieldError::PasswordForOtherServer => {
-            "The stored password belongs to another hostname, port, protocol or username and isn't used here. Enter it again."
+            "The stored password belongs to another hostname, port, protocol, username or way to sign in and isn't used here. Enter it again."
                 .into()
         }
         FieldError::PasswordVariable { name } => {
@@ -366,6 +380,10 @@ pub fn problem(problem: &Problem) -> String {
         Problem::CrossOrigin => {
             "Refused: the request came from another site, so nothing was done. Open Postroom itself and try there.".into()
         }
+        Problem::NotThroughProxy => {
+            "Refused: this came unencrypted and not through a proxy named with --trusted-proxy, so nothing was done. Use the public address."
+                .into()
+        }
         Problem::WrongHost { host } => {
             format!("Refused: this is not served as “{host}”. Open it under its own address, or start it with --public-url.")
         }
@@ -490,6 +508,51 @@ pub fn standing(standing: &Standing, now_ms: u64) -> String {
 pub const NO_FILE: &str = "Choose a file, or paste PEM below.";
 /// That both were: which one is meant?
 pub const FILE_AND_PASTE: &str = "Either choose a file or paste PEM, not both.";
+
+/// That neither a file of servers was given nor anything pasted.
+pub const NO_SERVER_FILE: &str = "Choose a file, or paste its text below.";
+/// That both were: which one is meant?
+pub const SERVER_FILE_AND_PASTE: &str = "Either choose a file or paste its text, not both.";
+
+/// `Imported: 2 servers added, 1 changed.`
+pub fn servers_imported(added: u64, changed: u64) -> String {
+    match (added, changed) {
+        (0, 0) => "Nothing to import: all of them were like this already.".into(),
+        (added, 0) => format!("Imported: {} added.", count(added, "server")),
+        (0, changed) => format!("Imported: {} changed.", count(changed, "server")),
+        (added, changed) => format!("Imported: {} added, {} changed.", count(added, "server"), grouped(changed)),
+    }
+}
+
+/// That there is nothing in a file of servers.
+pub const IMPORT_EMPTY: &str = "there are no servers in the file. Choose one that Postroom exported.";
+/// That a file is of another kind.
+pub const IMPORT_OTHER_KIND: &str = "the file doesn't say \"postroom\": \"servers\". Choose one that Postroom exported.";
+/// That a file is newer than the program.
+pub const IMPORT_OTHER_VERSION: &str =
+    "the file is of another version than 1, which is all that this Postroom reads. Use a newer one.";
+/// That secrets came in by the web.
+pub const IMPORT_HAS_SECRETS: &str = "there are passwords or keys in the file, and none are taken from one here. Leave them out and enter \
+    them on the servers' pages, or use postroom import on the machine.";
+/// That names of variables came in by the web.
+pub const IMPORT_HAS_VARIABLES: &str = "the file takes secrets from environment variables, and only postroom import on the machine reads \
+    those. Leave them out here.";
+/// That a server of a file has the name of one before it.
+pub const IMPORT_TWICE: &str =
+    "The file has another server of this name above (upper and lower case count as the same). Keep one of them.";
+/// That a file makes several servers the default.
+pub const IMPORT_DEFAULTS: &str =
+    "The file makes a server above the default as well. Only one can be; set “default” to false here.";
+
+/// Whether something that came from a file can be taken in, in words for the name of the server.
+pub fn not_importable(name: &str, sentences: &[String]) -> String {
+    format!("“{}”: {}", quote(name), sentences.join(" "))
+}
+
+/// Text from outside for a sentence: at most `max` characters, controls and invisible characters made visible.
+pub fn shown(text: &str, max: usize) -> String {
+    quote_up_to(text, max)
+}
 
 /// `3 authorities added.`
 pub fn authorities_added(count: u64) -> String {

@@ -56,15 +56,17 @@ export interface Options {
   checkOnly?: boolean;
   /** A file of authorities that are trusted for this run. */
   ca?: string | undefined;
+  /** Environment variables besides. */
+  env?: Record<string, string>;
 }
 
 /** Runs one test of `server`, which goes in on standard input. */
-export async function sendTest(server: Server, { from = 'scan@example.com', to, checkOnly = false, ca }: Options): Promise<Run> {
+export async function sendTest(server: Server, { from = 'scan@example.com', to, checkOnly = false, ca, env = {} }: Options): Promise<Run> {
   const args = ['send-test', '--config', '-', '--format', 'ndjson', '--from', from];
   if (to !== undefined) args.push('--to', to);
   if (checkOnly) args.push('--check-only');
   if (ca !== undefined) args.push('--ca', ca);
-  const child = spawn(BINARY, args, { env: environment(), stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(BINARY, args, { env: { ...environment(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stdin.end(JSON.stringify({ timeout_ms: 10_000, ...server }));

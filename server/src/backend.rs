@@ -50,7 +50,12 @@ impl House {
 
     /// The backend of one who asks.
     pub fn local(&self, caller: Caller) -> Local {
-        Local { entries: Arc::clone(&self.entries), runs: Arc::clone(&self.runs), patience: self.patience, caller }
+        Local {
+            entries: Arc::new(self.entries.on_behalf_of(&caller)),
+            runs: Arc::clone(&self.runs),
+            patience: self.patience,
+            caller,
+        }
     }
 
     /// Ends the tests that run; see [`Runs::close`].
@@ -62,6 +67,7 @@ impl House {
 
 /// The backend of one who asks.
 pub struct Local {
+    /// On his behalf.
     entries: Arc<Entries>,
     runs: Arc<Runs>,
     patience: Duration,
@@ -204,7 +210,13 @@ impl Backend for Local {
 
     async fn test_all(&self, ids: Option<Vec<EntryId>>) -> Result<Events<BatchEvent>, Problem> {
         self.may(Act::Test)?;
-        let ids = self.stored(move |entries| entries.choose(ids.as_deref())).await?;
+        let ids = self
+            .stored(move |entries| {
+                let ids = entries.choose(ids.as_deref())?;
+                entries.tell_check_of(&ids)?;
+                Ok(ids)
+            })
+            .await?;
         Ok(self.runs.check_all(ids, self.caller.clone(), self.patience))
     }
 }
@@ -232,7 +244,9 @@ fn plan(entries: &Entries, id: Option<EntryId>, edit: Edit, test: &TestDraft, ca
         (SecretChange::Keep, Some(id)) => entries.client_certificate(id)?,
         _ => None,
     };
-    Planned::new(entries, id, server, Keys { password, client_certificate }, mode, caller)
+    let planned = Planned::new(entries, id, server, Keys { password, client_certificate }, mode, caller)?;
+    entries.tell_test(id, &planned.test.server, &planned.test.mode)?;
+    Ok(planned)
 }
 
 /// What an edit starts from.

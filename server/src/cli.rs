@@ -3,11 +3,14 @@
 mod address;
 mod backup;
 mod data;
+mod export;
+mod import;
 mod passphrase;
 mod restore;
 mod rotate_key;
 mod send_test;
 mod serve;
+mod verify_activity;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,22 +55,43 @@ enum Command {
     /// Makes a data directory of a back-up
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
+    /// Writes all servers as JSON, without their secrets; also while Postroom runs
+    #[command(after_help = EXPORT_HELP)]
+    Export(ExportArgs),
+    /// Takes servers in from JSON; also while Postroom runs
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
+    /// Proves that nothing of the activity was changed or removed; also while Postroom runs
+    #[command(after_help = VERIFY_HELP)]
+    VerifyActivity(VerifyActivityArgs),
 }
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// Where to listen; only this machine's own (loopback) addresses
+    /// Where to listen. Beyond this machine's own (loopback) addresses, --public-url is needed, and either --tls-cert or --trusted-proxy
     #[arg(long, env = "POSTROOM_ADDR", default_value = "127.0.0.1:3000", value_name = "IP:PORT")]
     addr: String,
     #[command(flatten)]
     data: DataArgs,
     #[arg(
-        help = "The address under which people reach it, if that is another one, such as http://localhost:8080",
+        help = "The address under which people reach it, if that is another one, such as https://post.example.com",
         long,
         env = "POSTROOM_PUBLIC_URL",
         value_name = "URL"
     )]
     public_url: Option<String>,
+    /// The certificate that the page shows, with those above it (PEM); read anew when it changes
+    #[arg(long, env = "POSTROOM_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key (PEM); not readable by everybody
+    #[arg(long, env = "POSTROOM_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Believe what a proxy at this address or network says of who asks (X-Forwarded-For, X-Forwarded-Proto). Several: repeat it, or separate
+    /// them by commas
+    #[arg(long = "trusted-proxy", env = "POSTROOM_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    trusted_proxies: Vec<String>,
+    #[command(flatten)]
+    oauth: OauthArgs,
     #[command(flatten)]
     networks: NetworkArgs,
 }
@@ -119,7 +143,38 @@ struct SendTestArgs {
     #[arg(long, env = "POSTROOM_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
     #[command(flatten)]
+    oauth: OauthArgs,
+    #[command(flatten)]
     networks: NetworkArgs,
+}
+
+/// Where access tokens come from.
+#[derive(Debug, Args)]
+struct OauthArgs {
+    /// The sign-in service that Azure OAuth asks for access tokens: another cloud's, or for development one on this machine itself, the only
+    /// one that may begin with http://
+    #[arg(long, env = "POSTROOM_OAUTH_AUTHORITY", value_name = "URL", default_value = domain::oauth::MICROSOFT)]
+    oauth_authority: String,
+}
+
+impl OauthArgs {
+    /// The address, or the sentence that says what is wrong with it.
+    fn authority(&self) -> Result<&str, String> {
+        let uri: Option<http::Uri> = self.oauth_authority.parse().ok();
+        let fine = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
+            (Some("https"), Some(host)) => !host.is_empty(),
+            (Some("http"), Some(host)) => host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+            _ => false,
+        });
+        if fine {
+            return Ok(&self.oauth_authority);
+        }
+        Err(format!(
+            "--oauth-authority (POSTROOM_OAUTH_AUTHORITY): “{}” isn't the address of a sign-in service. Use https:// and a name, such as {}.",
+            self.oauth_authority,
+            domain::oauth::MICROSOFT
+        ))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -188,6 +243,61 @@ struct RestoreArgs {
     data: DataArgs,
 }
 
+const EXPORT_HELP: &str =
+    "The file is readable by its owner only. With --env each secret is named by an environment variable, such as
+POSTROOM_SECRET_MAIL_PASSWORD, from which postroom import reads it again.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked.";
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The file; an older export of that name is replaced. Without it, standard output
+    file: Option<PathBuf>,
+    /// Names environment variables in the place of secrets
+    #[arg(long, env = "POSTROOM_EXPORT_ENV", value_parser = BoolishValueParser::new())]
+    env: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+const IMPORT_HELP: &str = "A server of the same name is changed, any other is added; all of them or none. What the file doesn't say stays as it is, or
+takes its default. Passwords may be in it as {\"value\": …}, or as {\"env\": NAME} where NAME begins with POSTROOM_SECRET_: it is read from this
+command's own environment. Without --yes it asks, and where nobody can be asked it changes nothing.
+
+Exit codes: 0 done or told, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 22 the file can't be taken in as it is.";
+
+#[derive(Debug, Args)]
+struct ImportArgs {
+    /// The file; - reads standard input
+    file: PathBuf,
+    /// Only tells what would be done
+    #[arg(long, env = "POSTROOM_DRY_RUN", value_parser = BoolishValueParser::new())]
+    dry_run: bool,
+    /// Asks nothing
+    #[arg(long, env = "POSTROOM_YES", value_parser = BoolishValueParser::new())]
+    yes: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+const VERIFY_HELP: &str =
+    "Each line of the activity covers the one before by its hash. Note the head that is printed elsewhere: with --head a later run
+proves that everything up to there is still as it was.
+
+Exit codes: 0 unbroken, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 21 broken or rewritten.";
+
+#[derive(Debug, Args)]
+struct VerifyActivityArgs {
+    /// A head that was printed earlier
+    #[arg(long, env = "POSTROOM_HEAD", value_name = "NUMBER:HASH")]
+    head: Option<String>,
+    /// Prints a JSON object
+    #[arg(long, env = "POSTROOM_JSON", value_parser = BoolishValueParser::new())]
+    json: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
 #[derive(Debug, Args)]
 struct AddressArgs {
     /// Also accepts slips that occur in real mail
@@ -215,6 +325,9 @@ pub fn main() -> ExitCode {
         Command::RotateKey(args) => rotate_key::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::VerifyActivity(args) => verify_activity::run(&args),
     }
 }
 

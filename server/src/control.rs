@@ -10,6 +10,7 @@ pub mod client;
 #[cfg(unix)]
 pub mod server;
 
+use std::collections::BTreeMap;
 #[cfg(unix)]
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -18,20 +19,29 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use app::backend::Caller;
+use domain::access::Who;
+use domain::activity::{Deed, Happening};
 use domain::error::Problem;
+use domain::exchange::{ExportSecrets, ImportItem};
 use domain::field::Field;
+use domain::secret::Secret;
 use domain::words;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use crate::activity::{By, Chain, Head};
 use crate::backup::container::Protection;
 use crate::backup::{self, BackupError, Summary};
 use crate::data::{Data, start_problem};
 use crate::data_dir::{StartError, plain};
+use crate::entries::{Entries, Plan, Variables};
+use crate::exchange::{self, MAX_FILE_HERE};
 use crate::rotation::{self, RotateError, Rotated, Step};
 use crate::store::{Read, SecretField};
 
-/// The most bytes of a question; the longest honest one has two paths.
-const MAX_REQUEST: u64 = 16 << 10;
+/// The most bytes of a question; the longest honest one has a file of servers in it, in JSON once more, and what its variables hold.
+const MAX_REQUEST: u64 = (MAX_FILE_HERE as u64) * 2 + (8 << 20);
 /// The most bytes of a line of an answer.
 const MAX_EVENT: u64 = 1 << 20;
 /// About as many bytes of a back-up are in an event.
@@ -100,6 +110,47 @@ pub enum Request {
         /// The passphrase's key, or none and no secrets.
         protection: Protection,
     },
+    /// Looks at the chain of the activity: see [`crate::activity::Activity::verify`].
+    VerifyActivity {
+        /// A head that was noted earlier.
+        head: Option<Head>,
+    },
+    /// Writes all entries to a file, which comes as [`Event::Part`]s.
+    ExportServers {
+        /// What stands in the place of secrets.
+        secrets: ExportSecrets,
+    },
+    /// Takes entries in from a file. What that comes to is told of each, as [`Event::Planned`].
+    ImportServers {
+        /// The file.
+        file: Hidden,
+        /// What the variables hold that it names: those of the command, not of the program that serves.
+        variables: BTreeMap<String, Hidden>,
+        /// Whether it is done, and not only told.
+        keep: bool,
+    },
+}
+
+/// Text that may hold secrets.
+#[derive(Clone, Default)]
+pub struct Hidden(pub Zeroizing<String>);
+
+impl Serialize for Hidden {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(…)")
+    }
 }
 
 /// A line of the answer.
@@ -114,6 +165,8 @@ pub enum Event {
         #[serde(with = "in_base64")]
         bytes: Vec<u8>,
     },
+    /// What becomes of a server of a file.
+    Planned(ImportItem),
     /// It is done.
     Done(Done),
     /// It isn't done, or not whole.
@@ -139,6 +192,27 @@ pub enum Done {
     },
     /// Everything was backed up.
     BackedUp(Summary),
+    /// The activity was looked at.
+    Verified(Chain),
+    /// The entries were written.
+    Exported {
+        /// How many.
+        servers: u64,
+    },
+    /// What an import would do was told; nothing was kept.
+    Planned {
+        /// The name of the default from then on, where it would be another one.
+        default: Option<String>,
+    },
+    /// The file was taken in.
+    Imported {
+        /// How many are new.
+        added: u64,
+        /// How many have other values now.
+        changed: u64,
+        /// How many were like this already.
+        unchanged: u64,
+    },
 }
 
 /// Why it isn't done.
@@ -157,6 +231,8 @@ impl Refusal {
     pub const UNREACHABLE: u8 = 15;
     /// The same is under way already.
     pub const BUSY: u8 = 16;
+    /// A file of servers can't be taken in.
+    pub const NOT_IMPORTABLE: u8 = 22;
 
     fn new(code: u8, sentence: impl Into<String>) -> Self {
         Self { code, sentence: sentence.into() }
@@ -202,14 +278,84 @@ pub fn perform(data: &Data, request: Request, emit: &mut dyn FnMut(Event) -> io:
             });
             let rotated = rotated.map_err(|error| Refusal::of_rotation(data, error))?;
             tracing::info!(sealed = rotated.secrets.count, replaced = rotated.replaced, "replaced the keys");
+            let sealed = rotated.secrets.count;
+            let detail = if rotated.replaced { ", and the key-encryption key" } else { "" };
+            note(data, Deed::KeysRotated, format!("A new data key for {sealed} secrets{detail}."))?;
             rotated_done(data, rotated, new_key_file).map_err(|problem| start_problem(data.dir(), problem).into())
         }
         Request::Backup { protection } => {
+            // Before it begins: what leaves here leaves a trace, whatever becomes of it.
+            let detail = if protection.is_secret() { "With secrets, encrypted." } else { "Without secrets." };
+            note(data, Deed::BackedUp, detail.into())?;
             let summary = back_up(data, &protection, emit)?;
             tracing::info!(entries = summary.entries, secrets = summary.secrets.is_some(), "backed everything up");
             Ok(Done::BackedUp(summary))
         }
+        Request::VerifyActivity { head } => {
+            let chain = data.entries().activity().verify(head.as_ref()).map_err(|problem| refusal(data, problem))?;
+            Ok(Done::Verified(chain))
+        }
+        Request::ExportServers { secrets } => {
+            let (file, servers) = on_the_machine(data).export(&[], secrets).map_err(|problem| refusal(data, problem))?;
+            tracing::info!(servers, "exported");
+            for part in file.as_bytes().chunks(PART) {
+                emit(Event::Part { bytes: part.to_vec() }).map_err(|error| unheard(&error))?;
+            }
+            Ok(Done::Exported { servers })
+        }
+        Request::ImportServers { file, variables, keep } => import(data, &file, variables, keep, emit),
     }
+}
+
+/// The entries, for a command.
+fn on_the_machine(data: &Data) -> Entries {
+    data.entries().on_behalf_of(&Caller { who: Who::CommandLine, ..Caller::default() })
+}
+
+fn import(
+    data: &Data,
+    file: &Hidden,
+    variables: BTreeMap<String, Hidden>,
+    keep: bool,
+    emit: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<Done, Refusal> {
+    let refused = |problem| refusal(data, problem);
+    let servers = exchange::read(file.0.as_bytes(), MAX_FILE_HERE).map_err(refused)?;
+    let mut secrets = Variables::new();
+    for (name, mut value) in variables {
+        secrets.insert(name, Secret::new(std::mem::take(&mut *value.0)));
+    }
+    let entries = on_the_machine(data);
+    if keep {
+        let imported = entries.import(&servers, None, &secrets).map_err(refused)?;
+        let (added, changed, unchanged) = (imported.added.len() as u64, imported.changed.len() as u64, imported.unchanged);
+        tracing::info!(added, changed, "imported");
+        return Ok(Done::Imported { added, changed, unchanged });
+    }
+    let Plan { items, default } = entries.plan_import(&servers, &secrets).map_err(refused)?;
+    for item in items {
+        emit(Event::Planned(item)).map_err(|error| unheard(&error))?;
+    }
+    Ok(Done::Planned { default })
+}
+
+fn refusal(data: &Data, problem: Problem) -> Refusal {
+    match problem {
+        Problem::NotImportable { .. } | Problem::TooLarge { .. } | Problem::TooManyEntries { .. } => {
+            Refusal::new(Refusal::NOT_IMPORTABLE, words::problem(&problem))
+        }
+        problem => start_problem(data.dir(), problem).into(),
+    }
+}
+
+fn unheard(error: &io::Error) -> Refusal {
+    Refusal::new(13, format!("What was asked for can't be handed over ({}).", plain(error)))
+}
+
+/// Adds a line to the activity.
+fn note(data: &Data, deed: Deed, detail: String) -> Result<(), Refusal> {
+    let what = Happening { detail, ..By::command_line().did(deed) };
+    data.entries().activity().note(&what).map_err(|problem| start_problem(data.dir(), problem).into())
 }
 
 fn back_up(data: &Data, protection: &Protection, emit: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Summary, Refusal> {

@@ -2,13 +2,17 @@
 //! undo. Each operation is one transaction. Where the records lie is the store's affair; who may ask, the caller's.
 
 mod expiring;
+mod import;
 mod proof;
 mod secrets;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use app::backend::Caller;
+use domain::activity::{Change, Deed, Happening};
 use domain::entry::{
     Content, EntryId, EntryPage, EntryView, ListPage, ListQuery, PAGE_SIZE, Row, RowServer, TrashPlan, UNDO_MS, UndoOffer, Version,
 };
@@ -20,10 +24,12 @@ use domain::secret::SecretChange;
 use domain::smtp_server::{Checked, Has, ServerOut, SmtpServer};
 use domain::transcript::{Finished, What};
 
+pub use import::{Plan, Variables};
 pub use proof::{Basis, Secrets};
 pub use secrets::read_client_certificate;
 
 use self::secrets::Client;
+use crate::activity::{self, Activity, By};
 use crate::ports::Clock;
 use crate::seal::Fingerprint;
 use crate::store::{Batch, Proof, Read, Record, SecretField, Store, StoreError, Write};
@@ -35,19 +41,43 @@ pub const MAX_ENTRIES: u64 = 20_000;
 /// How much later than it says trash can still be restored: milliseconds. A press in the last moment takes time to arrive.
 pub const UNDO_GRACE_MS: u64 = 5_000;
 
-/// The entries.
+/// The entries, for one who asks: what he changes goes into the activity under his name.
 pub struct Entries {
     store: Arc<dyn Store>,
     trusted: Arc<TrustedCertificates>,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock + Send + Sync>,
+    by: By,
 }
 
 impl Entries {
     /// The entries in `store`, whose secrets `vault` keeps.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, clock: Arc<dyn Clock + Send + Sync>) -> Self {
         let trusted = Arc::new(TrustedCertificates::new(Arc::clone(&store), Arc::clone(&clock)));
-        Self { store, trusted, vault, clock }
+        Self { store, trusted, vault, clock, by: By::default() }
+    }
+
+    /// The same entries, for one who asks.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: &Caller) -> Self {
+        let by = By::caller(caller);
+        Self {
+            store: Arc::clone(&self.store),
+            trusted: Arc::new(self.trusted.on_behalf_of(by.clone())),
+            vault: Arc::clone(&self.vault),
+            clock: Arc::clone(&self.clock),
+            by,
+        }
+    }
+
+    /// What was done.
+    pub fn activity(&self) -> Activity {
+        Activity::new(Arc::clone(&self.store), Arc::clone(&self.clock))
+    }
+
+    /// Adds a line to the activity in the transaction of what it tells of.
+    fn note(&self, tx: &mut dyn Write, what: &Happening) -> Result<(), StoreError> {
+        activity::record(tx, self.now_ms(), what)
     }
 
     /// The certificates that are trusted when entries connect.
@@ -165,21 +195,38 @@ impl Entries {
             let mut errors = FieldErrors::default();
             check_name(tx, content.name(), None, &mut errors)?;
             errors.or(()).map_err(Problem::Invalid)?;
-            check_room(tx, 1)?;
-            let id = EntryId(tx.new_number()?);
-            let version = Version(1);
-            let client_certificate = client.summary(content.server(), None);
-            tx.put(id, &Record { version, content: content.clone(), client_certificate, generations: BTreeMap::new() })?;
-            if let Some(server) = content.server() {
-                self.settle_password(tx, id, server, password)?;
-                self.settle_client(tx, id, server.may_encrypt(), client)?;
-                self.settle_proof(tx, id, server)?;
-                if default || tx.default()?.is_none() {
-                    tx.set_default(Some(id))?;
-                }
-            }
-            Ok((id, version))
+            check_room(&*tx, 1)?;
+            self.add_in(tx, content, default, password, client)
         })
+    }
+
+    /// Adds an entry whose name is free.
+    fn add_in(
+        &self,
+        tx: &mut dyn Write,
+        content: &Content,
+        default: bool,
+        password: &SecretChange,
+        client: &Client,
+    ) -> Result<(EntryId, Version), Problem> {
+        let id = EntryId(tx.new_number()?);
+        let version = Version(1);
+        let client_certificate = client.summary(content.server(), None);
+        tx.put(id, &Record { version, content: content.clone(), client_certificate, generations: BTreeMap::new() })?;
+        let mut what = self.by.did(Deed::ServerAdded);
+        what.subjects.push(told::server(id, content.name()));
+        what.changes = told::changes(None, content);
+        if let Some(server) = content.server() {
+            self.settle_password(tx, id, server, password)?;
+            self.settle_client(tx, id, server.may_encrypt(), client)?;
+            self.settle_proof(tx, id, server)?;
+            what.changes.extend(told::secret_changes(Has::default(), server, password, client));
+            if default || tx.default()?.is_none() {
+                told::hand_over(tx, id, &mut what)?;
+            }
+        }
+        self.note(tx, &what)?;
+        Ok((id, version))
     }
 
     /// Saves an entry that was edited from version `base` on. It becomes the default if it asks for it or there is none.
@@ -207,18 +254,37 @@ impl Entries {
                 errors.add(Field::Password, FieldError::PasswordForOtherServer);
             }
             errors.or(()).map_err(Problem::Invalid)?;
-            let version = Version(old.version.0 + 1);
-            let client_certificate = client.summary(Some(server), old.client_certificate.as_ref());
-            let content = Content::Ready(Box::new(server.clone()));
-            tx.put(id, &Record { version, content, client_certificate, generations: old.generations })?;
-            self.settle_password(tx, id, server, &checked.password)?;
-            self.settle_client(tx, id, server.may_encrypt(), &client)?;
-            self.settle_proof(tx, id, server)?;
-            if checked.default || default.is_none() {
-                tx.set_default(Some(id))?;
-            }
-            Ok(version)
+            self.save_in(tx, id, old, has, checked, &client)
         })
+    }
+
+    /// Puts `checked` in place of what there is, `old` with the secrets it `has`. Whether that may be has been looked at.
+    fn save_in(
+        &self,
+        tx: &mut dyn Write,
+        id: EntryId,
+        old: Record,
+        has: Has,
+        checked: &Checked,
+        client: &Client,
+    ) -> Result<Version, Problem> {
+        let server = &checked.server;
+        let version = Version(old.version.0 + 1);
+        let client_certificate = client.summary(Some(server), old.client_certificate.as_ref());
+        let content = Content::Ready(Box::new(server.clone()));
+        let mut what = self.by.did(Deed::ServerSaved);
+        what.subjects.push(told::server(id, &server.name));
+        what.changes = told::changes(Some(&old.content), &content);
+        what.changes.extend(told::secret_changes(has, server, &checked.password, client));
+        tx.put(id, &Record { version, content, client_certificate, generations: old.generations })?;
+        self.settle_password(tx, id, server, &checked.password)?;
+        self.settle_client(tx, id, server.may_encrypt(), client)?;
+        self.settle_proof(tx, id, server)?;
+        if checked.default || tx.default()?.is_none() {
+            told::hand_over(tx, id, &mut what)?;
+        }
+        self.note(tx, &what)?;
+        Ok(version)
     }
 
     /// What tells settings that were tested from others: of `server` with its secrets.
@@ -377,6 +443,10 @@ impl Entries {
             }
             let batch = tx.new_number()?;
             let names = going.iter().map(|(_, name)| name.clone()).collect();
+            let mut what = self.by.did(Deed::ServersTrashed);
+            what.subjects = going.iter().map(|(id, name)| told::server(*id, name)).collect();
+            what.changes.extend(new_default(tx, default, heir)?);
+            self.note(tx, &what)?;
             tx.put_batch(batch, &Batch { trashed_ms, entries: going, default, heir })?;
             Ok(UndoOffer { batch, names, left_ms: UNDO_MS })
         })
@@ -394,7 +464,7 @@ impl Entries {
             let Some((number, batch)) = found.filter(|(_, batch)| !is_expired(batch.trashed_ms, now)) else {
                 return Err(Problem::UndoGone);
             };
-            check_room(tx, batch.entries.len() as u64)?;
+            check_room(&*tx, batch.entries.len() as u64)?;
             let mut first_complete = None;
             for (id, name) in &batch.entries {
                 let Some(record) = tx.trashed(*id)? else {
@@ -417,6 +487,11 @@ impl Entries {
                 // The batch had no default, but everything else has gone since.
                 tx.set_default(first_complete)?;
             }
+            let mut what = self.by.did(Deed::ServersRestored);
+            what.subjects = batch.entries.iter().map(|(id, name)| told::server(*id, name)).collect();
+            let now_default = tx.default()?;
+            what.changes.extend(new_default(tx, default, now_default)?);
+            self.note(tx, &what)?;
             Ok(batch.entries.iter().map(|(id, _)| *id).collect())
         })
     }
@@ -482,7 +557,7 @@ fn check_version(record: &Record, base: Version, is_default: bool, has: Has) -> 
     Err(Problem::Stale(Box::new(Stale { version: record.version, current })))
 }
 
-fn check_room(tx: &dyn Write, more: u64) -> Result<(), Problem> {
+fn check_room(tx: &dyn Read, more: u64) -> Result<(), Problem> {
     if tx.count()? + more > MAX_ENTRIES { Err(Problem::TooManyEntries { max: MAX_ENTRIES }) } else { Ok(()) }
 }
 
@@ -579,6 +654,19 @@ pub(crate) const fn undo_left_ms(trashed_ms: u64, now: u64) -> Option<u64> {
 /// Whether trash can't be brought back any more.
 pub(crate) const fn is_expired(trashed_ms: u64, now: u64) -> bool {
     now.abs_diff(trashed_ms) > UNDO_MS + UNDO_GRACE_MS
+}
+
+/// That another entry is the default now, by their names.
+fn new_default(tx: &mut dyn Write, old: Option<EntryId>, new: Option<EntryId>) -> Result<Option<Change>, StoreError> {
+    let name = |id: Option<EntryId>| {
+        let Some(id) = id else { return Ok(None) };
+        let record = match tx.entry(id)? {
+            Some(record) => Some(record),
+            None => tx.trashed(id)?,
+        };
+        Ok::<_, StoreError>(record.map(|record| record.content.name().to_string()))
+    };
+    Ok(if old == new { None } else { Some(told::change(Field::NewDefault, name(old)?, name(new)?)) })
 }
 
 /// The latest trashing, while it can be undone.

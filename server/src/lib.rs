@@ -2,6 +2,7 @@
 
 #![recursion_limit = "512"]
 
+pub mod activity;
 pub mod backend;
 pub mod backup;
 pub mod certificate;
@@ -10,6 +11,7 @@ pub mod control;
 pub mod data;
 pub mod data_dir;
 pub mod entries;
+pub mod exchange;
 pub mod hardening;
 pub mod key_file;
 pub mod mailer;

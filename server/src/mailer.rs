@@ -7,6 +7,7 @@
 mod auth;
 mod compose;
 mod connect;
+mod https;
 mod lines;
 mod policy;
 mod record;
@@ -15,11 +16,13 @@ mod reply;
 mod session;
 mod stream;
 mod tls;
+mod token;
 mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::oauth;
 use domain::secret::Secret;
 use domain::smtp_server::SmtpServer;
 pub use domain::smtp_server::{Envelope, Mode};
@@ -54,6 +57,7 @@ pub struct Mailer {
     clock: Arc<dyn Clock + Send + Sync>,
     random: Arc<dyn Random + Send + Sync>,
     policy: NetworkPolicy,
+    authority: String,
     ehlo_name: Option<String>,
     session_deadline: SessionDeadline,
 }
@@ -190,6 +194,7 @@ impl Mailer {
             clock,
             random,
             policy: NetworkPolicy::default(),
+            authority: oauth::MICROSOFT.into(),
             ehlo_name: None,
             session_deadline: SessionDeadline::STANDARD,
         })
@@ -206,6 +211,13 @@ impl Mailer {
     #[must_use]
     pub fn with_network_policy(mut self, policy: NetworkPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Asks for tokens there instead of at Microsoft's sign-in service: `https://…`, or `http://` on this machine itself, for tests.
+    #[must_use]
+    pub fn with_authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = authority.into();
         self
     }
 

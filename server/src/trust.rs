@@ -18,6 +18,7 @@ mod users;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::activity::{self as activity_of, Deed, Happening, Subject};
 use domain::certificate::Certificate;
 use domain::entry::UNDO_MS;
 use domain::error::Problem;
@@ -35,6 +36,7 @@ use self::import::{Found, What};
 use self::known::Item;
 pub use self::known::Known;
 use self::users::Users;
+use crate::activity::{self, By};
 use crate::certificate::summary;
 use crate::entries::{is_expired, undo_left_ms};
 use crate::mailer::SystemAuthorities;
@@ -45,14 +47,31 @@ use crate::store::{Read, Store, StoreError, TrustBatch, TrustRecord, Write};
 pub struct TrustedCertificates {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock + Send + Sync>,
-    /// What was read last, until something else is trusted.
-    known: Mutex<Option<Arc<Known>>>,
+    /// What was read last, until something else is trusted; by whoever asked.
+    known: Arc<Mutex<Option<Arc<Known>>>>,
+    by: By,
 }
 
 impl TrustedCertificates {
     /// Those in `store`.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock + Send + Sync>) -> Self {
-        Self { store, clock, known: Mutex::default() }
+        Self { store, clock, known: Arc::default(), by: By::default() }
+    }
+
+    /// The same, for one who asks.
+    pub(crate) fn on_behalf_of(&self, by: By) -> Self {
+        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock), known: Arc::clone(&self.known), by }
+    }
+
+    /// Adds a line to the activity in the transaction of what it tells of.
+    fn note<'a>(
+        &self,
+        tx: &mut dyn Write,
+        mut what: Happening,
+        items: impl IntoIterator<Item = &'a Item>,
+    ) -> Result<(), StoreError> {
+        what.subjects = items.into_iter().map(subject).collect();
+        activity::record(tx, self.clock.now_ms(), &what)
     }
 
     /// What is trusted now. As long as that doesn't change, nothing is read or built again.
@@ -171,6 +190,9 @@ impl TrustedCertificates {
             }
             check_room(known.items().len() + added.len())?;
             change.carry_out(tx)?;
+            if !added.is_empty() {
+                self.note(tx, self.by.did(Deed::CertificatesTrusted), &added)?;
+            }
             Ok(added)
         })?;
         for Item { certificate: Certificate { sha256, subject, .. }, .. } in &added {
@@ -203,8 +225,12 @@ impl TrustedCertificates {
                 tx.remove_trusted(item.id)?;
                 change.goes(item);
             }
+            let mut what = self.by.did(Deed::CertificatePinned);
+            what.detail = pinned_for(&host.with_port(new.port), new.outlives, &certificate, &replaced);
             let id = if let Some(item) = same.first() {
-                change_pin(tx, item, new.outlives, added_ms, &mut change)?;
+                if change_pin(tx, item, new.outlives, added_ms, &mut change)? || !replaced.is_empty() {
+                    self.note(tx, what, [*item])?;
+                }
                 item.id
             } else {
                 check_room(known.items().len() - replaced.len() + 1)?;
@@ -212,6 +238,7 @@ impl TrustedCertificates {
                 let item = Item::new(TrustId(tx.new_number()?), record)?;
                 tx.put_trusted(item.id, &item.record)?;
                 change.comes(&item);
+                self.note(tx, what, [&item])?;
                 item.id
             };
             change.carry_out(tx)?;
@@ -238,6 +265,11 @@ impl TrustedCertificates {
             let mut change = Change::default();
             let changed = change_pin(tx, item, outlives, now_ms, &mut change)?;
             change.carry_out(tx)?;
+            if changed {
+                let mut what = self.by.did(Deed::CertificateChanged);
+                what.changes.push(switched("outlives", outlives));
+                self.note(tx, what, [item])?;
+            }
             Ok(changed.then(|| item.certificate.clone()))
         })?;
         if let Some(Certificate { sha256, subject, .. }) = changed {
@@ -256,6 +288,9 @@ impl TrustedCertificates {
             if changed {
                 tx.set_trusts_system(on)?;
                 Change::of_system(on).carry_out(tx)?;
+                let mut what = self.by.did(Deed::SystemAuthoritiesChanged);
+                what.changes.push(switched("system_authorities", on));
+                self.note(tx, what, [])?;
             }
             Ok(changed)
         })?;
@@ -297,6 +332,7 @@ impl TrustedCertificates {
             let batch = tx.new_number()?;
             let certificates = going.iter().map(|item| (item.id, item.record.clone())).collect();
             tx.put_trust_batch(batch, &TrustBatch { trashed_ms, certificates })?;
+            self.note(tx, self.by.did(Deed::CertificatesTrashed), going.iter().copied())?;
             Ok((batch, going.into_iter().map(|item| item.certificate.clone()).collect::<Vec<_>>()))
         })?;
         for Certificate { sha256, subject, .. } in &gone {
@@ -331,6 +367,7 @@ impl TrustedCertificates {
             check_room(known.items().len() + back.len())?;
             change.carry_out(tx)?;
             tx.remove_trust_batch(number)?;
+            self.note(tx, self.by.did(Deed::CertificatesRestored), &back)?;
             Ok(back)
         })?;
         for Item { certificate: Certificate { sha256, subject, .. }, .. } in &back {
@@ -431,6 +468,27 @@ fn change_pin(tx: &mut dyn Write, item: &Item, outlives: bool, now_ms: u64, chan
         change.goes(item);
     }
     Ok(true)
+}
+
+/// A certificate, as a line of the activity names it.
+fn subject(item: &Item) -> Subject {
+    Subject { kind: "certificate".into(), id: Some(item.id.0), name: item.certificate.subject.clone() }
+}
+
+/// A switch that was put to `on`.
+fn switched(field: &str, on: bool) -> activity_of::Change {
+    activity_of::Change { field: field.into(), old: Some((!on).to_string()), new: Some(on.to_string()), secret: false }
+}
+
+/// What a pin is for, in words.
+fn pinned_for(server: &str, outlives: bool, certificate: &Certificate, replaced: &[&Item]) -> String {
+    let outlives = if outlives { ", also outside of its dates" } else { "" };
+    let mut words = format!("For {server}{outlives}; SHA-256 {}.", certificate.sha256);
+    if !replaced.is_empty() {
+        let replaced: Vec<&str> = replaced.iter().map(|item| item.certificate.sha256.as_str()).collect();
+        words.push_str(&format!(" In place of {}.", replaced.join(", ")));
+    }
+    words
 }
 
 fn check_room(count: usize) -> Result<(), Problem> {

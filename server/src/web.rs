@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod arrival;
 mod assets;
 mod certificates;
 mod forms;
@@ -10,9 +11,11 @@ mod live;
 mod pages;
 mod patient;
 mod qr;
+mod records;
 mod routes;
 mod serve;
 mod signing;
+mod tls;
 mod tokens;
 mod upload;
 
@@ -38,18 +41,19 @@ use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_as
 use serde::de::IgnoredAny;
 
 pub use access::Peer;
+pub use arrival::{Encrypted, Proxies};
 pub use guard::Hosts;
 use routes::Routes;
 pub use routes::{Need, Route};
 pub use serve::serve;
+pub use tls::{PageTls, TlsFileError, TlsFiles};
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Web {
     gate: Arc<dyn Gate>,
     hosts: Arc<Hosts>,
-    /// Whether it is reached by HTTPS.
-    secure: bool,
+    proxies: Arc<Proxies>,
 }
 
 impl Web {
@@ -57,7 +61,14 @@ impl Web {
     pub fn new(gate: Arc<dyn Gate>, hosts: Hosts) -> Self {
         // Leptos spawns on the runtime that this runs in; a second call changes nothing.
         let _ = any_spawner::Executor::init_tokio();
-        Self { gate, hosts: Arc::new(hosts), secure: false }
+        Self { gate, hosts: Arc::new(hosts), proxies: Arc::default() }
+    }
+
+    /// Takes the word of these for where requests come from.
+    #[must_use]
+    pub fn behind(mut self, proxies: Proxies) -> Self {
+        self.proxies = Arc::new(proxies);
+        self
     }
 }
 
@@ -114,6 +125,7 @@ pub fn router(web: Web) -> Router {
         .layer(from_fn(guard::cookie_needs_origin))
         .layer(from_fn_with_state(Arc::clone(&web.hosts), guard::known_host))
         .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(Arc::clone(&web.proxies), arrival::note))
         .layer(from_fn(guard::log))
 }
 
@@ -142,6 +154,7 @@ fn all() -> Routes {
         .get("/servers/{id}", SEE, pages::entry)
         // What a button changes takes more; its handler says so.
         .post("/servers/{id}", TEST, forms::entry)
+        .get("/servers/{id}/azure", SEE, pages::azure)
         .get("/servers/{id}/client-certificate", CHANGE, certificates::client_certificate)
         .post("/servers/{id}/client-certificate", CHANGE, certificates::keep_client_certificate)
         .post("/servers/{id}/client-certificate/remove", CHANGE, certificates::remove_client_certificate)
@@ -165,7 +178,7 @@ fn all() -> Routes {
         .api("/api/certificates/export", Method::GET, SEE, certificates::export_api)
         .api("/api/session", Method::GET, Need::Somebody, signing::session_api)
         .api("/api/session/stay", Method::POST, Need::Somebody, signing::stay_api);
-    let routes = tokens::routes(accounts::routes(signing::routes(routes)));
+    let routes = records::routes(tokens::routes(accounts::routes(signing::routes(routes))));
     // A server function that isn't among the keys isn't answered.
     KEYS.into_iter().fold(routes, |routes, (path, act, _)| match takes(path) {
         Some(method) => routes.api(path, method, Need::Act(act), api),

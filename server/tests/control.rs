@@ -408,3 +408,112 @@ fn no_core_is_dumped_and_nobody_else_reads_its_memory() {
     assert_eq!(fs::metadata(proc.join("mem")).unwrap().uid(), 0);
     assert!(fs::read_to_string(proc.join("status")).unwrap().contains("Uid:\t65534"), "although it runs as somebody else");
 }
+
+fn postroom(dir: &Path, args: &[&str]) -> Output {
+    let (verb, rest) = args.split_first().unwrap();
+    let mut command = Command::new(POSTROOM);
+    command.arg(verb).arg("--data-dir").arg(dir).args(rest).env("POSTROOM_SECRET_MAIL_PASSWORD", CANARY).stdin(Stdio::null());
+    command.env("OTHER_SECRET", CANARY).output().unwrap()
+}
+
+#[test]
+fn servers_go_out_and_come_in_while_the_program_serves_as_when_it_does_not() {
+    for serving in [true, false] {
+        let dir = data_dir();
+        let server = serving.then(|| Serving::of(dir.path()));
+        let file = dir.path().join("servers.json");
+        let path = file.to_str().unwrap();
+        let output = postroom(dir.path(), &["export", "--env", path]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(text(&output.stdout), format!("Exported 1 server to {path}, without secrets.\n"));
+        assert_eq!(mode(&file), 0o600);
+        let exported = fs::read_to_string(&file).unwrap();
+        assert!(exported.contains("POSTROOM_SECRET_MAIL_PASSWORD") && !exported.contains(CANARY), "{exported}");
+        let output = postroom(dir.path(), &["export"]);
+        assert!(output.status.success() && text(&output.stdout).starts_with("{\"postroom\": \"servers\""), "{output:?}");
+        assert!(postroom(dir.path(), &["export", path]).status.success(), "an older export is replaced");
+        fs::write(&file, "mine").unwrap();
+        let output = postroom(dir.path(), &["export", path]);
+        assert_eq!((output.status.code(), fs::read_to_string(&file).unwrap().as_str()), (Some(1), "mine"), "{output:?}");
+
+        let changed = exported.replace("\"timeout_ms\":10000", "\"timeout_ms\":30000");
+        let changed = changed.replace("\n]}", ",\n{\"name\": \"relay\", \"host\": \"relay.example.com\"}\n]}");
+        fs::write(&file, changed).unwrap();
+        for args in [&["import", path, "--dry-run"][..], &["import", path], &["import", path, "--dry-run", "--yes"]] {
+            let output = postroom(dir.path(), args);
+            assert!(output.status.success(), "{output:?}");
+            let said = text(&output.stdout);
+            for part in ["~ mail: will be changed", "Timeout: 10000 → 30000", "+ relay: will be added", "Nothing was imported"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+        let output = postroom(dir.path(), &["import", path, "--yes"]);
+        assert!(
+            output.status.success() && text(&output.stdout).ends_with("Imported: 1 added, 1 changed, 0 unchanged.\n"),
+            "{output:?}"
+        );
+        for (file, code, said) in [
+            ("[{\"name\": \"mail\", \"hots\": \"x\"}]", 22, "unknown field `hots`"),
+            ("[{\"name\": \"mail\", \"timeout_ms\": 1}]", 22, "can't be taken in"),
+            ("[{\"name\": \"mail\", \"password\": {\"env\": \"OTHER_SECRET\"}}]", 22, "can't be taken in"),
+        ] {
+            let bad = dir.path().join("bad.json");
+            fs::write(&bad, file).unwrap();
+            let output = postroom(dir.path(), &["import", bad.to_str().unwrap(), "--yes"]);
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+            assert!(text(&output.stderr).contains(said) && !text(&output.stdout).contains(CANARY), "{output:?}");
+        }
+        assert_eq!(postroom(dir.path(), &["import", "/nowhere", "--yes"]).status.code(), Some(13));
+        if let Some(server) = server {
+            let log = server.stop();
+            assert!(log.contains("imported"), "the one that serves did it");
+            assert_eq!(canary::found_in(&log), None);
+        }
+        the_password_is_right(dir.path());
+        let entries = open(dir.path(), &TestClock::new()).unwrap();
+        assert_eq!(names(&entries), ["mail", "relay"]);
+        let lines = entries.activity().page(&domain::activity::ActivityQuery::default()).unwrap().lines;
+        assert!(lines[0].what.who == domain::access::Who::CommandLine, "{lines:?}");
+    }
+}
+
+#[test]
+fn the_activity_is_verified_while_the_program_serves_as_when_it_does_not() {
+    let dir = data_dir();
+    let mut heads = Vec::new();
+    for serving in [false, true] {
+        let server = serving.then(|| Serving::of(dir.path()));
+        let output = postroom(dir.path(), &["verify-activity"]);
+        assert!(output.status.success(), "{output:?}");
+        let said = text(&output.stdout);
+        assert!(said.contains("1 line from ") && said.contains(", unbroken. Head: 1:"), "{said}");
+        heads.push(said.trim().rsplit(' ').next().unwrap().to_owned());
+        let output = postroom(dir.path(), &["verify-activity", "--head", &heads[0]]);
+        assert!(output.status.success() && text(&output.stdout).contains("still the one that was noted"), "{output:?}");
+        let output = postroom(dir.path(), &["verify-activity", "--json", "--head", &heads[0]]);
+        let chain: server::activity::Chain = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((chain.lines, chain.noted), (1, Some(server::activity::Noted::Holds)));
+        let other = format!("1:{}", "0".repeat(64));
+        let output = postroom(dir.path(), &["verify-activity", "--head", &other]);
+        assert_eq!(output.status.code(), Some(21), "{output:?}");
+        assert!(text(&output.stderr).contains("was rewritten"), "{output:?}");
+        assert_eq!(postroom(dir.path(), &["verify-activity", "--head", "1"]).status.code(), Some(1));
+        drop(server.map(Serving::stop));
+    }
+    assert_eq!(heads[0], heads[1], "looking leaves no line");
+    {
+        use redb::ReadableTable as _;
+        let database = redb::Database::open(dir.path().join("postroom.redb")).unwrap();
+        let tx = database.begin_write().unwrap();
+        {
+            let mut lines = tx.open_table(redb::TableDefinition::<&[u8], &[u8]>::new("activity")).unwrap();
+            let mut line = lines.get(1_u64.to_be_bytes().as_slice()).unwrap().unwrap().value().to_vec();
+            line[40] ^= 1;
+            lines.insert(1_u64.to_be_bytes().as_slice(), line.as_slice()).unwrap();
+        }
+        tx.commit().unwrap();
+    }
+    let output = postroom(dir.path(), &["verify-activity"]);
+    assert_eq!(output.status.code(), Some(21), "{output:?}");
+    assert!(text(&output.stderr).contains("line 1 was changed"), "{output:?}");
+}

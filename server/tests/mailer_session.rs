@@ -57,6 +57,8 @@ mod network;
 mod starttls;
 #[path = "mailer_session/steps.rs"]
 mod steps;
+#[path = "mailer_session/token.rs"]
+mod token;
 #[path = "mailer_session/transaction.rs"]
 mod transaction;
 #[path = "mailer_session/trust.rs"]

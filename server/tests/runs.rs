@@ -695,7 +695,7 @@ async fn over_http_lines_come_one_by_one_and_a_closed_connection_cancels() {
     let address = listener.local_addr().unwrap();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let web = Web::new(Arc::clone(&bench.house) as Arc<dyn app::backend::Gate>, Hosts::new(None));
-    let serving = tokio::spawn(serve(listener, router(web), async {
+    let serving = tokio::spawn(serve(listener, router(web), None, async {
         let _gone = ended.await;
     }));
     let mut client = BufReader::new(TcpStream::connect(address).await.unwrap());

@@ -18,11 +18,11 @@ use axum::body::Body;
 use domain::access::{
     AccessError, AccessField, Account, AccountId, Me, NewToken, Permit, Role, Session, SessionId, Token, TokenId, Verb, Who,
 };
-use domain::activity::{ActivityPage, ActivityQuery, ExportFormat};
+use domain::activity::{ActivityPage, ActivityQuery, Change, Deed, ExportFormat, Happening, Line, Subject};
 use domain::certificate::Certificate;
 use domain::entry::{EntryId, EntryPage, EntryView, ListPage, ListQuery, TrashPlan, UndoOffer, Version};
 use domain::error::{Problem, Stale};
-use domain::exchange::{ExportSecrets, ImportPlan, Imported};
+use domain::exchange::{ExportSecrets, ImportFate, ImportItem, ImportPlan, Imported, MAX_FILE};
 use domain::field::{Field, FieldError, FieldErrors};
 use domain::run::{BatchEvent, History, Run, RunId, RunMode, RunSummary, Standing};
 use domain::secret::Secret;
@@ -388,25 +388,82 @@ fn codes() -> Vec<Secret> {
 
 #[async_trait]
 impl Records for Fake {
-    async fn activity(&self, _: ActivityQuery) -> Result<ActivityPage, Problem> {
-        Err(Problem::Internal)
+    async fn activity(&self, query: ActivityQuery) -> Result<ActivityPage, Problem> {
+        if query.from == "yesterday" {
+            return Err(Problem::Malformed { detail: format!("“{HOSTILE}” isn't a day") });
+        }
+        if query.who == "nobody" {
+            return Ok(ActivityPage { lines: vec![], next: None, total: 2, now_ms: NOW });
+        }
+        Ok(ActivityPage { lines: vec![line()], next: Some(7), total: 1234, now_ms: NOW })
     }
 
-    async fn export_activity(&self, _: ActivityQuery, _: ExportFormat) -> Result<Events<Vec<u8>>, Problem> {
-        Err(Problem::Internal)
+    async fn export_activity(&self, query: ActivityQuery, format: ExportFormat) -> Result<Events<Vec<u8>>, Problem> {
+        if query.from == "yesterday" {
+            return Err(Problem::Malformed { detail: "it isn't a day".into() });
+        }
+        let part = format!("{format:?} {} {:?}\n", query.search, query.deed);
+        Ok(Box::pin(stream::iter([part.into_bytes(), b"end\n".to_vec()])))
     }
 
-    async fn export_servers(&self, _: Vec<EntryId>, _: ExportSecrets) -> Result<String, Problem> {
-        Err(Problem::Internal)
+    async fn export_servers(&self, ids: Vec<EntryId>, secrets: ExportSecrets) -> Result<String, Problem> {
+        match ids.iter().find(|id| id.0 != 1) {
+            Some(unknown) => Err(Problem::NoSuchEntry(*unknown)),
+            None => Ok(format!("{{\"of\": {}, \"secrets\": \"{secrets:?}\"}}", ids.len())),
+        }
     }
 
-    async fn plan_import(&self, _: Vec<u8>) -> Result<ImportPlan, Problem> {
-        Err(Problem::Internal)
+    async fn plan_import(&self, file: Vec<u8>) -> Result<ImportPlan, Problem> {
+        if file == b"nothing" {
+            return Err(Problem::NotImportable { detail: format!("{HOSTILE}.") });
+        }
+        let item = |at, name: &str, fate, needs_password| ImportItem { at, name: name.into(), fate, needs_password };
+        let changes = line().what.changes;
+        Ok(ImportPlan {
+            items: vec![
+                item(0, "new", ImportFate::Added, true),
+                item(1, "mail", ImportFate::Changed { changes }, false),
+                item(2, "same", ImportFate::Unchanged, false),
+                item(3, HOSTILE, ImportFate::Refused { sentences: vec![HOSTILE.into()] }, false),
+            ],
+            default: Some(HOSTILE.into()),
+            text: format!("[{HOSTILE}]"),
+        })
     }
 
-    async fn import_servers(&self, _: String, _: Option<Vec<usize>>) -> Result<Imported, Problem> {
-        Err(Problem::Internal)
+    async fn import_servers(&self, text: String, only: Option<Vec<usize>>) -> Result<Imported, Problem> {
+        if only.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Problem::NothingChosen);
+        }
+        if text.contains("full") {
+            return Err(Problem::DiskFull);
+        }
+        self.note(format!("import {} {only:?}{}", text.len(), self.from()));
+        Ok(Imported { added: vec![EntryId(2)], changed: vec![EntryId(1)], unchanged: 0 })
     }
+}
+
+/// What somebody did whose name and values come from outside.
+fn line() -> Line {
+    let change = |field: &str, old: Option<&str>, new: Option<&str>, secret| Change {
+        field: field.into(),
+        old: old.map(Into::into),
+        new: new.map(Into::into),
+        secret,
+    };
+    let what = Happening {
+        who: Who::Account { id: AccountId(1), name: HOSTILE.into() },
+        address: "192.0.2.7".into(),
+        deed: Deed::ServerSaved,
+        subjects: (0..5).map(|n| Subject { kind: "server".into(), id: Some(n), name: format!("mail-{n}{HOSTILE}") }).collect(),
+        changes: vec![
+            change("port", Some("25"), Some("587"), false),
+            change("sender", Some(""), Some(HOSTILE), false),
+            change("password", None, None, true),
+        ],
+        detail: HOSTILE.into(),
+    };
+    Line { number: 8, at_ms: NOW - 300_000, what }
 }
 
 #[async_trait]
@@ -763,6 +820,10 @@ async fn every_page_answers_with_careful_headers_and_is_not_kept() {
         "/certificates?added=3",
         "/certificates/import",
         "/certificates/trash?id=1&id=2",
+        "/activity",
+        "/activity?search=mail&deed=server_saved&before=7",
+        "/servers/import",
+        "/servers/import?added=1&changed=2",
     ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -843,6 +904,8 @@ async fn an_unknown_key_is_refused_before_anything_is_done() {
         ("/api/certificates/trash", r#"{"ids": [1], "all": true}"#),
         ("/api/certificates/undo", r#"{"batch": 7, "id": 1}"#),
         ("/api/certificates/preview", r#"{"file": "", "pasword": {"value": "x"}}"#),
+        ("/api/servers/import-plan", r#"{"file": "[]", "only": [1]}"#),
+        ("/api/servers/import", r#"{"file": "[]", "onyl": [1]}"#),
     ] {
         let answer = site.json(path, body).await;
         assert_eq!((answer.status.as_u16(), error_of(&answer)), (400, "malformed".into()), "{path} {body}");
@@ -855,6 +918,14 @@ async fn an_unknown_key_is_refused_before_anything_is_done() {
         "/api/certificates?all",
         "/api/certificates/export?ids=1",
         "/api/certificates/export?id=1&all",
+        "/api/activity?serch=x",
+        "/api/activity?deed=burnt_down",
+        "/api/activity?before=x",
+        "/api/activity/export?format=xls",
+        "/api/activity/export?before=7",
+        "/api/servers/export?ids=1",
+        "/api/servers/export?id=x",
+        "/api/servers/export?secrets=all",
     ] {
         assert_eq!(site.get(path).await.status, StatusCode::BAD_REQUEST, "{path}");
     }
@@ -945,6 +1016,12 @@ async fn nothing_changes_by_get() {
         "/api/certificates/undo?batch=7",
         "/api/certificates/preview",
         "/api/certificates/export",
+        "/servers/import?text=x",
+        "/servers/import/confirm?text=x&at=0",
+        "/servers/export",
+        "/api/servers/import?file=x",
+        "/api/servers/import-plan?file=x",
+        "/activity/export",
     ] {
         site.get(path).await;
     }
@@ -988,6 +1065,10 @@ async fn other_sites_change_nothing() {
             "/api/certificates/trash",
             "/api/certificates/undo",
             "/api/certificates/preview",
+            "/servers/import",
+            "/servers/import/confirm",
+            "/api/servers/import",
+            "/api/servers/import-plan",
         ] {
             let request = Request::post(path)
                 .header(header::HOST, "127.0.0.1:3000")
@@ -1672,4 +1753,138 @@ async fn a_certificate_that_ends_is_told_on_the_page_of_its_entry() {
     let body = Site::new().get("/servers/1").await.body;
     assert!(body.contains("The client certificate postroom expires in 8 days"), "{body}");
     assert!(body.contains(r#"href="/servers/1/client-certificate""#));
+}
+
+#[tokio::test]
+async fn the_activity_is_shown_with_old_and_new_values_and_nothing_of_it_is_markup() {
+    let site = Site::new();
+    let answer = site.get("/activity?search=a%26b&who=anna&deed=server_saved&from=2026-11-01&to=2026-11-26").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for part in [
+        "SMTP port",
+        ">25<",
+        ">587<",
+        "another one, or none",
+        "192.0.2.7",
+        "5 minutes ago",
+        "2026-11-23 09:07 UTC",
+        "all 5",
+        "1\u{202f}234 lines are kept.",
+        "/activity?search=a%26b&amp;who=anna&amp;deed=server_saved&amp;from=2026-11-01&amp;to=2026-11-26&amp;before=7",
+        "/activity/export?format=csv&amp;search=a%26b&amp;who=anna",
+        "value=\"a&amp;b\"",
+        "value=\"2026-11-01\"",
+        "<option value=\"server_saved\" selected",
+    ] {
+        assert!(answer.body.contains(part), "{part}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("<script>alert"), "{}", answer.body);
+    let answer = site.get("/activity?who=nobody").await;
+    assert!(answer.body.contains("Nothing fits."), "{}", answer.body);
+    let answer = site.get("/activity?from=yesterday").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.body.contains("value=\"yesterday\"") && !answer.body.contains("<script>alert"), "what was typed stays");
+    assert_eq!(site.get("/activity?deed=burnt_down").await.status, StatusCode::BAD_REQUEST);
+    let answer = site.get("/api/activity?before=9&deed=server_saved").await;
+    let page: ActivityPage = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((page.lines, page.next), (vec![line()], Some(7)));
+}
+
+#[tokio::test]
+async fn downloads_have_a_type_and_a_name() {
+    let site = Site::new();
+    for (path, kind, name, body) in [
+        ("/activity/export?format=csv&search=x", "text/csv; charset=utf-8", "postroom-activity.csv", "Csv x None\nend\n"),
+        ("/activity/export?deed=server_saved", "text/csv; charset=utf-8", "postroom-activity.csv", "Csv  Some(ServerSaved)\nend\n"),
+        ("/api/activity/export?format=jsonl", "application/x-ndjson", "postroom-activity.jsonl", "Jsonl  None\nend\n"),
+        ("/servers/export", "application/json", "postroom-servers.json", "{\"of\": 0, \"secrets\": \"LeftOut\"}"),
+        ("/api/servers/export?id=1&secrets=env", "application/json", "postroom-servers.json", "{\"of\": 1, \"secrets\": \"Env\"}"),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, body), "{path}");
+        assert_eq!(answer.headers[header::CONTENT_TYPE], kind, "{path}");
+        assert_eq!(answer.headers[header::CONTENT_DISPOSITION], format!("attachment; filename=\"{name}\""), "{path}");
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{path}");
+    }
+    for (path, status) in [
+        ("/activity/export?from=yesterday", 400),
+        ("/activity/export?format=xls", 400),
+        ("/api/activity/export?from=yesterday", 400),
+        ("/servers/export?id=99", 404),
+        ("/servers/export?id=x", 400),
+        ("/api/servers/export?id=99", 404),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert!(!answer.headers.contains_key(header::CONTENT_DISPOSITION), "{path}: nobody keeps an error as a file");
+    }
+}
+
+#[tokio::test]
+async fn servers_are_taken_in_after_a_look_at_what_would_change() {
+    let site = Site::new();
+    let answer = site.send(multipart("/servers/import", &[("file", "[]"), ("json", "")])).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for part in [
+        "1 is new, 1 changes, 1 is like this already, 1 can't be taken in.",
+        "Its password has to be entered afterwards",
+        "SMTP port",
+        "name=\"at\" value=\"0\"",
+        "name=\"at\" value=\"1\"",
+        "Import what is ticked",
+    ] {
+        assert!(answer.body.contains(part), "{part}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("value=\"2\"") && !answer.body.contains("value=\"3\""), "only what can be done has a box");
+    assert!(!answer.body.contains("<script>alert"), "{}", answer.body);
+    assert_eq!(site.calls(), Vec::<String>::new(), "looking keeps nothing");
+
+    for (parts, said) in [
+        ([("file", "nothing"), ("json", "")], "Nothing was imported"),
+        ([("file", ""), ("json", " ")], "Choose a file, or paste its text below."),
+        ([("file", "[]"), ("json", "[]")], "Either choose a file or paste its text, not both."),
+    ] {
+        let answer = site.send(multipart("/servers/import", &parts)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{parts:?}");
+        assert!(answer.body.contains(said) && answer.body.contains("aria-invalid=\"true\""), "{parts:?}: {}", answer.body);
+        assert!(!answer.body.contains("<script>alert"), "{}", answer.body);
+    }
+    let answer = site.form("/servers/import/confirm", "text=%5Bfull%5D&at=1").await;
+    assert_eq!(answer.status.as_u16(), 507);
+    assert!(
+        answer.body.contains("name=\"at\" value=\"1\" checked") || answer.body.contains("value=\"1\" checked"),
+        "{}",
+        answer.body
+    );
+    let answer = site.form("/servers/import/confirm", "text=%5B%5D").await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(site.calls(), Vec::<String>::new());
+
+    let answer = site.form("/servers/import/confirm", "text=%5B%5D&at=0&at=1").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers[header::LOCATION], "/servers/import?added=1&changed=1");
+    assert_eq!(site.calls(), ["import 2 Some([0, 1])"]);
+    let answer = site.get("/servers/import?added=1&changed=1").await;
+    assert!(answer.body.contains("Imported: 1 server added, 1 changed."), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn the_api_takes_a_file_of_servers_as_text() {
+    let site = Site::new();
+    let answer = site.json("/api/servers/import-plan", r#"{"file": "[]"}"#).await;
+    let plan: ImportPlan = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, plan.items.len()), (StatusCode::OK, 4));
+    let answer = site.json("/api/servers/import-plan", r#"{"file": "nothing"}"#).await;
+    assert_eq!((answer.status.as_u16(), error_of(&answer)), (422, "invalid".into()));
+    for body in [r#"{"file": {"password": "canary"}}"#, r#"{"only": [1]}"#, r#"{"file": "[]", "only": ["x"]}"#] {
+        let answer = site.json("/api/servers/import", body).await;
+        assert_eq!((answer.status.as_u16(), error_of(&answer)), (400, "malformed".into()), "{body}");
+        assert!(!answer.body.contains("canary"), "{}", answer.body);
+    }
+    assert_eq!(site.calls(), Vec::<String>::new());
+    let answer = site.json("/api/servers/import", r#"{"file": "[]", "only": [1]}"#).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, r#"{"added":[2],"changed":[1],"unchanged":0}"#));
+    assert_eq!(site.calls(), ["import 2 Some([1])"]);
+    let long = format!(r#"{{"file": "{}"}}"#, " ".repeat(MAX_FILE * 2));
+    assert_eq!(site.json("/api/servers/import", &long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }

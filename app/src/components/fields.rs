@@ -436,6 +436,12 @@ pub(crate) fn LinkField(state: FormState, field: Field, href: String, link: &'st
     }
 }
 
+/// A way to more about a field, where that applies.
+#[component]
+pub(crate) fn MoreAbout(state: FormState, field: Field, href: String, children: Children) -> impl IntoView {
+    view! { <p class=class_of(state, field, "field")><a href=href>{children()}</a></p> }
+}
+
 /// The password, its confirmation and its removal. What is stored is never here.
 #[component]
 pub(crate) fn PasswordFields(state: FormState, #[prop(into)] stored: Signal<bool>) -> impl IntoView {

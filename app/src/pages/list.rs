@@ -48,6 +48,10 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
             {(!rights.change).then(|| view! { <p class="help">{rights.limits()}</p> })}
             {rights.change.then_some(undo)}
             {found}
+            <p class="aside">
+                <a href="/servers/import">"Import"</a>
+                <a href="/servers/export" hidden=nothing>"Export"</a>
+            </p>
         </div>
     }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD,
-    MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
-    TlsSettings,
+    MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, Strategy,
+    TIMEOUT_RANGE_MS, TlsSettings,
 };
 use crate::address::{AddressList, Mailbox, Strictness};
 use crate::diagnosis::Fix;
@@ -34,6 +34,7 @@ pub struct ServerDraft {
     pub azure_oauth: bool,
     pub azure_application_id: String,
     pub azure_tenant: String,
+    pub azure_strategy: String,
     pub sender: String,
     pub override_sender: bool,
     pub mime_address_strict: bool,
@@ -154,6 +155,7 @@ impl ServerDraft {
             azure_oauth: false,
             azure_application_id: String::new(),
             azure_tenant: String::new(),
+            azure_strategy: Strategy::default().key().into(),
             sender: String::new(),
             override_sender: false,
             mime_address_strict: true,
@@ -181,6 +183,7 @@ impl ServerDraft {
             username: server.username.clone(),
             azure_oauth: azure.is_some(),
             azure_tenant: azure.as_ref().and_then(|a| a.tenant.clone()).unwrap_or_default(),
+            azure_strategy: azure.as_ref().map(|a| a.strategy).unwrap_or_default().key().into(),
             azure_application_id: azure.map(|a| a.application_id).unwrap_or_default(),
             sender: server.sender.clone(),
             override_sender: server.override_sender,
@@ -254,7 +257,9 @@ impl ServerDraft {
             | Field::OverrideSender
             | Field::MimeAddressStrict
             | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
-            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls => Some(words::choice(field, self.text(field)).into()),
+            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls | Field::AzureStrategy => {
+                Some(words::choice(field, self.text(field)).into())
+            }
             _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
         }
     }
@@ -266,7 +271,7 @@ impl ServerDraft {
         match field {
             Field::StartTls => smtp,
             Field::AllowPlaintextCredentials => smtp && self.starttls != "enabled_and_required" && !self.username.trim().is_empty(),
-            Field::AzureApplicationId | Field::AzureTenant => self.azure_oauth,
+            Field::AzureApplicationId | Field::AzureTenant | Field::AzureStrategy => self.azure_oauth,
             Field::CertificateName | Field::MinTls | Field::ClientCertificate => !smtp || self.starttls != "disabled",
             _ => true,
         }
@@ -424,7 +429,9 @@ impl ServerDraft {
             },
         );
         let tenant = errors.take(Field::AzureTenant, tenant(self.azure_tenant.trim()));
-        Some(SignIn::AzureOauth { username: username?, application_id: application_id?, tenant: tenant? })
+        let strategies = [Strategy::Password, Strategy::ClientCredentials];
+        let strategy = errors.take(Field::AzureStrategy, choice(&self.azure_strategy, Strategy::CHOICES, &strategies));
+        Some(SignIn::AzureOauth { username: username?, application_id: application_id?, tenant: tenant?, strategy: strategy? })
     }
 
     #[expect(clippy::option_option, reason = "outside: is it right; inside: is there one")]
@@ -457,6 +464,7 @@ impl ServerDraft {
             Field::Username => &self.username,
             Field::AzureApplicationId => &self.azure_application_id,
             Field::AzureTenant => &self.azure_tenant,
+            Field::AzureStrategy => &self.azure_strategy,
             Field::Sender => &self.sender,
             Field::AttachmentThreshold => &self.attachment_threshold,
             Field::LinkDays => &self.link_days,
@@ -478,6 +486,7 @@ impl ServerDraft {
             Field::Username => &mut self.username,
             Field::AzureApplicationId => &mut self.azure_application_id,
             Field::AzureTenant => &mut self.azure_tenant,
+            Field::AzureStrategy => &mut self.azure_strategy,
             Field::Sender => &mut self.sender,
             Field::AttachmentThreshold => &mut self.attachment_threshold,
             Field::LinkDays => &mut self.link_days,

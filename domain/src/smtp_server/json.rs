@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, MinTls, Protocol, ServerDraft, SignIn, SmtpServer, StartTls};
+use super::{Kind, MinTls, Protocol, ServerDraft, SignIn, SmtpServer, StartTls, Strategy};
 use crate::secret::Secret;
 use crate::size::Size;
 
@@ -80,6 +80,8 @@ pub struct AzurePatch {
     pub application_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
 }
 
 /// Reads an object and nothing else: what serde derives also takes an array for the members in their order.
@@ -132,6 +134,8 @@ object_only!(ServerPatch, AzurePatch);
 pub struct AzureOut {
     pub application_id: String,
     pub tenant: Option<String>,
+    #[serde(default)]
+    pub strategy: Strategy,
 }
 
 /// A password, or another secret, coming in.
@@ -249,8 +253,8 @@ impl ServerOut {
             username: server.username().unwrap_or_default().into(),
             has_password: has.password,
             azure_oauth: match &server.sign_in {
-                SignIn::AzureOauth { application_id, tenant, .. } => {
-                    Some(AzureOut { application_id: application_id.clone(), tenant: tenant.clone() })
+                SignIn::AzureOauth { application_id, tenant, strategy, .. } => {
+                    Some(AzureOut { application_id: application_id.clone(), tenant: tenant.clone(), strategy: *strategy })
                 }
                 _ => None,
             },
@@ -319,6 +323,9 @@ impl ServerDraft {
                 if let Some(tenant) = &azure.tenant {
                     self.azure_tenant.clone_from(tenant);
                 }
+                if let Some(strategy) = &azure.strategy {
+                    self.azure_strategy.clone_from(strategy);
+                }
             }
         }
     }
@@ -342,10 +349,11 @@ impl ServerPatch {
             username: Some(out.username),
             password: None,
             has_password: None,
-            azure_oauth: Some(
-                out.azure_oauth
-                    .map(|a| AzurePatch { application_id: Some(a.application_id), tenant: Some(a.tenant.unwrap_or_default()) }),
-            ),
+            azure_oauth: Some(out.azure_oauth.map(|a| AzurePatch {
+                application_id: Some(a.application_id),
+                tenant: Some(a.tenant.unwrap_or_default()),
+                strategy: Some(a.strategy.key().into()),
+            })),
             sender: Some(out.sender),
             override_sender: Some(out.override_sender),
             mime_address_strict: Some(out.mime_address_strict),

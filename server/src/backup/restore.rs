@@ -7,8 +7,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::activity::{Deed, Happening};
 use domain::error::Problem;
 use domain::secret::Secret;
+use domain::words;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -16,6 +18,7 @@ use super::Manifest;
 use super::container::{Header, ReadError, Reader};
 use super::passphrase::derive;
 use super::rows::{self, Counted, Line};
+use crate::activity::{self, By};
 use crate::data::{start_error, start_problem, vault_error};
 use crate::data_dir::{DataDir, StartError, database_in, plain};
 use crate::key_file::KeySource;
@@ -156,6 +159,11 @@ pub fn restore(
     }
     let vault = Vault::open(&store, kek, Arc::clone(random)).map_err(|error| vault_error(&dir, &target.key, error))?;
     let (entries, secrets, unopened) = count(&store, &vault).map_err(disk)?;
+    let detail =
+        format!("As of {}, {}.", words::utc(manifest.made_ms), if manifest.secrets { "with secrets" } else { "without secrets" });
+    let what = Happening { detail, ..By::command_line().did(Deed::Restored) };
+    let now_ms = clock.now_ms();
+    (&store as &dyn Store).writing(|tx| Ok(activity::record(tx, now_ms, &what)?)).map_err(disk)?;
     drop(store);
     draft.put_in_place(aside.as_deref()).map_err(disk)?;
     let Manifest { made_ms, secrets: with_secrets, .. } = manifest;

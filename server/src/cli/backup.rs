@@ -63,7 +63,7 @@ pub(super) fn run(args: &BackupArgs) -> ExitCode {
             }
             Err(error) => cant_write(path, &error),
         },
-        Ok(Done::Rotated { .. }) => refuse(&Refusal::other_version()),
+        Ok(_) => refuse(&Refusal::other_version()),
         Err(refusal) => refuse(&refusal),
     }
 }
@@ -96,13 +96,13 @@ fn is_free(path: &Path) -> io::Result<bool> {
 }
 
 /// A file under another name, which goes unless it is put in place.
-struct NewFile {
-    file: File,
+pub(super) struct NewFile {
+    pub(super) file: File,
     draft: PathBuf,
 }
 
 impl NewFile {
-    fn begin(path: &Path) -> io::Result<Self> {
+    pub(super) fn begin(path: &Path) -> io::Result<Self> {
         let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         name.push(".new");
         let draft = path.with_file_name(name);
@@ -115,7 +115,7 @@ impl NewFile {
     }
 
     /// Its length.
-    fn put_in_place(self, path: &Path) -> io::Result<u64> {
+    pub(super) fn put_in_place(self, path: &Path) -> io::Result<u64> {
         self.file.sync_all()?;
         let length = self.file.metadata()?.len();
         fs::rename(&self.draft, path)?;

@@ -52,7 +52,7 @@ pub(super) fn run(args: &RotateKeyArgs) -> ExitCode {
                 UNOPENED,
             )
         }
-        Ok(Done::BackedUp(_)) => refuse(&Refusal::other_version()),
+        Ok(_) => refuse(&Refusal::other_version()),
         Err(refusal) => refuse(&refusal),
     }
 }

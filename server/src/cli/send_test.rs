@@ -31,8 +31,12 @@ pub(super) fn run(args: &SendTestArgs) -> ExitCode {
         Ok(policy) => policy,
         Err(sentence) => return refuse(args.format, &usage_error(sentence)),
     };
+    let authority = match args.oauth.authority() {
+        Ok(authority) => authority,
+        Err(sentence) => return refuse(args.format, &usage_error(sentence)),
+    };
     let mailer = match mailer(args.ca.as_deref()) {
-        Ok(mailer) => mailer.with_network_policy(policy),
+        Ok(mailer) => mailer.with_network_policy(policy).with_authority(authority),
         Err(sentence) => return refuse(args.format, &usage_error(sentence)),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -19,7 +19,7 @@ use crate::control::server::ControlSocket;
 use crate::data::Data;
 use crate::entries::Entries;
 use crate::mailer::{Mailer, NetworkPolicy};
-use crate::web::{Hosts, Web, router, serve};
+use crate::web::{Hosts, PageTls, Proxies, TlsFiles, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
 const CANT_LISTEN: u8 = 14;
@@ -35,14 +35,13 @@ const PURGE_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &ServeArgs) -> ExitCode {
     init_log();
-    let addr = match parse_addr(&args.addr) {
-        Ok(addr) => addr,
+    let listening = match Listening::of(args) {
+        Ok(listening) => listening,
         Err(sentence) => return fail(&sentence, USAGE),
     };
-    let public = match args.public_url.as_deref().map(authority).transpose() {
-        Ok(public) => public,
-        Err(sentence) => return fail(&sentence, USAGE),
-    };
+    if let Err(sentence) = args.oauth.authority() {
+        return fail(&sentence, USAGE);
+    }
     let policy = match args.networks.policy() {
         Ok(policy) => policy,
         Err(sentence) => return fail(&sentence, USAGE),
@@ -51,12 +50,13 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The system gives no threads ({error}). Stop other programs, then try again."), USAGE),
     };
-    let code = runtime.block_on(start(args, addr, Hosts::new(public.as_deref()), policy));
+    let code = runtime.block_on(start(args, listening, policy));
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: NetworkPolicy) -> ExitCode {
+async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) -> ExitCode {
+    let Listening { addr, public, tls, proxies } = listening;
     let listener = match TcpListener::bind(addr).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -73,7 +73,7 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
     }
     let entries = Arc::clone(data.entries());
     let mailer = match Mailer::system(None) {
-        Ok(mailer) => mailer.with_network_policy(policy),
+        Ok(mailer) => mailer.with_network_policy(policy).with_authority(&args.oauth.oauth_authority),
         Err(error) => return fail(&error.to_string(), USAGE),
     };
     let purge = tokio::spawn(purge(Arc::clone(&entries)));
@@ -82,7 +82,7 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
         Err(problem) => return fail(&words::problem(&problem), CANT_READ),
     };
     let close = house.close();
-    let web = Web::new(house, hosts);
+    let web = Web::new(house, Hosts::new(public.as_ref().map(|public| public.authority.as_str()))).behind(proxies);
     let bound = listener.local_addr().unwrap_or(addr);
     let end = match end_signal() {
         Ok(end) => end,
@@ -90,7 +90,10 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
     };
     #[cfg(unix)]
     let socket = listen_to_commands(&data);
-    let _ = writeln!(std::io::stdout(), "Postroom is ready at http://{bound}");
+    // The public address isn't told where a test or a person looks for this process and its port.
+    let here = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
+    let url = public.filter(|_| !bound.ip().is_loopback()).map_or(here, |public| public.url());
+    let _ = writeln!(std::io::stdout(), "Postroom is ready at {url}");
     tracing::info!(address = %bound, data_dir = %args.data.data_dir.display(), key = %args.data.key(), "ready");
     let (ending, ended) = tokio::sync::oneshot::channel();
     let end = async move {
@@ -103,7 +106,12 @@ async fn start(args: &ServeArgs, addr: SocketAddr, hosts: Hosts, policy: Network
             close.await;
         }
     });
-    serve(listener, router(web), end).await;
+    let acceptor = tls.as_ref().map(PageTls::acceptor);
+    let following = tls.map(|tls| tokio::spawn(tls.follow()));
+    serve(listener, router(web), acceptor, end).await;
+    if let Some(following) = following {
+        following.abort();
+    }
     if let Err(error) = close.await {
         tracing::error!(%error, "ending the runs broke off");
     }
@@ -141,13 +149,20 @@ fn listen_to_commands(data: &Arc<Data>) -> Option<JoinHandle<()>> {
     }
 }
 
-/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said.
+/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said. And forgets old activity.
 async fn purge(entries: Arc<Entries>) {
     let mut every = tokio::time::interval(PURGE_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
         let entries = Arc::clone(&entries);
+        let forget = Arc::clone(&entries);
+        match tokio::task::spawn_blocking(move || forget.activity().forget()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "forgot old activity"),
+            Ok(Err(problem)) => tracing::warn!(?problem, "can't forget old activity"),
+            Err(error) => tracing::error!(%error, "forgetting old activity broke off"),
+        }
         match tokio::task::spawn_blocking(move || entries.purge().and_then(|gone| Ok(gone + entries.trusted().purge()?))).await {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!(count, "removed what was trashed"),
@@ -157,33 +172,91 @@ async fn purge(entries: Arc<Entries>) {
     }
 }
 
-/// The address to listen on, if it is one that only this machine reaches.
-fn parse_addr(text: &str) -> Result<SocketAddr, String> {
-    let addr: SocketAddr = text
-        .replacen("localhost:", "127.0.0.1:", 1)
-        .parse()
-        .map_err(|_| format!("“{text}” isn't an address to listen on. Use IP:PORT, such as 127.0.0.1:3000."))?;
-    if addr.ip().is_loopback() {
-        return Ok(addr);
-    }
-    Err(format!(
-        "Listening on {} would let everyone on the network change the mail servers: this version has no accounts yet. \
-         Use 127.0.0.1 or [::1], and reach it from elsewhere through an SSH tunnel.",
-        addr.ip()
-    ))
+/// Where and how the page is served.
+struct Listening {
+    addr: SocketAddr,
+    public: Option<PublicUrl>,
+    tls: Option<PageTls>,
+    proxies: Proxies,
 }
 
-/// The host and port of a public address.
-fn authority(url: &str) -> Result<String, String> {
-    let wrong = || {
-        format!(
-            "“{url}” isn't an address to reach Postroom at. Use http:// or https:// and a name, such as https://post.example.com."
-        )
-    };
-    let uri: http::Uri = url.parse().map_err(|_| wrong())?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(authority.to_string()),
-        _ => Err(wrong()),
+impl Listening {
+    /// What the options say together, or the sentence about what is missing.
+    fn of(args: &ServeArgs) -> Result<Self, String> {
+        let addr = parse_addr(&args.addr)?;
+        let public = args.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let trusted = Proxies::parse(&args.trusted_proxies).map_err(|text| {
+            format!("--trusted-proxy (POSTROOM_TRUSTED_PROXIES): “{text}” is no address and no network. Use one such as 10.0.0.5 or 10.0.0.0/24.")
+        })?;
+        let files = match (&args.tls_cert, &args.tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }),
+            (None, None) => None,
+            _ => return Err("--tls-cert and --tls-key (POSTROOM_TLS_CERT, POSTROOM_TLS_KEY) belong together; give both.".into()),
+        };
+        check_reach(addr, files.is_some(), !trusted.is_empty(), public.is_some())?;
+        let only = !addr.ip().is_loopback() && files.is_none();
+        let tls = files.map(TlsFiles::load).transpose().map_err(|error| format!("--tls-cert, --tls-key: {error}"))?;
+        Ok(Self { addr, public, tls, proxies: Proxies { trusted, only } })
+    }
+}
+
+/// Whether this may be listened on: beyond this machine passwords must not travel readable.
+fn check_reach(addr: SocketAddr, tls: bool, proxy: bool, public: bool) -> Result<(), String> {
+    let ip = addr.ip();
+    if ip.is_loopback() {
+        return Ok(());
+    }
+    if !tls && !proxy {
+        return Err(format!(
+            "Listening on {ip} would send passwords readable through the network. Give a certificate with --tls-cert and --tls-key, or \
+             the address of the proxy that encrypts with --trusted-proxy; or use 127.0.0.1 and reach it through an SSH tunnel."
+        ));
+    }
+    if !public {
+        return Err(format!(
+            "Listening on {ip} needs the address that people type, with --public-url, such as https://post.example.com: requests under \
+             any other name are refused."
+        ));
+    }
+    Ok(())
+}
+
+/// The address to listen on.
+fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    text.replacen("localhost:", "127.0.0.1:", 1)
+        .parse()
+        .map_err(|_| format!("“{text}” isn't an address to listen on. Use IP:PORT, such as 127.0.0.1:3000."))
+}
+
+/// The address under which people reach the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PublicUrl {
+    scheme: String,
+    authority: String,
+}
+
+impl PublicUrl {
+    fn parse(url: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "“{url}” isn't an address to reach Postroom at. Use http:// or https:// and a name, such as https://post.example.com."
+            )
+        };
+        let uri: http::Uri = url.parse().map_err(|_| wrong())?;
+        match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme @ ("http" | "https")), Some(authority))
+                if !authority.as_str().contains('@')
+                    && matches!(uri.path_and_query().map(http::uri::PathAndQuery::as_str), None | Some("/")) =>
+            {
+                Ok(Self { scheme: scheme.to_owned(), authority: authority.to_string() })
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Without a slash at its end.
+    fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
     }
 }
 
@@ -202,12 +275,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_addresses_are_listened_on() {
+    fn beyond_this_machine_it_takes_encryption_and_a_name() {
         for addr in ["127.0.0.1:3000", "127.9.9.9:0", "[::1]:3000", "localhost:3000"] {
-            assert!(parse_addr(addr).is_ok(), "{addr}");
+            assert!(check_reach(parse_addr(addr).unwrap(), false, false, false).is_ok(), "{addr}");
         }
         for addr in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000"] {
-            assert!(parse_addr(addr).unwrap_err().contains("no accounts"), "{addr}");
+            let check = |tls, proxy, public| check_reach(parse_addr(addr).unwrap(), tls, proxy, public);
+            assert!(check(false, false, true).unwrap_err().contains("--tls-cert"), "{addr}");
+            assert!(check(true, false, false).unwrap_err().contains("--public-url"), "{addr}");
+            assert!(check(false, true, false).unwrap_err().contains("--public-url"), "{addr}");
+            assert!(check(true, false, true).is_ok() && check(false, true, true).is_ok(), "{addr}");
         }
         for addr in ["3000", "127.0.0.1", "example.com:3000", ""] {
             assert!(parse_addr(addr).unwrap_err().contains("isn't an address"), "{addr}");
@@ -216,10 +293,11 @@ mod tests {
 
     #[test]
     fn a_public_address_is_a_scheme_and_a_name() {
-        assert_eq!(authority("https://Post.example.com/"), Ok("Post.example.com".into()));
-        assert_eq!(authority("http://localhost:8080"), Ok("localhost:8080".into()));
-        for url in ["post.example.com", "ftp://x", "https://user@x", "https://", ""] {
-            assert!(authority(url).is_err(), "{url}");
+        let public = |url: &str| PublicUrl::parse(url).map(|public| public.url());
+        assert_eq!(public("https://Post.example.com/"), Ok("https://Post.example.com".into()));
+        assert_eq!(public("http://localhost:8080"), Ok("http://localhost:8080".into()));
+        for url in ["post.example.com", "ftp://x", "https://user@x", "https://", "", "https://post.example.com/mail"] {
+            assert!(public(url).is_err(), "{url}");
         }
     }
 }

@@ -63,7 +63,7 @@ async fn converse(
         match serde_json::from_slice(&line)? {
             Event::Done(done) => return Ok(Ok(done)),
             Event::Refused(refusal) => return Ok(Err(refusal)),
-            event @ (Event::Rotating(_) | Event::Part { .. }) => on_event(event)?,
+            event @ (Event::Rotating(_) | Event::Part { .. } | Event::Planned(_)) => on_event(event)?,
         }
     }
 }

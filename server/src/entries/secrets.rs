@@ -1,6 +1,7 @@
 //! The secrets of entries: passwords, and client certificates with their keys. They are sealed here, opened only to connect with,
 //! and never leave the server.
 
+use domain::activity::Deed;
 use domain::certificate::Certificate;
 use domain::entry::{EntryId, Version};
 use domain::error::Problem;
@@ -8,7 +9,7 @@ use domain::field::{Field, FieldError, FieldErrors};
 use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::SmtpServer;
 
-use super::{Entries, check_version, has, invalid, record};
+use super::{Entries, check_version, has, invalid, record, told};
 use crate::store::{Read, Record, SecretField, StoreError, Write};
 use crate::trust::client_certificate::{self, ClientCertificate};
 use crate::vault::Unopened;
@@ -106,6 +107,14 @@ impl Entries {
             if let Some(server) = server {
                 self.settle_proof(tx, id, server)?;
             }
+            let mut what = self.by.did(Deed::ClientCertificateChanged);
+            what.subjects.push(told::server(id, old.content.name()));
+            what.changes.push(told::secret(Field::ClientCertificate));
+            if let Client::Set(certificate) = &client {
+                let Certificate { subject, sha256, .. } = certificate.summary();
+                what.detail = format!("{subject}, SHA-256 {sha256}");
+            }
+            self.note(tx, &what)?;
             Ok(version)
         })
     }

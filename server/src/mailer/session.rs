@@ -13,7 +13,8 @@ use std::time::Duration;
 use domain::address::{AddrSpec, Mailbox};
 use domain::diagnosis::{Evidence, diagnose};
 use domain::host::Host;
-use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
+use domain::oauth;
+use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls, Strategy};
 use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
 use lettre::transport::smtp::extension::ClientId;
@@ -23,13 +24,14 @@ use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism, Said};
 use super::compose::{DotStuffer, TestMessage};
+use super::https::Https;
 use super::lines::Lines;
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
 use super::tls::Ours;
 use super::trust::Asked;
-use super::{Credential, Envelope, Mailer, Mode, TestRun, connect, lines, tls};
+use super::{Credential, Envelope, Mailer, Mode, TestRun, connect, lines, tls, token};
 use crate::certificate;
 pub use channel::Channel;
 
@@ -59,6 +61,8 @@ pub(super) struct Session<'a, 's> {
     message_size: Option<u64>,
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
     ahead: usize,
+    /// What an entry with Azure OAuth signs in with, once it was asked for.
+    token: Option<Credential>,
     /// What the server showed in its last handshake.
     presented: tls::Presented,
     /// What is known of the end so far.
@@ -115,6 +119,7 @@ impl<'a, 's> Session<'a, 's> {
             connection: None,
             offers: Capabilities::default(),
             last_reply: Zeroizing::default(),
+            token: None,
             message_size: None,
             ahead: 0,
             presented: tls::Presented::default(),
@@ -183,6 +188,7 @@ impl<'a, 's> Session<'a, 's> {
     /// Everything before a message: the last stage of it, and the reply that let us in.
     async fn open(&mut self) -> Result<(Stage, Reply), Stop> {
         self.refuse_what_is_not_honoured()?;
+        self.fetch_token().await?;
         let addresses = self.resolve().await?;
         let (stream, address) = self.connect(&addresses).await?;
         let mut hello = match self.run.server.protocol {
@@ -212,12 +218,11 @@ impl<'a, 's> Session<'a, 's> {
             || server.username().is_some_and(|username| username.contains(char::is_control));
         let cause = match &server.sign_in {
             _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
-            SignIn::AzureOauth { .. } => Cause::AzureOauthUnsupported,
             _ if server.attachments.as_url => Cause::LinksUnsupported,
-            SignIn::Password { .. } if no_password => Cause::NoPassword,
-            SignIn::Password { .. } if controls => Cause::ControlInCredentials,
-            SignIn::Password { .. } | SignIn::None if self.has_bare_name() => Cause::AddressWithoutDomain,
-            SignIn::Password { .. } | SignIn::None => return Ok(()),
+            SignIn::Password { .. } | SignIn::AzureOauth { .. } if no_password => Cause::NoPassword,
+            SignIn::Password { .. } | SignIn::AzureOauth { .. } if controls => Cause::ControlInCredentials,
+            _ if self.has_bare_name() => Cause::AddressWithoutDomain,
+            _ => return Ok(()),
         };
         Err(Stop::because(Stage::Resolve, cause))
     }
@@ -229,6 +234,39 @@ impl<'a, 's> Session<'a, 's> {
                 envelope.to.iter().chain([&envelope.from]).any(|mailbox| mailbox.addr().is_none())
             }
         }
+    }
+
+    /// The access token that an entry with Azure OAuth signs in with; one that was handed over counts as well.
+    async fn fetch_token(&mut self) -> Result<(), Stop> {
+        let (SignIn::AzureOauth { username, application_id, tenant, strategy }, Some(Credential::Password(password))) =
+            (&self.run.server.sign_in, &self.run.credential)
+        else {
+            return Ok(());
+        };
+        let stop = |trouble: Trouble| Stop::because(Stage::Token, trouble);
+        let endpoint = oauth::token_endpoint(&self.mailer.authority, tenant.as_deref(), username);
+        let endpoint = endpoint.ok_or_else(|| stop(Cause::NoTenant.into()))?;
+        self.record.begin(Stage::Token);
+        let https = Https::new(self.mailer, self.mailer.trust_of(self.run), self.timer);
+        let granted = match strategy {
+            Strategy::Password => token::by_password(&https, &endpoint, application_id, username, password).await,
+            Strategy::ClientCredentials => token::by_client_secret(&https, &endpoint, application_id, password).await,
+        };
+        let granted = granted.map_err(|trouble| {
+            let detail = trouble.detail.map(|detail| self.record.visible(detail.as_bytes()));
+            stop(Trouble { detail, ..trouble })
+        })?;
+        self.record.hide(granted.token.expose().as_bytes());
+        let lasts = granted.seconds.map(|seconds| format!(", valid for {} minutes", seconds / 60)).unwrap_or_default();
+        let scopes = granted.scopes.join(" ");
+        let scopes = if scopes.is_empty() {
+            String::new()
+        } else {
+            format!(", for {}", cut(self.record.visible(scopes.as_bytes()), MAX_REASON))
+        };
+        self.record.pass(format!("for {username} from {endpoint}{scopes}{lasts}"));
+        self.token = Some(Credential::AccessToken(granted.token));
+        Ok(())
     }
 
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
@@ -446,9 +484,8 @@ impl<'a, 's> Session<'a, 's> {
 
     /// The reply that let us in; `None` where the entry does not sign in.
     async fn sign_in(&mut self) -> Result<Option<Reply>, Stop> {
-        let (SignIn::Password { username }, Some(credential)) = (&self.run.server.sign_in, &self.run.credential) else {
-            return Ok(None);
-        };
+        let credential = self.token.clone().or_else(|| self.run.credential.clone());
+        let (Some(username), Some(credential)) = (self.run.server.username(), &credential) else { return Ok(None) };
         self.record.begin(Stage::Auth);
         let stop = |cause| Stop::because(Stage::Auth, cause);
         if self.offers.auth.is_empty() {

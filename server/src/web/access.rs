@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use super::forms::Fields;
 use super::pages::failed;
 use super::routes::Need;
-use super::{Visit, Web, api_error, is_api, refusal, see_other};
+use super::{Encrypted, Visit, Web, api_error, is_api, refusal, see_other};
 
 /// The cookie of a session. Browsers take this name only from us ourselves: over a connection that nobody reads, for the whole of
 /// this host and no other one.
@@ -48,7 +48,7 @@ pub(super) async fn recognise(State(web): State<Web>, mut request: Request, next
     let shown = shown(request.headers());
     match web.gate.enter(shown.clone(), address).await {
         Ok(backend) => {
-            let secure = web.secure;
+            let secure = request.extensions().get::<Encrypted>().is_some_and(|encrypted| encrypted.0);
             request.extensions_mut().insert(Visit { backend, gate: web.gate, shown, secure });
             next.run(request).await
         }

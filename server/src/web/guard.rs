@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::error::{ApiError, Problem};
+use domain::exchange;
 use domain::words;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -33,6 +34,11 @@ fn limit(path: &str) -> usize {
         "/api/certificates/preview" | "/api/certificates/add" => MAX_ENCODED,
         // Each line's end and some characters of base64 take three bytes in a form.
         "/certificates/add" => MAX_ENCODED + MAX_ENCODED / 4,
+        "/servers/import" => exchange::MAX_FILE + MAX_BODY,
+        // As text in JSON: each quotation mark takes two bytes.
+        "/api/servers/import-plan" | "/api/servers/import" => exchange::MAX_FILE * 2,
+        // In a form what isn't a letter or digit takes three bytes.
+        "/servers/import/confirm" => exchange::MAX_FILE * 3 + MAX_BODY,
         _ => MAX_BODY,
     }
 }

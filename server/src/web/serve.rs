@@ -14,8 +14,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use super::access::Peer;
+use super::arrival::Encrypted;
 use super::patient::Patient;
 
 /// The most connections at once; more wait in the system's queue.
@@ -29,8 +31,11 @@ const END_TIME: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no more file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers on `listener` until `end` is ready; then finishes what runs, for at most half a minute.
-pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// Answers on `listener` until `end` is ready, encrypted with `tls` if there is any; then finishes what runs, for at most half a minute.
+pub async fn serve(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, end: impl Future<Output = ()>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     let running = GracefulShutdown::new();
@@ -50,13 +55,26 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         };
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
+        let encrypted = Encrypted(tls.is_some());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(encrypted);
             service.call(request)
         });
-        let connection = running.watch(http.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME)), service));
+        let (http, watcher) = (http.clone(), running.watcher());
+        let tls = tls.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = match tls {
+                None => watcher.watch(http.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME)), service)).await,
+                Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        watcher.watch(http.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME)), service)).await
+                    }
+                    Ok(Err(error)) => return tracing::debug!(%error, "no TLS handshake"),
+                    Err(_) => return tracing::debug!("the TLS handshake took too long"),
+                },
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
             drop(place);

@@ -58,12 +58,20 @@ impl Upload {
     /// # Errors
     /// What to say at the field where it is neither or both.
     pub(super) fn file(&self) -> Result<Vec<u8>, ApiError> {
-        let (file, pasted) = (self.bytes("file"), self.bytes("pem").trim_ascii());
+        self.file_or("pem", words::NO_FILE, words::FILE_AND_PASTE)
+    }
+
+    /// The part `file`, or what was pasted as `other` instead.
+    ///
+    /// # Errors
+    /// `neither` or `both`, at the field.
+    pub(super) fn file_or(&self, other: &str, neither: &str, both: &str) -> Result<Vec<u8>, ApiError> {
+        let (file, pasted) = (self.bytes("file"), self.bytes(other).trim_ascii());
         match (file.is_empty(), pasted.is_empty()) {
             (false, true) => Ok(file.to_vec()),
             (true, false) => Ok(pasted.to_vec()),
-            (true, true) => Err(at_field("file", words::NO_FILE)),
-            (false, false) => Err(at_field("file", words::FILE_AND_PASTE)),
+            (true, true) => Err(at_field("file", neither)),
+            (false, false) => Err(at_field("file", both)),
         }
     }
 }

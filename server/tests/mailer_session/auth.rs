@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::diagnosis::Fix;
 use domain::secret::Secret;
-use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls};
+use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls, Strategy};
 use domain::transcript::{Cause, Outcome, Stage};
 use server::mailer::{Credential, Mode, TestRun};
 
@@ -238,10 +238,15 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
     let table: [(Change, Cause, &str); 4] = [
         (
             |server| {
-                server.sign_in = SignIn::AzureOauth { username: USER.into(), application_id: String::new(), tenant: None };
+                server.sign_in = SignIn::AzureOauth {
+                    username: USER.into(),
+                    application_id: String::new(),
+                    tenant: None,
+                    strategy: Strategy::Password,
+                };
             },
-            Cause::AzureOauthUnsupported,
-            "azure_oauth_unsupported",
+            Cause::NoPassword,
+            "no_password",
         ),
         (|server| server.kind = domain::smtp_server::Kind::Fax, Cause::FaxUnsupported, "fax_unsupported"),
         (|server| server.attachments.as_url = true, Cause::LinksUnsupported, "links_unsupported"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use domain::activity::Line;
 use domain::entry::{EntryId, UNDO_MS};
 use domain::error::Problem;
 use domain::run::{Run, RunId};
@@ -35,6 +36,7 @@ pub(crate) struct World {
     pub(crate) trust_batches: Vec<(u64, TrustBatch)>,
     pub(crate) system: bool,
     pub(crate) trust_epoch: u64,
+    pub(crate) activity: Vec<Line>,
 }
 
 impl World {
@@ -73,6 +75,10 @@ impl World {
                     };
                 }
             }
+            tx.activity_from(0, &mut |line| {
+                world.activity.push(serde_json::from_slice(line.json).expect("a line can be read"));
+                ControlFlow::Continue(())
+            })?;
             let mut proofs = BTreeMap::new();
             tx.scan_proofs(&mut |id, proof| _ = proofs.insert(id, proof))?;
             assert_eq!(proofs, world.proofs, "proofs of nobody");

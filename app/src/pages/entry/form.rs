@@ -7,7 +7,9 @@ use domain::error::ApiError;
 use domain::field::Field;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
+use domain::smtp_server::{
+    Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, Strategy, TestDraft,
+};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
 use domain::words;
@@ -24,8 +26,8 @@ use super::report::{Report, Told};
 use super::stale::Stale;
 use crate::api::{Failure, save_server};
 use crate::components::{
-    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, NOTICE, PasswordFields, SelectField, StandingView,
-    TextField, ends, field_id, short_name,
+    CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, MoreAbout, NOTICE, PasswordFields, SelectField,
+    StandingView, TextField, ends, field_id, short_name,
 };
 use crate::pages::{EntryData, Look, Rights};
 
@@ -507,6 +509,7 @@ fn SaveState(page: Page) -> impl IntoView {
 fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> impl IntoView {
     let state = page.state;
     let href = format!("/servers/{}/client-certificate", page.id);
+    let azure = format!("/servers/{}/azure", page.id);
     let identified = usize::from(client_certificate.is_some());
     let link = if client_certificate.is_some() { "Change" } else { "Add one" };
     let kept = match client_certificate {
@@ -566,6 +569,8 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <CheckField state field=Field::OverrideSender/>
                 <TextField state field=Field::LinkDays inputmode="numeric"/>
                 <CheckField state field=Field::AzureOauth/>
+                <SelectField state field=Field::AzureStrategy choices=Strategy::CHOICES/>
+                <MoreAbout state field=Field::AzureStrategy href=azure>"What to set up at Microsoft"</MoreAbout>
                 <TextField state field=Field::AzureApplicationId/>
                 <TextField state field=Field::AzureTenant/>
                 <TextField state field=Field::CertificateName placeholder="mail.example.com"/>

@@ -1,0 +1,145 @@
+//! Access tokens for sign-in: where they are asked for, and what a refusal means (RFC 6749; Microsoft's error numbers). Asking is the
+//! server's affair.
+
+mod checklist;
+
+use serde::{Deserialize, Serialize};
+
+pub use checklist::{Item, checklist};
+
+use crate::transcript::Cause;
+
+/// Microsoft's sign-in service of the public cloud.
+pub const MICROSOFT: &str = "https://login.microsoftonline.com";
+/// What a token of a person is for: to send by SMTP, and to be renewed.
+pub const SMTP_SEND: &str = "https://outlook.office.com/SMTP.Send offline_access";
+/// What a token of an application is for: everything that was consented to, which has to be SMTP.SendAsApp.
+pub const SMTP_SEND_AS_APP: &str = "https://outlook.office365.com/.default";
+
+/// Where the tokens of a tenant are asked for; `tenant` is one that [`crate::smtp_server::ServerDraft::check`] let through, or else the domain of
+/// `username`. `None` where there is neither.
+pub fn token_endpoint(authority: &str, tenant: Option<&str>, username: &str) -> Option<String> {
+    let tenant = match tenant {
+        Some(tenant) => tenant,
+        None => username.rsplit_once('@').map(|(_, domain)| domain).filter(|domain| is_domain(domain))?,
+    };
+    Some(format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/')))
+}
+
+/// Whether a text can stand in a path as a domain: letters, digits, hyphens and dots.
+fn is_domain(text: &str) -> bool {
+    text.len() <= 253
+        && text.contains('.')
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
+/// Why a token was refused, as the service says it (RFC 6749 section 5.2, and Microsoft's additions). All of it is foreign text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The kind, such as `invalid_grant`.
+    pub error: String,
+    /// In words.
+    #[serde(default)]
+    pub error_description: String,
+    /// Microsoft's numbers, the one that matters first.
+    #[serde(default)]
+    pub error_codes: Vec<u32>,
+    /// What Microsoft's support asks for.
+    #[serde(default)]
+    pub trace_id: String,
+    /// The same for the request.
+    #[serde(default)]
+    pub correlation_id: String,
+    /// When, as the service writes it.
+    #[serde(default)]
+    pub timestamp: String,
+}
+
+/// The numbers (AADSTS) that tell more than the kind does.
+const NUMBERS: &[(&[u32], Cause)] = &[
+    (&[7_000_218], Cause::TokenPublicClientOff),
+    (&[700_025], Cause::TokenSecretUnwanted),
+    (&[50126], Cause::TokenPasswordWrong),
+    (&[50034], Cause::TokenUserUnknown),
+    (&[50055], Cause::TokenPasswordExpired),
+    (&[50053], Cause::TokenAccountLocked),
+    (&[50057], Cause::TokenAccountDisabled),
+    (&[50076, 50079, 50072, 50074, 50158], Cause::TokenMoreFactors),
+    (&[53003, 530_032, 530_035], Cause::TokenConditionalAccess),
+    (&[65001, 650_056, 650_057, 90094], Cause::TokenConsentMissing),
+    (&[700_016, 90002, 50194, 50020], Cause::TokenWrongApplication),
+    (&[7_000_215], Cause::TokenSecretWrong),
+    (&[7_000_222], Cause::TokenSecretExpired),
+    (&[700_082, 70008, 50173, 70043, 50078], Cause::TokenSignInOver),
+];
+
+impl Refusal {
+    /// What it means. The numbers only choose among refusals: whether it is one says the kind.
+    pub fn cause(&self) -> Cause {
+        let numbered = self.error_codes.iter().find_map(|code| NUMBERS.iter().find(|(codes, _)| codes.contains(code)));
+        match (numbered, self.error.as_str()) {
+            (Some((_, cause)), _) => *cause,
+            (None, "temporarily_unavailable" | "server_error" | "slow_down") => Cause::TokenServiceBusy,
+            (None, _) => Cause::TokenRefused,
+        }
+    }
+
+    /// It on a few lines, for the details of a failure; with what support asks for.
+    pub fn evidence(&self) -> String {
+        let mut lines = vec![match self.error_description.lines().next().unwrap_or_default() {
+            "" => self.error.clone(),
+            words => format!("{}: {words}", self.error),
+        }];
+        for (label, text) in [("Trace id", &self.trace_id), ("Correlation id", &self.correlation_id), ("Time", &self.timestamp)] {
+            if !text.is_empty() {
+                lines.push(format!("{label}: {text}"));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_or_else_the_domain_of_the_username_leads_to_the_endpoint() {
+        let of = |tenant, username| token_endpoint(MICROSOFT, tenant, username);
+        let expected = Some("https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token".to_owned());
+        assert_eq!(of(None, "scan@contoso.com"), expected);
+        assert_eq!(of(Some("contoso.com"), "scan"), expected);
+        assert_eq!(of(Some("organizations"), "").unwrap(), "https://login.microsoftonline.com/organizations/oauth2/v2.0/token");
+        for username in ["scan", "scan@", "a@b@../x.y", "a@x.y/../..", "a@x.y?", "a@.x.y", "a@x y.z"] {
+            assert_eq!(of(None, username), None, "{username}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_number_and_else_by_its_kind() {
+        let refusal = |error: &str, codes: &[u32]| Refusal { error: error.into(), error_codes: codes.into(), ..Refusal::default() };
+        assert_eq!(refusal("invalid_grant", &[50076]).cause(), Cause::TokenMoreFactors);
+        assert_eq!(refusal("invalid_grant", &[1, 50126]).cause(), Cause::TokenPasswordWrong);
+        assert_eq!(refusal("invalid_grant", &[]).cause(), Cause::TokenRefused);
+        assert_eq!(refusal("temporarily_unavailable", &[]).cause(), Cause::TokenServiceBusy);
+        let mut all: Vec<u32> = NUMBERS.iter().flat_map(|(codes, _)| codes.iter().copied()).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count, "no number has two meanings");
+    }
+
+    #[test]
+    fn what_support_asks_for_stands_in_the_details() {
+        let refusal = Refusal {
+            error: "invalid_grant".into(),
+            error_description: "AADSTS50126: Error validating credentials.\r\nTrace ID: x".into(),
+            trace_id: "t-1".into(),
+            correlation_id: "c-2".into(),
+            ..Refusal::default()
+        };
+        let evidence = "invalid_grant: AADSTS50126: Error validating credentials.\nTrace id: t-1\nCorrelation id: c-2";
+        assert_eq!(refusal.evidence(), evidence);
+    }
+}
