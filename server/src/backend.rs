@@ -20,25 +20,36 @@ use domain::secret::{Secret, SecretChange};
 use domain::smtp_server::{Checked, PasswordDraft, SecretInput, ServerDraft, ServerPatch, TestDraft};
 use domain::words;
 
+use crate::access::{Accounts, Cost};
 use crate::entries::{Entries, read_client_certificate};
 use crate::mailer::Mailer;
+use crate::ports::SystemRandom;
 use crate::runs::{Keys, PATIENCE, Planned, Runs};
 
 /// What the data directory of this process comes to: the way in, and what those who are in share.
 pub struct House {
     entries: Arc<Entries>,
+    accounts: Arc<Accounts>,
     runs: Arc<Runs>,
     patience: Duration,
 }
 
 impl House {
-    /// A house over what is stored and what sends.
+    /// A house over what is stored and what sends, and over the accounts that are stored beside the entries.
     ///
     /// # Errors
     /// As the store.
     pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
         let runs = Arc::new(Runs::new(Arc::clone(&entries), mailer)?);
-        Ok(Self { entries, runs, patience: PATIENCE })
+        let accounts = Arc::new(Accounts::new(&entries, Arc::new(SystemRandom), Cost::PRODUCTION));
+        Ok(Self { entries, accounts, runs, patience: PATIENCE })
+    }
+
+    /// Lets in by these.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Arc<Accounts>) -> Self {
+        self.accounts = accounts;
+        self
     }
 
     /// Waits `patience` for a reader that takes nothing of what it asked to watch.
@@ -52,6 +63,7 @@ impl House {
     pub fn local(&self, caller: Caller) -> Local {
         Local {
             entries: Arc::new(self.entries.on_behalf_of(&caller)),
+            accounts: Arc::clone(&self.accounts),
             runs: Arc::clone(&self.runs),
             patience: self.patience,
             caller,
@@ -69,6 +81,7 @@ impl House {
 pub struct Local {
     /// On his behalf.
     entries: Arc<Entries>,
+    accounts: Arc<Accounts>,
     runs: Arc<Runs>,
     patience: Duration,
     caller: Caller,
@@ -85,8 +98,24 @@ impl Local {
         if self.caller.permit.allows_with(act, entries) { Ok(()) } else { Err(self.refusal(act)) }
     }
 
+    /// The same, and asks for the password where it wasn't typed lately. A token has none: whoever has it may.
+    fn may_freshly(&self, act: Act, entries: &[EntryId]) -> Result<(), Problem> {
+        self.may_with(act, entries)?;
+        if self.caller.session.is_none_or(|session| session.fresh) { Ok(()) } else { Err(Problem::ConfirmPassword) }
+    }
+
+    /// Why the caller may not. That he tried is written down, by itself: he has his answer.
     fn refusal(&self, act: Act) -> Problem {
-        if self.caller.permit.role.is_none() { Problem::NotSignedIn } else { Problem::NotAllowed { act } }
+        if self.caller.permit.role.is_none() {
+            return Problem::NotSignedIn;
+        }
+        let (accounts, caller) = (Arc::clone(&self.accounts), self.caller.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Err(problem) = accounts.note_refusal(&caller, act) {
+                tracing::warn!(?problem, "can't write down what was refused");
+            }
+        });
+        Problem::NotAllowed { act }
     }
 
     /// Runs `work` where it may block: every call of the store waits for the disk.

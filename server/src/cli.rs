@@ -10,6 +10,7 @@ mod restore;
 mod rotate_key;
 mod send_test;
 mod serve;
+mod user;
 mod verify_activity;
 
 use std::path::PathBuf;
@@ -40,6 +41,12 @@ POSTROOM_LOG sets what is logged (such as info or server=debug); POSTROOM_LOG_FO
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Prints a new link for the first account, while there is none
+    #[command(after_help = USER_HELP)]
+    SetupLink(LinkArgs),
+    /// Lists accounts, adds one, or lets somebody choose a new password; also while Postroom runs
+    #[command(after_help = USER_HELP)]
+    User(UserArgs),
     /// Serves the web app and the API (the default command)
     Serve(ServeArgs),
     /// Tries one SMTP server, without a server running and without a database
@@ -64,6 +71,63 @@ enum Command {
     /// Proves that nothing of the activity was changed or removed; also while Postroom runs
     #[command(after_help = VERIFY_HELP)]
     VerifyActivity(VerifyActivityArgs),
+}
+
+const USER_HELP: &str = "For whoever is locked out. Nobody's password is chosen or shown: each account gets a link by which its owner chooses one, good for one
+use. It begins with the address that the running Postroom is reached at, or with --public-url.
+
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 22 the accounts don't allow it (the name is taken, there is no
+such account, there are accounts already).";
+
+#[derive(Debug, Args)]
+struct UserArgs {
+    #[command(subcommand)]
+    command: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Lists the accounts
+    List {
+        /// A JSON array
+        #[arg(long, env = "POSTROOM_JSON", value_parser = BoolishValueParser::new())]
+        json: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Adds an account and prints the link for its owner, good for 24 hours
+    Add {
+        /// Its name
+        name: String,
+        /// What it may do: viewer, operator or administrator
+        #[arg(long, env = "POSTROOM_ROLE", value_name = "ROLE")]
+        role: String,
+        #[command(flatten)]
+        link: LinkArgs,
+    },
+    /// Voids a password and every session, and prints a link for a new one, good for an hour
+    ResetPassword {
+        /// The account's name
+        name: String,
+        /// Also removes the second factor
+        #[arg(long, env = "POSTROOM_REMOVE_SECOND_FACTOR", value_parser = BoolishValueParser::new())]
+        remove_second_factor: bool,
+        #[command(flatten)]
+        link: LinkArgs,
+    },
+}
+
+/// Where links lead.
+#[derive(Debug, Args)]
+struct LinkArgs {
+    /// The address under which people reach Postroom, where it doesn't run
+    #[arg(long, env = "POSTROOM_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Where it listens, where that is not the default
+    #[arg(long, env = "POSTROOM_ADDR", default_value = "127.0.0.1:3000", value_name = "IP:PORT")]
+    addr: String,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
 #[derive(Debug, Args)]
@@ -320,6 +384,8 @@ pub fn main() -> ExitCode {
     };
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(&args),
+        Command::SetupLink(args) => user::setup_link(&args),
+        Command::User(args) => user::run(&args.command),
         Command::SendTest(args) => send_test::run(&args),
         Command::Address(args) => address::run(&args),
         Command::RotateKey(args) => rotate_key::run(&args),

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use app::backend::Caller;
-use domain::access::Who;
+use domain::access::{Account, AccountId, INVITATION_MS, SETUP_MS, Who};
 use domain::activity::{Deed, Happening};
 use domain::error::Problem;
 use domain::exchange::{ExportSecrets, ImportItem};
@@ -129,10 +129,28 @@ pub enum Request {
         /// Whether it is done, and not only told.
         keep: bool,
     },
+    /// Makes a link for the first account.
+    SetupLink,
+    /// Lists the accounts.
+    Users,
+    /// Adds an account, with a link by which its owner chooses a password.
+    AddUser {
+        /// Its name.
+        name: String,
+        /// What it may do.
+        role: String,
+    },
+    /// Makes a link for a new password. The one of before counts no more, nor does any session.
+    ResetPassword {
+        /// The account's name.
+        name: String,
+        /// Whether its second factor goes, too.
+        second_factor: bool,
+    },
 }
 
 /// Text that may hold secrets.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Hidden(pub Zeroizing<String>);
 
 impl Serialize for Hidden {
@@ -190,6 +208,20 @@ pub enum Done {
         /// The file in which the next start is to be told to find it.
         start_with: Option<PathBuf>,
     },
+    /// There is a link by which somebody chooses a password.
+    Link {
+        /// What it ends with.
+        link: Hidden,
+        /// The address that people reach the program at, where it serves.
+        base: Option<String>,
+        /// How long it can be used.
+        minutes: u64,
+    },
+    /// The accounts.
+    Users {
+        /// By name.
+        accounts: Vec<Account>,
+    },
     /// Everything was backed up.
     BackedUp(Summary),
     /// The activity was looked at.
@@ -231,6 +263,8 @@ impl Refusal {
     pub const UNREACHABLE: u8 = 15;
     /// The same is under way already.
     pub const BUSY: u8 = 16;
+    /// The accounts don't allow it.
+    pub const ACCOUNTS: u8 = 22;
     /// A file of servers can't be taken in.
     pub const NOT_IMPORTABLE: u8 = 22;
 
@@ -304,12 +338,63 @@ pub fn perform(data: &Data, request: Request, emit: &mut dyn FnMut(Event) -> io:
             Ok(Done::Exported { servers })
         }
         Request::ImportServers { file, variables, keep } => import(data, &file, variables, keep, emit),
+        Request::SetupLink => {
+            let link = data.accounts().setup_link(Who::CommandLine).map_err(|problem| refusal(data, problem))?;
+            let link = link.ok_or_else(|| {
+                Refusal::new(
+                    Refusal::ACCOUNTS,
+                    "There are accounts already; postroom user list tells them, postroom user add adds one.",
+                )
+            })?;
+            Ok(link_done(data, &link, SETUP_MS))
+        }
+        Request::Users => Ok(Done::Users { accounts: data.accounts().accounts().map_err(|problem| refusal(data, problem))? }),
+        Request::AddUser { name, role } => {
+            let made = data.accounts().add_account(&command_line(), &name, &role).map_err(|problem| of_accounts(data, problem))?;
+            Ok(link_done(data, &made.secret, INVITATION_MS))
+        }
+        Request::ResetPassword { name, second_factor } => {
+            let reset =
+                data.accounts().named(&name).and_then(|id| data.accounts().reset_password(&command_line(), id, second_factor));
+            let made = reset.map_err(|problem| match problem {
+                Problem::NoSuchAccess => {
+                    let sentence = format!("There is no account {}; postroom user list tells them.", words::quote(&name));
+                    Refusal::new(Refusal::ACCOUNTS, sentence)
+                }
+                problem => of_accounts(data, problem),
+            })?;
+            Ok(link_done(data, &made.secret, SETUP_MS))
+        }
     }
+}
+
+/// Who asks.
+fn command_line() -> Caller {
+    Caller { who: Who::CommandLine, ..Caller::default() }
 }
 
 /// The entries, for a command.
 fn on_the_machine(data: &Data) -> Entries {
-    data.entries().on_behalf_of(&Caller { who: Who::CommandLine, ..Caller::default() })
+    data.entries().on_behalf_of(&command_line())
+}
+
+fn link_done(data: &Data, link: &Secret, lasts_ms: u64) -> Done {
+    let link = Hidden(Zeroizing::new(link.expose().to_owned()));
+    Done::Link { link, base: data.base().map(str::to_owned), minutes: lasts_ms / 60_000 }
+}
+
+/// Why an account is not as it was asked for: a sentence a field.
+fn of_accounts(data: &Data, problem: Problem) -> Refusal {
+    match problem {
+        Problem::InvalidAccess(fields) => {
+            let sentences: Vec<String> = fields.iter().map(|(field, error)| words::access_error(*field, *error)).collect();
+            Refusal::new(Refusal::ACCOUNTS, format!("Nothing was done. {}", sentences.join(" ")))
+        }
+        problem @ (Problem::TooManyAccess { .. } | Problem::LastAdministrator) => {
+            Refusal::new(Refusal::ACCOUNTS, words::problem(&problem))
+        }
+        problem => refusal(data, problem),
+    }
 }
 
 fn import(
@@ -383,18 +468,23 @@ impl io::Write for Parts<'_> {
     }
 }
 
-const fn field_of(field: SecretField) -> Field {
-    match field {
-        SecretField::Password => Field::Password,
-        SecretField::ClientCertificate => Field::ClientCertificate,
-    }
-}
-
 fn rotated_done(data: &Data, rotated: Rotated, new_key_file: Option<PathBuf>) -> Result<Done, Problem> {
     let unopened = rotated.secrets.unopened.iter().map(|(id, field)| {
-        let record = data.store().reading(|tx: &dyn Read| Ok(tx.entry(*id)?))?;
-        let name = record.map_or_else(|| format!("server {id} in the trash"), |record| record.content.name().to_string());
-        Ok(format!("{name}: {}", words::label(field_of(*field))))
+        data.store().reading(|tx: &dyn Read| {
+            let of_entry = |field| {
+                let record = tx.entry(*id)?;
+                let name = record.map_or_else(|| format!("server {id} in the trash"), |record| record.content.name().to_string());
+                Ok(format!("{name}: {}", words::label(field)))
+            };
+            match field {
+                SecretField::Password => of_entry(Field::Password),
+                SecretField::ClientCertificate => of_entry(Field::ClientCertificate),
+                SecretField::SecondFactor => {
+                    let record = tx.account(AccountId(id.0))?;
+                    Ok(format!("account {}: second factor", record.map_or_else(|| id.to_string(), |record| record.name)))
+                }
+            }
+        })
     });
     let unopened = unopened.collect::<Result<_, Problem>>()?;
     let Rotated { secrets, key, replaced } = rotated;

@@ -1,10 +1,11 @@
 //! The data of one Postroom, opened: its directory, its store, the vault with the secrets, and the entries over them. What the
 //! program and the command line do to all of it at once starts from here.
 
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
 use domain::error::Problem;
 
+use crate::access::{Accounts, Cost};
 use crate::data_dir::{DataDir, StartError, plain};
 use crate::entries::Entries;
 use crate::key_file::{self, KeySource};
@@ -21,6 +22,9 @@ pub struct Data {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     entries: Arc<Entries>,
+    accounts: Arc<Accounts>,
+    /// Where people reach it, once it serves.
+    base: OnceLock<String>,
     random: Arc<dyn Random + Send + Sync>,
     made_key: bool,
 }
@@ -60,12 +64,29 @@ impl Data {
         let entries = Arc::new(Entries::new(Arc::clone(&store), Arc::clone(&vault), clock));
         entries.purge().map_err(|problem| start_problem(dir, problem))?;
         entries.trusted().purge().map_err(|problem| start_problem(dir, problem))?;
-        Ok(Self { dir: dir.clone(), key: Mutex::new(key.clone()), store, vault, entries, random, made_key })
+        let accounts = Arc::new(Accounts::new(&entries, Arc::clone(&random), Cost::PRODUCTION));
+        let key = Mutex::new(key.clone());
+        Ok(Self { dir: dir.clone(), key, store, vault, entries, accounts, base: OnceLock::new(), random, made_key })
     }
 
     /// The entries.
     pub const fn entries(&self) -> &Arc<Entries> {
         &self.entries
+    }
+
+    /// The accounts.
+    pub const fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// Says where people reach it from now on: links begin so.
+    pub fn serves_at(&self, base: String) {
+        let _said_before = self.base.set(base);
+    }
+
+    /// Where people reach it, where it serves.
+    pub fn base(&self) -> Option<&str> {
+        self.base.get().map(String::as_str)
     }
 
     /// Where it lies.

@@ -70,6 +70,21 @@ impl Entries {
         }
     }
 
+    /// The store they lie in.
+    pub(crate) const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The vault of their secrets.
+    pub(crate) const fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// The clock they go by.
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock + Send + Sync> {
+        &self.clock
+    }
+
     /// What was done.
     pub fn activity(&self) -> Activity {
         Activity::new(Arc::clone(&self.store), Arc::clone(&self.clock))
@@ -513,7 +528,7 @@ impl Entries {
             for (number, batch) in expired(&*tx)? {
                 for (id, _) in &batch.entries {
                     tx.remove_trashed(*id)?;
-                    for field in SecretField::ALL {
+                    for field in SecretField::OF_ENTRY {
                         tx.remove_secret(*id, field)?;
                     }
                     for run in tx.run_ids(*id)? {

@@ -2,6 +2,7 @@
 
 #![recursion_limit = "512"]
 
+pub mod access;
 pub mod activity;
 pub mod backend;
 pub mod backup;

@@ -58,7 +58,7 @@ pub trait Read {
     fn id_of(&self, name_key: &str) -> Result<Option<EntryId>, StoreError>;
     /// Shows the index in the order of the names' keys, until `visit` has seen enough.
     fn scan(&self, visit: &mut dyn FnMut(IndexLine<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
-    /// A sealed secret.
+    /// A sealed secret of an entry, or of the account that has this number.
     fn secret(&self, id: EntryId, field: SecretField) -> Result<Option<Vec<u8>>, StoreError>;
     /// What is in the trash, the oldest first.
     fn batches(&self) -> Result<Vec<(u64, Batch)>, StoreError>;
@@ -131,7 +131,7 @@ pub trait Read {
 /// What can be changed in a transaction. Everything here fails only with the disk.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Write: Read {
-    /// A number that no entry, no trusted certificate and no batch ever had.
+    /// A number that no entry, account, token, session, trusted certificate or batch ever had.
     fn new_number(&mut self) -> Result<u64, StoreError>;
     /// Makes an entry the default, or none.
     fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError>;
@@ -361,7 +361,7 @@ pub struct TrustBatch {
     pub certificates: Vec<(TrustId, TrustRecord)>,
 }
 
-/// The secrets that an entry can have.
+/// The secrets that an entry or an account can have. Their numbers come from the same source, so one never has the other's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretField {
@@ -369,25 +369,31 @@ pub enum SecretField {
     Password,
     /// "Client certificate": PEM with its key.
     ClientCertificate,
+    /// What the codes of an account's second factor are made with: base32. It lies under the account's number.
+    SecondFactor,
 }
 
 impl SecretField {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Password, Self::ClientCertificate];
+    pub const ALL: [Self; 3] = [Self::Password, Self::ClientCertificate, Self::SecondFactor];
+    /// Those of an entry.
+    pub const OF_ENTRY: [Self; 2] = [Self::Password, Self::ClientCertificate];
 
     /// Its name in the store; never changed, since secrets are sealed for it.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::ClientCertificate => "client_certificate",
+            Self::SecondFactor => "second_factor",
         }
     }
 
-    /// What the secret of an entry is sealed for, the `generation`-th of its field.
+    /// What the secret of an entry or an account is sealed for, the `generation`-th of its field.
     pub const fn place(self, id: EntryId, generation: u64) -> Place {
         let purpose = match self {
             Self::Password => "smtp-sign-in",
             Self::ClientCertificate => "tls-client",
+            Self::SecondFactor => "second-factor",
         };
         Place { purpose, table: "secrets", record: id.0, field: self.key(), generation }
     }

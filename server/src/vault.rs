@@ -1,12 +1,13 @@
-//! The vault: the secrets of entries as they lie in the store, and the keys they are sealed with. Each use is part of the
+//! The vault: the secrets of entries and accounts as they lie in the store, and the keys they are sealed with. Each use is part of the
 //! transaction of whoever uses it, so key and secret always fit together, also while another key takes over.
 //!
-//! What may be kept of an entry and who may use it is the rules' affair (`entries`); the bytes are `seal`'s.
+//! What may be kept and who may use it is the rules' affair (`entries`, `access`); the bytes are `seal`'s.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use domain::access::AccountId;
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::secret::Secret;
@@ -158,17 +159,17 @@ impl Vault {
         &self.fingerprints
     }
 
-    /// Keeps a secret of an entry, in place of what was there.
+    /// Keeps a secret of an entry or an account, in place of what was there.
     ///
     /// # Errors
-    /// As the store; [`StoreError::Corrupt`] if the entry or the key is missing.
+    /// As the store; [`StoreError::Corrupt`] if its owner or the key is missing.
     pub fn put(&self, tx: &mut dyn Write, id: EntryId, field: SecretField, secret: &Secret) -> Result<(), StoreError> {
         let key = self.newest(&*tx)?;
         let generation = next_generation(tx, id, field)?;
         tx.put_secret(id, field, &key.seal(field.place(id, generation), secret, &*self.random))
     }
 
-    /// Removes a secret of an entry, if there is one. Put back later, it would not open.
+    /// Removes a secret, if there is one. Put back later, it would not open.
     ///
     /// # Errors
     /// As the store.
@@ -180,7 +181,7 @@ impl Vault {
         Ok(())
     }
 
-    /// A secret of an entry, also of one in the trash.
+    /// A secret of an account or an entry, also of one in the trash.
     ///
     /// # Errors
     /// [`Unopened`].
@@ -189,7 +190,7 @@ impl Vault {
     }
 
     fn open_blob(&self, tx: &(impl Read + ?Sized), id: EntryId, field: SecretField, blob: &[u8]) -> Result<Secret, Unopened> {
-        let generation = record(tx, id)?.map_or(0, |record| record.generation(field));
+        let generation = generation(tx, id, field)?;
         let name = key_of(blob)?;
         let wrapped = tx.key(name)?.ok_or(SealError::UnknownKey(name.number))?;
         Ok(self.data_key(name, &wrapped)?.open(field.place(id, generation), blob)?)
@@ -286,7 +287,7 @@ impl Vault {
             }
             match self.open_blob(&*tx, id, field, &blob) {
                 Ok(secret) => {
-                    let generation = record(&*tx, id)?.map_or(0, |record| record.generation(field));
+                    let generation = generation(&*tx, id, field)?;
                     tx.put_secret(id, field, &key.seal(field.place(id, generation), &secret, &*self.random))?;
                     batch.count += 1;
                 }
@@ -395,11 +396,32 @@ fn record(tx: &(impl Read + ?Sized), id: EntryId) -> Result<Option<Record>, Stor
     }
 }
 
-/// Counts a secret of an entry up.
+/// The account that the secrets of this number belong to, where they are an account's.
+const fn account_of(id: EntryId, field: SecretField) -> Option<AccountId> {
+    match field {
+        SecretField::SecondFactor => Some(AccountId(id.0)),
+        SecretField::Password | SecretField::ClientCertificate => None,
+    }
+}
+
+/// How often a secret was replaced or removed, as its owner's record says.
+fn generation(tx: &(impl Read + ?Sized), id: EntryId, field: SecretField) -> Result<u64, StoreError> {
+    Ok(match account_of(id, field) {
+        Some(account) => tx.account(account)?.map_or(0, |record| record.generation),
+        None => record(tx, id)?.map_or(0, |record| record.generation(field)),
+    })
+}
+
+/// Counts a secret up, in its owner's record.
 fn next_generation(tx: &mut dyn Write, id: EntryId, field: SecretField) -> Result<u64, StoreError> {
-    let Some(mut record) = tx.entry(id)? else {
-        return Err(StoreError::Corrupt { detail: format!("server {id} is missing") });
-    };
+    let missing = |what: &str| StoreError::Corrupt { detail: format!("{what} {id} is missing") };
+    if let Some(account) = account_of(id, field) {
+        let mut record = tx.account(account)?.ok_or_else(|| missing("account"))?;
+        record.generation += 1;
+        tx.put_account(account, &record)?;
+        return Ok(record.generation);
+    }
+    let mut record = tx.entry(id)?.ok_or_else(|| missing("server"))?;
     let generation = record.generation(field) + 1;
     record.generations.insert(field, generation);
     tx.put(id, &record)?;

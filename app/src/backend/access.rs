@@ -138,8 +138,8 @@ pub trait Access: Send + Sync {
     fn caller(&self) -> &Caller;
     /// One's own account.
     async fn me(&self) -> Result<Me, Problem>;
-    /// Proves again that it is oneself, for the next ten minutes. Throttled like signing in.
-    async fn confirm(&self, password: Secret) -> Result<(), Problem>;
+    /// Proves again that it is oneself, for the next ten minutes; the session goes on under another cookie. Throttled like signing in.
+    async fn confirm(&self, password: Secret) -> Result<SignedIn, Problem>;
     /// Changes one's own password; every other session of the account ends, and this one goes on under another cookie.
     async fn change_password(&self, current: Secret, new: Secret, confirm: Secret) -> Result<SignedIn, Problem>;
     /// Ends one of one's own sessions, or all others.

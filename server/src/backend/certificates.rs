@@ -32,24 +32,24 @@ impl Certificates for Local {
     }
 
     async fn add_authorities(&self, pem: String, only: Option<Vec<String>>) -> Result<Vec<TrustId>, Problem> {
-        self.may_with(Act::Change, &[])?;
+        self.may_freshly(Act::Change, &[])?;
         let by = self.caller.display();
         self.stored(move |entries| entries.trusted().add_authorities(&pem, only.as_deref(), &by)).await
     }
 
     async fn pin(&self, pin: NewPin) -> Result<TrustId, Problem> {
-        self.may_with(Act::Change, &[])?;
+        self.may_freshly(Act::Change, &[])?;
         let by = self.caller.display();
         self.stored(move |entries| entries.trusted().pin(&pin, &by)).await
     }
 
     async fn set_outlives(&self, id: TrustId, outlives: bool) -> Result<(), Problem> {
-        self.may_with(Act::Change, &[])?;
+        self.may_freshly(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().set_outlives(id, outlives)).await
     }
 
     async fn set_system_roots(&self, on: bool) -> Result<(), Problem> {
-        self.may_with(Act::Change, &[])?;
+        self.may_freshly(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().set_system_roots(on)).await
     }
 
@@ -59,12 +59,12 @@ impl Certificates for Local {
     }
 
     async fn trash_trusted(&self, ids: Vec<TrustId>) -> Result<TrustUndo, Problem> {
-        self.may_with(Act::Change, &[])?;
+        self.may_freshly(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().trash(&ids)).await
     }
 
     async fn undo_trusted(&self, batch: u64) -> Result<Vec<TrustId>, Problem> {
-        self.may_with(Act::Change, &[])?;
+        self.may_freshly(Act::Change, &[])?;
         self.stored(move |entries| entries.trusted().undo(batch)).await
     }
 

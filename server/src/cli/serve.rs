@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::access::Who;
+use domain::error::Problem;
 use domain::words;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,7 +19,6 @@ use crate::backend::House;
 #[cfg(unix)]
 use crate::control::server::ControlSocket;
 use crate::data::Data;
-use crate::entries::Entries;
 use crate::mailer::{Mailer, NetworkPolicy};
 use crate::web::{Hosts, PageTls, Proxies, TlsFiles, Web, router, serve};
 
@@ -76,9 +77,9 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
         Ok(mailer) => mailer.with_network_policy(policy).with_authority(&args.oauth.oauth_authority),
         Err(error) => return fail(&error.to_string(), USAGE),
     };
-    let purge = tokio::spawn(purge(Arc::clone(&entries)));
+    let purge = tokio::spawn(purge(Arc::clone(&data)));
     let house = match House::new(Arc::clone(&entries), mailer) {
-        Ok(house) => Arc::new(house),
+        Ok(house) => Arc::new(house.with_accounts(Arc::clone(data.accounts()))),
         Err(problem) => return fail(&words::problem(&problem), CANT_READ),
     };
     let close = house.close();
@@ -92,8 +93,17 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     let socket = listen_to_commands(&data);
     // The public address isn't told where a test or a person looks for this process and its port.
     let here = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
-    let url = public.filter(|_| !bound.ip().is_loopback()).map_or(here, |public| public.url());
+    let base = public.as_ref().map_or_else(|| here.clone(), PublicUrl::url);
+    let url = if bound.ip().is_loopback() { &here } else { &base };
     let _ = writeln!(std::io::stdout(), "Postroom is ready at {url}");
+    match data.accounts().setup_link(Who::Postroom) {
+        Ok(Some(link)) => {
+            let _ = writeln!(std::io::stdout(), "Set up the first account within one hour: {base}/welcome?token={}", link.expose());
+        }
+        Ok(None) => {}
+        Err(problem) => tracing::warn!(?problem, "can't make a link for the first account; postroom setup-link tries again"),
+    }
+    data.serves_at(base);
     tracing::info!(address = %bound, data_dir = %args.data.data_dir.display(), key = %args.data.key(), "ready");
     let (ending, ended) = tokio::sync::oneshot::channel();
     let end = async move {
@@ -150,25 +160,28 @@ fn listen_to_commands(data: &Arc<Data>) -> Option<JoinHandle<()>> {
 }
 
 /// Removes what was trashed once it can't be undone any more: its password is not kept longer than said. And forgets old activity.
-async fn purge(entries: Arc<Entries>) {
+async fn purge(data: Arc<Data>) {
     let mut every = tokio::time::interval(PURGE_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let entries = Arc::clone(&entries);
-        let forget = Arc::clone(&entries);
-        match tokio::task::spawn_blocking(move || forget.activity().forget()).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(count)) => tracing::info!(count, "forgot old activity"),
-            Ok(Err(problem)) => tracing::warn!(?problem, "can't forget old activity"),
-            Err(error) => tracing::error!(%error, "forgetting old activity broke off"),
-        }
-        match tokio::task::spawn_blocking(move || entries.purge().and_then(|gone| Ok(gone + entries.trusted().purge()?))).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(count)) => tracing::info!(count, "removed what was trashed"),
-            Ok(Err(problem)) => tracing::warn!(?problem, "can't remove what was trashed"),
-            Err(error) => tracing::error!(%error, "removing what was trashed broke off"),
-        }
+        remove("what was trashed", &data, |data| Ok(data.entries().purge()? + data.entries().trusted().purge()?)).await;
+        remove("sessions and links that are over", &data, |data| data.accounts().purge()).await;
+        remove("old activity", &data, |data| data.entries().activity().forget()).await;
+    }
+}
+
+/// Removes something, where it may block, and says so in the log.
+async fn remove<N>(what: &'static str, data: &Arc<Data>, work: fn(&Data) -> Result<N, Problem>)
+where
+    N: std::fmt::Display + Default + PartialEq + Send + 'static,
+{
+    let data = Arc::clone(data);
+    match tokio::task::spawn_blocking(move || work(&data)).await {
+        Ok(Ok(count)) if count == N::default() => {}
+        Ok(Ok(count)) => tracing::info!(%count, what, "removed"),
+        Ok(Err(problem)) => tracing::warn!(?problem, what, "can't be removed"),
+        Err(error) => tracing::error!(%error, what, "removing it broke off"),
     }
 }
 

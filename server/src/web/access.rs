@@ -189,10 +189,15 @@ pub(super) async fn confirm(request: Request, next: Next) -> Response {
     let is_form =
         parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
     let names_it = body.windows(CONFIRM.len()).any(|part| part == CONFIRM.as_bytes());
+    let mut renewed = None;
     if is_form && names_it && visit.backend.caller().session.is_some() {
         let fields = fields(&parts, &body).await;
         let entered = match visit.backend.confirm(fields.secret(CONFIRM)).await {
-            Ok(()) => visit.gate.enter(visit.shown.clone(), visit.backend.caller().address.clone()).await,
+            Ok(confirmed) => {
+                visit.shown = Shown::Session(confirmed.session.clone());
+                renewed = Some(confirmed.session);
+                visit.gate.enter(visit.shown.clone(), visit.backend.caller().address.clone()).await
+            }
             Err(problem) => Err(problem),
         };
         match entered {
@@ -202,7 +207,11 @@ pub(super) async fn confirm(request: Request, next: Next) -> Response {
         parts.extensions.insert(visit.clone());
     }
     let kept = parts.clone();
-    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    let mut response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    // The session goes on under another cookie, unless it has ended, or got yet another one.
+    if let Some(session) = renewed.filter(|_| !response.headers().contains_key(header::SET_COOKIE)) {
+        response = with_session(response, &session);
+    }
     if response.extensions().get::<Unconfirmed>().is_none() {
         return response;
     }

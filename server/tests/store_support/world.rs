@@ -66,12 +66,13 @@ impl World {
                     assert_eq!((of, &run.summary), (id, &summary), "the transcript and the history");
                     world.runs.entry(id).or_default().push(run);
                 }
-                for field in SecretField::ALL {
+                for field in SecretField::OF_ENTRY {
                     let secret = vault.as_ref().and_then(|vault| vault.get(tx, id, field).expect("it opens"));
                     let Some(secret) = secret.map(|secret| secret.expose().to_owned()) else { continue };
                     match field {
                         SecretField::Password => world.passwords.insert(id, secret),
                         SecretField::ClientCertificate => world.client_certificates.insert(id, secret),
+                        SecretField::SecondFactor => unreachable!("no entry has one"),
                     };
                 }
             }
