@@ -1,6 +1,6 @@
 // Screenshots of every screen and state, for people to look at: wide and narrow, light and dark.
 //
-//   node screens.mjs FOLDER [trust]        (after `cargo xtask build`; `trust` takes those of certificates alone)
+//   node screens.mjs FOLDER [trust|access]        (after `cargo xtask build`; `trust` takes those of certificates alone)
 
 import { chromium } from '@playwright/test';
 import { execFileSync, spawn } from 'node:child_process';
@@ -15,10 +15,13 @@ import { fileURLToPath } from 'node:url';
 import { SMTPServer } from 'smtp-server';
 
 const [, , folder, what] = process.argv;
-if (!folder || (what !== undefined && what !== 'trust')) {
-  console.error('Usage: node screens.mjs FOLDER [trust]');
+if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
+  console.error('Usage: node screens.mjs FOLDER [trust|access]');
   process.exit(2);
 }
+const PASSWORD = 'seven quiet lighthouses';
+/** The session of the first account, as a header. */
+let cookie = '';
 const binary = process.env.POSTROOM_BINARY ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'target', 'release', 'postroom');
 const executablePath = [process.env.POSTROOM_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => path && existsSync(path));
 
@@ -54,10 +57,12 @@ rmSync(pki, { recursive: true });
 async function startPostroom() {
   const dataDir = await mkdtemp(join(tmpdir(), 'postroom-screens-'));
   const child = spawn(binary, ['serve', '--addr', '127.0.0.1:0', '--data-dir', dataDir], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const url = await new Promise((resolve, reject) => {
+  let url = '';
+  const link = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const ready = /^Postroom is ready at (http:\S+)/.exec(line)?.[1];
-      if (ready) resolve(ready);
+      url ||= /^Postroom is ready at (http:\S+)/.exec(line)?.[1] ?? '';
+      const made = /^Set up the first account within one hour: (\S+)/.exec(line)?.[1];
+      if (made) resolve(made);
     });
     child.once('exit', (code) => reject(new Error(`postroom ended (${code})`)));
   });
@@ -67,7 +72,11 @@ async function startPostroom() {
     await ended;
     await rm(dataDir, { recursive: true, force: true });
   };
-  return { url: String(url), stop };
+  // The first account, by the link.
+  const form = { token: new URL(link).searchParams.get('token') ?? '', name: 'anna', new_password: PASSWORD, new_password_confirm: PASSWORD };
+  const response = await fetch(`${url}/welcome`, { method: 'POST', redirect: 'manual', headers: { origin: url }, body: new URLSearchParams(form) });
+  cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  return { url, stop };
 }
 
 const account = { user: 'anna@example.com', password: 'right' };
@@ -119,7 +128,7 @@ async function visit(page, url, shot) {
   const field = (label) => page.getByLabel(labelled(label));
   /** @param {string} path @param {unknown} body */
   const api = async (path, body) => {
-    const response = await fetch(`${url}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const response = await fetch(`${url}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json', origin: url, cookie }, body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
     return response.json();
   };
@@ -272,7 +281,7 @@ async function visitTrust(page, url, shot) {
   };
   /** @param {string} path @param {unknown} body */
   const api = async (path, body) => {
-    const response = await fetch(`${url}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const response = await fetch(`${url}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json', origin: url, cookie }, body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
     return response.json();
   };
@@ -380,6 +389,64 @@ async function visitTrust(page, url, shot) {
   }
 }
 
+/**
+ * Goes through signing in, accounts and tokens.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} url
+ * @param {(name: string) => Promise<void>} shot
+ */
+async function visitAccess(page, url, shot) {
+  const open = async (/** @type {string} */ path) => {
+    await page.goto(url + path);
+    await page.getByRole('button', { name: 'Shortcuts' }).waitFor();
+  };
+  const press = (/** @type {string} */ name) => page.getByRole('main').getByRole('button', { name, exact: true }).first().click();
+  await open('/accounts');
+  await page.getByLabel('Name').fill('no good');
+  await press('Add account');
+  await shot('accounts-refused');
+  await page.getByLabel('Name').fill('benedikt');
+  await press('Add account');
+  await shot('account-link');
+  const link = await page.locator('output').textContent();
+  await open('/accounts');
+  await shot('accounts');
+  await page.getByRole('link', { name: 'benedikt' }).click();
+  await page.getByText('Remove account').click();
+  await shot('account-of-another');
+  await open('/tokens');
+  await shot('tokens-empty');
+  await open('/tokens/new');
+  await page.getByLabel('What it is for').fill('scanner');
+  await page.getByRole('group', { name: 'With' }).getByLabel('Only these:').check();
+  await page.getByRole('group', { name: 'For' }).getByLabel('Only these:').check();
+  await shot('token-new');
+  await page.getByRole('group', { name: 'With' }).getByLabel('All servers').check();
+  await page.getByLabel('Test servers').check();
+  await page.getByLabel('Ends after days').fill('90');
+  await press('Make token');
+  await shot('token-made');
+  await open('/tokens');
+  await shot('tokens');
+  await page.getByRole('link', { name: 'Revoke scanner' }).click();
+  await shot('token-revoke');
+  await open('/account');
+  await press('Switch on');
+  await page.getByRole('img', { name: 'QR code with the secret' }).waitFor();
+  await shot('second-factor');
+  await open('/account');
+  await page.getByText('Change password').first().click();
+  await shot('own-account');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await shot('sign-in');
+  await page.getByLabel('Name').fill('anna');
+  await page.getByLabel('Password').fill('something else');
+  await press('Sign in');
+  await shot('sign-in-refused');
+  await page.goto(String(link));
+  await shot('welcome');
+}
+
 await mkdir(folder, { recursive: true });
 const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 if (process.getuid?.() === 0) args.push('--no-sandbox');
@@ -391,6 +458,8 @@ try {
       const { url, stop } = await startPostroom();
       try {
         const context = await browser.newContext({ colorScheme, viewport: { width, height: width > 600 ? 900 : 844 }, reducedMotion: 'reduce', hasTouch: width < 600, isMobile: width < 600 });
+        const [name = '', value = ''] = cookie.split('=');
+        await context.addCookies([{ name, value, url: url.replace('http:', 'https:'), secure: true, httpOnly: true, sameSite: 'Strict' }]);
         const page = await context.newPage();
         const shot = async (/** @type {string} */ name) => {
           // Sticky parts belong where they are at first.
@@ -399,8 +468,9 @@ try {
           await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
           count += 1;
         };
-        if (what !== 'trust') await visit(page, url, shot);
-        await visitTrust(page, url, shot);
+        if (!['trust', 'access'].includes(what ?? '')) await visit(page, url, shot);
+        if (what !== 'access') await visitTrust(page, url, shot);
+        if (what !== 'trust') await visitAccess(page, url, shot);
         await context.close();
       } finally {
         await stop();

@@ -107,7 +107,8 @@ fn visitor() -> Option<Visitor> {
 #[cfg(feature = "ssr")]
 type Place = Option<(Section, bool)>;
 #[cfg(not(feature = "ssr"))]
-type Place = ();
+#[derive(Clone, Copy)]
+struct Place;
 
 #[cfg(feature = "ssr")]
 fn section(page: &Page) -> Place {
@@ -116,7 +117,9 @@ fn section(page: &Page) -> Place {
 
 /// The header is there already, and stays as it came.
 #[cfg(not(feature = "ssr"))]
-fn section(_: &Page) -> Place {}
+fn section(_: &Page) -> Place {
+    Place
+}
 
 /// The parts of the site, for whoever may see them.
 #[cfg(feature = "ssr")]

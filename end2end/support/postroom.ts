@@ -121,7 +121,9 @@ export class Postroom {
 
   /** The cookies of a browser in which the administrator is signed in. */
   cookies(session = this.session): { name: string; value: string; url: string; secure: boolean; httpOnly: boolean; sameSite: 'Strict' }[] {
-    return session ? [{ name: COOKIE, value: session, url: this.url, secure: true, httpOnly: true, sameSite: 'Strict' }] : [];
+    // The protocol only takes such a cookie for an address that is encrypted; browsers send it to loopback ones, too.
+    const url = this.url.replace(/^http:/, 'https:');
+    return session ? [{ name: COOKIE, value: session, url, secure: true, httpOnly: true, sameSite: 'Strict' }] : [];
   }
 
   /** Starts it (again) in the same data directory; on another port. */

@@ -1,5 +1,7 @@
 //! QR codes, as a path of an SVG: an image that needs no file and no address.
 
+use std::fmt::Write as _;
+
 use qrcode::{Color, QrCode};
 
 /// The squares of the code that says `text`: how many a side has, the quiet zone included, and the path of the dark ones. Nothing where it
@@ -12,7 +14,7 @@ pub(super) fn squares(text: &str) -> Option<(usize, String)> {
     let mut path = String::new();
     for (at, color) in code.to_colors().into_iter().enumerate() {
         if color == Color::Dark {
-            path.push_str(&format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET));
+            let _ = write!(path, "M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET);
         }
     }
     Some((width + 2 * QUIET, path))

@@ -152,7 +152,7 @@ pub(super) fn confirm(action: String, fields: Vec<(String, String)>, again: bool
                 {rest}
                 <div id="look">
                     {looked}
-                    <div id="verdict" tabindex="-1">
+                    <div id="verdict" class="notice warning" tabindex="-1">
                         <p>"This needs your password, as you typed it last more than 10 minutes ago." {then}</p>
                     </div>
                     <div class="field" class:wrong=wrong>
