@@ -96,8 +96,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(field(page, 'Password')).toHaveValue('');
       await signIn(page, name, password);
       await expect(page).toHaveURL(`${postroom.url}/servers/${id}?run=1`);
-      await page.goBack();
-      await page.goForward();
+      await page.reload();
       await expect(page.getByRole('heading', { name: 'mail' })).toBeVisible();
     });
 
