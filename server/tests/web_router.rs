@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use domain::access::{
-    AccessError, AccessField, Account, AccountId, Me, NewToken, Permit, Role, Session, SessionId, Token, TokenId, Verb, Who,
+    AccessError, AccessField, Account, AccountId, Act, Me, NewToken, Permit, Role, Session, SessionId, Token, TokenId, Verb, Who,
 };
 use domain::activity::{ActivityPage, ActivityQuery, Change, Deed, ExportFormat, Happening, Line, Subject};
 use domain::certificate::Certificate;
@@ -236,6 +236,10 @@ impl Fake {
 impl Access for Fake {
     fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    fn refuse(&self, act: Act) -> Problem {
+        Problem::NotAllowed { act }
     }
 
     async fn me(&self) -> Result<Me, Problem> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::access::{Account, AccountId, Me, NewToken, Permit, Role, SessionId, Token, TokenId, Who};
+use domain::access::{Account, AccountId, Act, Me, NewToken, Permit, Role, SessionId, Token, TokenId, Who};
 use domain::error::Problem;
 use domain::secret::Secret;
 
@@ -136,6 +136,8 @@ pub struct Offer {
 pub trait Access: Send + Sync {
     /// Whose backend it is.
     fn caller(&self) -> &Caller;
+    /// Why the caller may not; that he tried is written down.
+    fn refuse(&self, act: Act) -> Problem;
     /// One's own account.
     async fn me(&self) -> Result<Me, Problem>;
     /// Proves again that it is oneself, for the next ten minutes; the session goes on under another cookie. Throttled like signing in.

@@ -12,7 +12,7 @@ use domain::secret::Secret;
 
 use super::links::{invite, void};
 use super::passwords::check_new;
-use super::sessions::{current, end_all, of_account};
+use super::sessions::{current, end_all};
 use super::{Accounts, account, account_named, by, digest, origin, owner, still_may, subject};
 use crate::activity;
 use crate::store::{AccountRecord, Read, SecondFactor, SessionRecord};
@@ -30,10 +30,10 @@ impl Accounts {
         let current = caller.session.map(|session| session.id);
         self.store.reading(|tx| {
             let record = account(tx, id)?;
-            let mut sessions: Vec<Session> = of_account(tx, id)?
+            let mut sessions: Vec<Session> = self
+                .open_sessions(tx, id, now_ms)?
                 .into_iter()
-                .filter(|(_, session)| !session.awaits_code)
-                .map(|(_, session)| Session {
+                .map(|session| Session {
                     id: session.id,
                     current: Some(session.id) == current,
                     since_ms: session.since_ms,
@@ -44,7 +44,7 @@ impl Accounts {
                 .collect();
             sessions.sort_by_key(|session| (!session.current, std::cmp::Reverse(session.seen_ms), session.id));
             let recovery_codes = Self::recovery_left(&record);
-            Ok(Me { account: told(tx, id, record, now_ms)?, recovery_codes, sessions, now_ms })
+            Ok(Me { account: self.told(tx, id, record, now_ms)?, recovery_codes, sessions, now_ms })
         })
     }
 
@@ -92,7 +92,7 @@ impl Accounts {
         let now = self.now_ms();
         self.store.reading(|tx| {
             let mut all =
-                tx.accounts()?.into_iter().map(|(id, record)| told(tx, id, record, now)).collect::<Result<Vec<_>, _>>()?;
+                tx.accounts()?.into_iter().map(|(id, record)| self.told(tx, id, record, now)).collect::<Result<Vec<_>, _>>()?;
             all.sort_by_key(|account| name_key(&account.name));
             Ok(all)
         })
@@ -208,6 +208,22 @@ impl Accounts {
         })
     }
 
+    /// An account for who looks after it.
+    fn told(&self, tx: &(impl Read + ?Sized), id: AccountId, record: AccountRecord, now: u64) -> Result<Account, Problem> {
+        let invited = tx.invitations()?.into_iter().find(|(_, link)| link.account == Some(id) && now < link.expires_ms);
+        Ok(Account {
+            id,
+            role: record.role,
+            has_password: tx.account_password(id)?.is_some(),
+            second_factor: matches!(record.second_factor, SecondFactor::On { .. }),
+            added_ms: record.added_ms,
+            last_sign_in_ms: record.last_sign_in_ms,
+            invited_until_ms: invited.map(|(_, link)| link.expires_ms),
+            sessions: self.open_sessions(tx, id, now)?.len() as u64,
+            name: record.name,
+        })
+    }
+
     /// The account of this name, whatever the case.
     ///
     /// # Errors
@@ -234,20 +250,4 @@ fn keep_an_administrator(tx: &(impl Read + ?Sized), but: AccountId) -> Result<()
 fn role_change(old: Option<Role>, new: Role) -> Change {
     let key = |role: Role| role.key().to_owned();
     Change { field: AccessField::Role.key().into(), old: old.map(key), new: Some(key(new)), secret: false }
-}
-
-/// An account for who looks after it.
-fn told(tx: &(impl Read + ?Sized), id: AccountId, record: AccountRecord, now: u64) -> Result<Account, Problem> {
-    let invited = tx.invitations()?.into_iter().find(|(_, link)| link.account == Some(id) && now < link.expires_ms);
-    Ok(Account {
-        id,
-        role: record.role,
-        has_password: tx.account_password(id)?.is_some(),
-        second_factor: matches!(record.second_factor, SecondFactor::On { .. }),
-        added_ms: record.added_ms,
-        last_sign_in_ms: record.last_sign_in_ms,
-        invited_until_ms: invited.map(|(_, link)| link.expires_ms),
-        sessions: Accounts::count_sessions(tx, id)?,
-        name: record.name,
-    })
 }

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use totp_rs::{Algorithm, Builder};
 use zeroize::Zeroizing;
 
-use super::sessions::{current, of_account, signed_in};
+use super::sessions::{current, signed_in};
 use super::throttle::Key;
 use super::{Accounts, account, base32, by, digest_of, origin, owner, subject};
 use crate::activity;
@@ -234,11 +234,6 @@ impl Accounts {
             SecondFactor::On { recovery, .. } => recovery.len() as u64,
             SecondFactor::Off | SecondFactor::Offered => 0,
         }
-    }
-
-    /// How many sessions an account has.
-    pub(super) fn count_sessions(tx: &(impl Read + ?Sized), id: AccountId) -> Result<u64, Problem> {
-        Ok(of_account(tx, id)?.iter().filter(|(_, record)| !record.awaits_code).count() as u64)
     }
 }
 

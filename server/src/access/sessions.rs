@@ -243,6 +243,19 @@ impl Accounts {
         tx.put_session(&digest(token), &record)
     }
 
+    /// The sessions of an account that are not over and await nothing.
+    pub(super) fn open_sessions(
+        &self,
+        tx: &(impl Read + ?Sized),
+        id: AccountId,
+        now: u64,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let open = |(digest, record): &(Digest, SessionRecord)| {
+            !record.awaits_code && now < ends_ms(record, self.seen.at(digest).unwrap_or(record.seen_ms))
+        };
+        Ok(of_account(tx, id)?.into_iter().filter(open).map(|(_, record)| record).collect())
+    }
+
     /// Removes sessions that are over.
     pub(super) fn purge_sessions(&self) -> Result<usize, Problem> {
         let now = self.now_ms();

@@ -66,6 +66,10 @@ impl Access for Local {
         &self.caller
     }
 
+    fn refuse(&self, act: Act) -> Problem {
+        self.refusal(act)
+    }
+
     async fn me(&self) -> Result<Me, Problem> {
         self.may(Act::Own)?;
         let caller = self.caller.clone();

@@ -131,7 +131,7 @@ pub(super) async fn allow(State(need): State<Need>, request: Request, next: Next
 
 /// Says that this takes another role.
 pub(super) async fn not_allowed(visit: &Visit, path: &str, act: Act) -> Response {
-    let problem = Problem::NotAllowed { act };
+    let problem = visit.backend.refuse(act);
     if is_api(path) { api_error(problem) } else { visit.show(failed(problem)).await }
 }
 
