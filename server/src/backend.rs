@@ -224,6 +224,10 @@ impl Backend for Local {
 
     async fn cancel(&self, run: RunId) -> Result<bool, Problem> {
         self.may(Act::Test)?;
+        let limited = self.caller.permit.entries.is_some();
+        if limited && self.runs.entry_of(run).is_none_or(|entry| !self.caller.permit.covers(entry)) {
+            return Ok(false);
+        }
         Ok(self.runs.cancel(run))
     }
 
@@ -238,7 +242,10 @@ impl Backend for Local {
     }
 
     async fn test_all(&self, ids: Option<Vec<EntryId>>) -> Result<Events<BatchEvent>, Problem> {
-        self.may(Act::Test)?;
+        match &ids {
+            Some(ids) => self.may_with(Act::Test, ids)?,
+            None => self.may(Act::Test)?,
+        }
         let ids = self
             .stored(move |entries| {
                 let ids = entries.choose(ids.as_deref())?;

@@ -48,13 +48,15 @@ pub struct Entries {
     vault: Arc<Vault>,
     clock: Arc<dyn Clock + Send + Sync>,
     by: By,
+    /// The only entries that whoever asks may see; all of them where nothing is said.
+    only: Option<Vec<EntryId>>,
 }
 
 impl Entries {
     /// The entries in `store`, whose secrets `vault` keeps.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>, clock: Arc<dyn Clock + Send + Sync>) -> Self {
         let trusted = Arc::new(TrustedCertificates::new(Arc::clone(&store), Arc::clone(&clock)));
-        Self { store, trusted, vault, clock, by: By::default() }
+        Self { store, trusted, vault, clock, by: By::default(), only: None }
     }
 
     /// The same entries, for one who asks.
@@ -67,6 +69,7 @@ impl Entries {
             vault: Arc::clone(&self.vault),
             clock: Arc::clone(&self.clock),
             by,
+            only: caller.permit.entries.clone(),
         }
     }
 
@@ -109,26 +112,47 @@ impl Entries {
         let needle = query.search.trim().to_lowercase();
         let now = self.now_ms();
         self.store.reading(|tx| {
-            let total = tx.count()?;
+            let total = match &self.only {
+                None => tx.count()?,
+                Some(_) => self.all_of(tx)?.len() as u64,
+            };
             let mut found = Vec::new();
-            if !needle.is_empty() {
+            let all = needle.is_empty() && self.only.is_none();
+            if !all {
                 tx.scan(&mut |line| {
-                    if line.matches(&needle) {
+                    if line.matches(&needle) && self.covers(line.id) {
                         found.push(line.id);
                     }
                     ControlFlow::Continue(())
                 })?;
             }
-            let matching = if needle.is_empty() { total } else { found.len() as u64 };
+            let matching = if all { total } else { found.len() as u64 };
             let pages = u32::try_from(matching.div_ceil(PAGE_SIZE.into())).unwrap_or(u32::MAX).max(1);
             let page = query.page.clamp(1, pages);
             let (skip, size) = (size_of_pages(page - 1), size_of_pages(1));
-            let ids: Vec<EntryId> =
-                if needle.is_empty() { window(tx, skip, size)? } else { found.into_iter().skip(skip).take(size).collect() };
+            let ids: Vec<EntryId> = if all { window(tx, skip, size)? } else { found.into_iter().skip(skip).take(size).collect() };
             let (default, known) = (tx.default()?, self.trusted.known_in(tx)?);
             let rows = ids.into_iter().map(|id| row(tx, id, default, &known, now)).collect::<Result<_, _>>()?;
-            Ok(ListPage { rows, total, matching, page, pages, undo: undo_offer(tx, now)?, now_ms: now })
+            let undo = if self.only.is_none() { undo_offer(tx, now)? } else { None };
+            Ok(ListPage { rows, total, matching, page, pages, undo, now_ms: now })
         })
+    }
+
+    /// Every entry that whoever asks may see, by name.
+    fn all_of(&self, tx: &dyn Read) -> Result<Vec<EntryId>, StoreError> {
+        let mut all = Vec::new();
+        tx.scan(&mut |line| {
+            if self.covers(line.id) {
+                all.push(line.id);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
+    }
+
+    /// Whether whoever asks may see an entry at all.
+    fn covers(&self, id: EntryId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&id))
     }
 
     /// The first of `mail`, `mail-2`, `mail-3` … that is free.
@@ -365,7 +389,7 @@ impl Entries {
     /// [`Problem::NoSuchRun`], also while its entry is in the trash; or as the store.
     pub fn run(&self, run: RunId) -> Result<Run, Problem> {
         self.store.reading(|tx| match tx.run(run)? {
-            Some((id, found)) if tx.entry(id)?.is_some() => Ok(found),
+            Some((id, found)) if self.covers(id) && tx.entry(id)?.is_some() => Ok(found),
             _ => Err(Problem::NoSuchRun(run)),
         })
     }
@@ -393,10 +417,7 @@ impl Entries {
                         all.push(*id);
                     }
                 }
-                None => tx.scan(&mut |line| {
-                    all.push(line.id);
-                    ControlFlow::Continue(())
-                })?,
+                None => all = self.all_of(tx)?,
             }
             Ok(all)
         })

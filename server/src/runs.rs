@@ -59,6 +59,8 @@ struct Live {
 
 /// What is known of a run from outside.
 struct Handle {
+    /// Whose it is.
+    entry: Option<EntryId>,
     stop: watch::Sender<Stop>,
     progress: Arc<Progress>,
 }
@@ -103,7 +105,7 @@ impl Runs {
     pub fn start(self: &Arc<Self>, planned: Planned) -> LiveRun {
         let host = planned.test.server.host.to_string();
         let progress = Arc::new(Progress::default());
-        let (ended, stopped) = self.begin(&progress);
+        let (ended, stopped) = self.begin(&progress, planned.entry);
         let run = ended.run;
         // Without a bound, so that a slow reader holds nobody up: what goes through is a transcript, and that is capped.
         let (tell, told) = unbounded_channel();
@@ -119,7 +121,7 @@ impl Runs {
     /// whoever asked for it: when this is dropped.
     pub async fn inspect(self: &Arc<Self>, run: TestRun) -> (Inspected, Vec<Event>) {
         let progress = Arc::new(Progress::default());
-        let (_ended, mut stop) = self.begin(&progress);
+        let (_ended, mut stop) = self.begin(&progress, None);
         let mut events = Vec::new();
         let place = tokio::select! {
             biased;
@@ -137,12 +139,17 @@ impl Runs {
     }
 
     /// Notes that something runs, until what is returned first is dropped; the other tells it to stop.
-    fn begin(self: &Arc<Self>, progress: &Arc<Progress>) -> (Ended, watch::Receiver<Stop>) {
+    fn begin(self: &Arc<Self>, progress: &Arc<Progress>, entry: Option<EntryId>) -> (Ended, watch::Receiver<Stop>) {
         let run = RunId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
         let mut live = self.live();
         let (stop, stopped) = watch::channel(if live.closing { Stop::UnlessBegun } else { Stop::No });
-        live.runs.insert(run, Handle { stop, progress: Arc::clone(progress) });
+        live.runs.insert(run, Handle { entry, stop, progress: Arc::clone(progress) });
         (Ended { runs: Arc::clone(self), run }, stopped)
+    }
+
+    /// The entry of a run that goes on.
+    pub fn entry_of(&self, run: RunId) -> Option<EntryId> {
+        self.live().runs.get(&run)?.entry
     }
 
     /// Cancels a run at once, whatever it does. Whether there was anything to cancel.

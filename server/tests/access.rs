@@ -8,16 +8,19 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Instant;
 
-use app::backend::{Caller, Origin, SignedIn};
+use app::backend::{Caller, Gate as _, Origin, Shown, SignedIn};
 use domain::access::{
-    AccessError, AccessField, AccountId, FRESH_MS, IDLE_MS, INVITATION_MS, NewToken, Permit, Role, SESSION_MS, SETUP_MS, Verb, Who,
+    AccessError, AccessField, AccountId, Act, FRESH_MS, IDLE_MS, INVITATION_MS, NewToken, Permit, Role, SESSION_MS, SETUP_MS, Verb,
+    Who,
 };
 use domain::activity::{ActivityQuery, Deed};
-use domain::entry::EntryId;
+use domain::entry::{EntryId, ListQuery};
 use domain::error::Problem;
 use domain::secret::Secret;
 use server::access::{AWAITING_MS, Accounts, Cost, MAX_SESSIONS, RECOVERY_CODES, TOKEN_PREFIX};
+use server::backend::House;
 use server::data::Data;
+use server::mailer::Mailer;
 use server::ports::SystemRandom;
 use server::rotation::rotate;
 use server::store::{LeftOut, Read, RedbStore, SecretField, Store};
@@ -441,6 +444,70 @@ async fn a_token_does_what_it_is_for_until_it_is_over() {
     let guess = |number: u32| bench.accounts.enter_token(&secret(&format!("prt_{number}")), "198.51.100.1").unwrap_err();
     assert!((0..20).all(|number| guess(number) == Problem::NotSignedIn));
     assert!(matches!(guess(20), Problem::WaitBefore { .. }), "nor can they be guessed without end");
+}
+
+#[tokio::test]
+async fn a_token_for_one_server_sees_and_tries_no_other() {
+    let (bench, anna) = Bench::with_anna().await;
+    let admin = bench.caller(&anna);
+    let [mail, other] = ["mail", "other"].map(|name| bench.data.entries().create(&checked(&draft(name))).unwrap().0);
+    let house = House::new(Arc::clone(bench.data.entries()), Mailer::system(None).unwrap()).unwrap();
+    let house = house.with_accounts(Arc::clone(&bench.accounts));
+    let new = NewToken { name: "scanner".into(), role: Role::Administrator, entries: Some(vec![mail]), verbs: None, days: None };
+    let token = bench.accounts.make_token(&admin, &new).unwrap().secret;
+    let scanner = house.enter(Shown::Token(token), "192.0.2.9".into()).await.unwrap();
+    let list = scanner.list(ListQuery::default()).await.unwrap();
+    assert_eq!((list.total, list.matching, list.rows.iter().map(|row| row.id).collect::<Vec<_>>()), (1, 1, vec![mail]));
+    let found = scanner.list(ListQuery { search: "other".into(), page: 1 }).await.unwrap();
+    assert_eq!((found.matching, found.rows.len()), (0, 0));
+    assert!(scanner.entry(mail).await.is_ok());
+    let refused = |act| Problem::NotAllowed { act };
+    assert_eq!(scanner.entry(other).await.unwrap_err(), refused(Act::See));
+    assert_eq!(scanner.history(other).await.unwrap_err(), refused(Act::See));
+    assert_eq!(scanner.trash(vec![mail, other], None).await.unwrap_err(), refused(Act::Change));
+    assert_eq!(scanner.test_all(Some(vec![other])).await.err().unwrap(), refused(Act::Test));
+    assert_eq!(scanner.add_authorities(String::new(), None).await.unwrap_err(), refused(Act::Change), "trust is everybody's");
+    assert_eq!(scanner.accounts().await.unwrap_err(), refused(Act::Manage), "no token looks after accounts");
+    assert_eq!(scanner.me().await.unwrap_err(), refused(Act::Own));
+    assert_eq!(bench.data.entries().list(&ListQuery::default()).unwrap().total, 2, "nothing was trashed");
+}
+
+#[tokio::test]
+async fn what_is_sensitive_asks_for_the_password_again_and_tries_are_written_down() {
+    let (bench, anna) = Bench::with_anna().await;
+    let house = House::new(Arc::clone(bench.data.entries()), Mailer::system(None).unwrap()).unwrap();
+    let house = house.with_accounts(Arc::clone(&bench.accounts));
+    let (id, berta) = bench.add(&bench.caller(&anna), "berta", Role::Viewer).await;
+    bench.clock.forward(FRESH_MS);
+    let admin = house.enter(Shown::Session(anna.session.clone()), String::new()).await.unwrap();
+    let new = NewToken { name: "x".into(), role: Role::Viewer, entries: None, verbs: None, days: None };
+    for refused in [
+        admin.add_account("carl".into(), "viewer".into()).await.map(drop),
+        admin.set_role(id, Role::Administrator).await,
+        admin.reset_password(id, false).await.map(drop),
+        admin.remove_account(id).await,
+        admin.make_token(new).await.map(drop),
+        admin.offer_second_factor().await.map(drop),
+        admin.second_factor_off().await,
+        admin.end_sessions(None).await.map(drop),
+        admin.set_system_roots(false).await,
+        admin.add_authorities("x".into(), None).await.map(drop),
+    ] {
+        assert_eq!(refused, Err(Problem::ConfirmPassword));
+    }
+    assert_eq!(bench.accounts.accounts().unwrap().len(), 2);
+    let anna = admin.confirm(secret(PASSWORD)).await.unwrap();
+    let admin = house.enter(Shown::Session(anna.session), String::new()).await.unwrap();
+    assert!(admin.add_account("carl".into(), "viewer".into()).await.is_ok());
+
+    let viewer = house.enter(Shown::Session(berta.session), "192.0.2.8".into()).await.unwrap();
+    assert_eq!(viewer.accounts().await.unwrap_err(), Problem::NotAllowed { act: Act::Manage });
+    let nobody = house.enter(Shown::Nothing, "192.0.2.8".into()).await.unwrap();
+    assert_eq!(nobody.list(ListQuery::default()).await.unwrap_err(), Problem::NotSignedIn);
+    // It is written by itself; the runtime's end waits for it.
+    while !bench.deeds().contains(&Deed::Refused) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

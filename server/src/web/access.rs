@@ -8,7 +8,7 @@ use app::pages::{AccessPage, encode_query};
 use axum::body::{Body, Bytes};
 use axum::extract::{Form, FromRequest, FromRequestParts, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::access::Act;
 use domain::error::{ApiError, Problem};
 use domain::secret::Secret;
@@ -121,7 +121,8 @@ pub(super) async fn allow(State(need): State<Need>, request: Request, next: Next
     let caller = visit.backend.caller();
     let half = caller.session.is_some_and(|session| session.awaits_code);
     if caller.permit.role.is_none() || half {
-        return stranger(&visit, half, request.method(), request.uri()).await;
+        let from_elsewhere = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+        return stranger(&visit, half, from_elsewhere, request.method().clone(), request.uri().clone()).await;
     }
     match need {
         Need::Act(act) if !caller.permit.allows(act) => not_allowed(&visit, request.uri().path(), act).await,
@@ -136,7 +137,7 @@ pub(super) async fn not_allowed(visit: &Visit, path: &str, act: Act) -> Response
 }
 
 /// Leads whoever isn't signed in to where he can.
-async fn stranger(visit: &Visit, half: bool, method: &Method, uri: &Uri) -> Response {
+async fn stranger(visit: &Visit, half: bool, from_elsewhere: bool, method: Method, uri: Uri) -> Response {
     if is_api(uri.path()) {
         return api_error(Problem::NotSignedIn);
     }
@@ -145,11 +146,22 @@ async fn stranger(visit: &Visit, half: bool, method: &Method, uri: &Uri) -> Resp
         Ok(false) => return visit.show(AccessPage::NotSetUp.into()).await,
         Err(problem) => return visit.show(failed(problem)).await,
     }
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if method == Method::GET && from_elsewhere {
+        return once_more();
+    }
+    if !matches!(method, Method::GET | Method::HEAD) {
         return visit.show(AccessPage::SignInFirst(Problem::NotSignedIn.into()).into()).await;
     }
     let there = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     see_other(&then(if half { "/sign-in/code" } else { "/sign-in" }, there))
+}
+
+/// Asks for the same page once more, from here. A link on another site brings no cookie of ours along (SameSite=Strict); whoever follows one
+/// may be signed in all the same.
+fn once_more() -> Response {
+    const PAGE: &str = "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0\"><title>Postroom</title>\
+        <p><a href=\"\">Go on to Postroom</a></p></html>";
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE).into_response()
 }
 
 /// The address of a page that knows where to go on.

@@ -502,3 +502,20 @@ fn every_route_says_what_it_takes() {
         assert_ne!(route.need, Need::Act(Act::See), "{} changes something", route.path);
     }
 }
+
+#[tokio::test]
+async fn a_link_on_another_site_is_asked_for_once_more_from_here() {
+    let site = Site::behind(Door::new(Permit::default()));
+    let from = async |site_of: &str| {
+        let request = Request::get("/servers/1").header(header::HOST, "127.0.0.1:3000").header("sec-fetch-site", site_of);
+        site.send(request.body(Body::empty()).unwrap()).await
+    };
+    let answer = from("cross-site").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.body.contains("http-equiv=\"refresh\"") && !answer.body.contains("mail"), "{}", answer.body);
+    let answer = from("same-origin").await;
+    assert_eq!(
+        (answer.status, answer.headers[header::LOCATION].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "/sign-in?next=%2Fservers%2F1")
+    );
+}
