@@ -1,6 +1,6 @@
 //! Activity: who did what, kept as a chain. Each line's hash covers the one before, so that whoever changes or removes one has to change
 //! all that follow, and whoever noted the hash of a line elsewhere sees that. A line is written in the transaction of what it tells
-//! of ([`record`]); nothing else writes here, but for forgetting what is old.
+//! of (`record`); nothing else writes here, but for forgetting what is old.
 
 mod csv;
 mod filter;

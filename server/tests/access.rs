@@ -1,6 +1,6 @@
 //! Who is let in, and who isn't: accounts, sessions, links, second factors and tokens over a real file, and what then is in that file.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which tells how long a sign-in takes")]
 
 mod store_support;
 

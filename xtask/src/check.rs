@@ -2,6 +2,7 @@
 //! end-to-end tests, what may depend on what, and the repository itself.
 
 mod dependencies;
+mod evidence;
 mod hygiene;
 
 use crate::project::{Failure, Outcome, Project, run};
@@ -20,6 +21,7 @@ pub(crate) fn check(project: &Project) -> Outcome {
     };
     step("format", &|| run(project.cargo("fmt").args(["--all", "--check"])));
     step("repository", &|| hygiene::check(project));
+    step("evidence of security", &|| evidence::check(project));
     step("dependencies", &|| dependencies::check(project));
     step("types of the end-to-end tests", &|| {
         setup::npm_packages(project)?;

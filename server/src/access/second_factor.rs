@@ -46,7 +46,7 @@ impl Accounts {
     /// [`Problem::WaitBefore`], or as the store.
     pub async fn give_code(self: &Arc<Self>, session: Secret, code: Secret, from: Origin) -> Result<SignedIn, Problem> {
         let token = self.new_token();
-        let session_token = token.clone();
+        let given = token.clone();
         self.blocking(move |all| {
             let now = all.now_ms();
             let caller =
@@ -54,7 +54,7 @@ impl Accounts {
             let caller = caller.ok_or(Problem::NotSignedIn)?;
             let id = owner(&caller)?;
             let attempt = all.attempt(vec![Key::Codes(id), Key::address(&from.address)])?;
-            let taken = all.store.writing(|tx| {
+            let is_right = all.store.writing(|tx| {
                 let record = account(&*tx, id)?;
                 let Some(found) = all.find(&*tx, id, &record, &code)? else { return Ok(false) };
                 let (old, _) = current(&*tx, &caller)?;
@@ -67,7 +67,7 @@ impl Accounts {
                 signed_in(tx, id, used, &from, now, how)?;
                 Ok(true)
             })?;
-            if taken {
+            if is_right {
                 attempt.succeeded(now);
                 return Ok(());
             }
@@ -77,7 +77,7 @@ impl Accounts {
             Err(Problem::SignInRefused)
         })
         .await?;
-        Ok(SignedIn { session: session_token, needs_code: false })
+        Ok(SignedIn { session: given, needs_code: false })
     }
 
     /// Offers the caller a second factor; an earlier offer is void.
@@ -261,7 +261,7 @@ fn step_of(secret: &Secret, code: &str, now_ms: u64) -> Result<Option<u64>, Prob
 /// A recovery code is the same however it is written.
 fn recovery_digest(code: &str) -> Digest {
     let letters: Zeroizing<String> =
-        Zeroizing::new(code.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase());
+        Zeroizing::new(code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase());
     digest_of(letters.as_bytes())
 }
 

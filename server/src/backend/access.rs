@@ -9,6 +9,7 @@ use domain::error::Problem;
 use domain::secret::Secret;
 
 use super::{House, Local};
+use crate::access::Accounts;
 
 #[async_trait]
 impl Gate for House {
@@ -29,7 +30,7 @@ impl Gate for House {
     }
 
     async fn is_set_up(&self) -> Result<bool, Problem> {
-        self.accounts.blocking(|accounts| accounts.is_set_up()).await
+        self.accounts.blocking(Accounts::is_set_up).await
     }
 
     async fn sign_in(&self, name: String, password: Secret, from: Origin) -> Result<SignedIn, Problem> {
@@ -124,7 +125,7 @@ impl Access for Local {
 
     async fn accounts(&self) -> Result<Vec<Account>, Problem> {
         self.may(Act::Manage)?;
-        self.accounts.blocking(|accounts| accounts.accounts()).await
+        self.accounts.blocking(Accounts::accounts).await
     }
 
     async fn add_account(&self, name: String, role: String) -> Result<Made<AccountId>, Problem> {
@@ -153,7 +154,7 @@ impl Access for Local {
 
     async fn tokens(&self) -> Result<Vec<Token>, Problem> {
         self.may(Act::Manage)?;
-        self.accounts.blocking(|accounts| accounts.tokens()).await
+        self.accounts.blocking(Accounts::tokens).await
     }
 
     async fn make_token(&self, new: NewToken) -> Result<Made<TokenId>, Problem> {
