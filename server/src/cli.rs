@@ -76,7 +76,7 @@ enum Command {
 const USER_HELP: &str = "For whoever is locked out. Nobody's password is chosen or shown: each account gets a link by which its owner chooses one, good for one
 use. It begins with the address that the running Postroom is reached at, or with --public-url.
 
-Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 22 the accounts don't allow it (the name is taken, there is no
+Exit codes: 0 done, 1 usage, 3–13 as serving, 15 the running Postroom can't be asked, 23 the accounts don't allow it (the name is taken, there is no
 such account, there are accounts already).";
 
 #[derive(Debug, Args)]

@@ -264,7 +264,7 @@ impl Refusal {
     /// The same is under way already.
     pub const BUSY: u8 = 16;
     /// The accounts don't allow it.
-    pub const ACCOUNTS: u8 = 22;
+    pub const ACCOUNTS: u8 = 23;
     /// A file of servers can't be taken in.
     pub const NOT_IMPORTABLE: u8 = 22;
 

@@ -49,7 +49,7 @@ pub(super) fn List(search: String, list: ListPage, refused: Option<ApiError>) ->
             {rights.change.then_some(undo)}
             {found}
             <p class="aside">
-                <a href="/servers/import">"Import"</a>
+                {rights.change.then(|| view! { <a href="/servers/import">"Import"</a> })}
                 <a href="/servers/export" hidden=nothing>"Export"</a>
             </p>
         </div>
