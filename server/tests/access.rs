@@ -19,6 +19,7 @@ use domain::error::Problem;
 use domain::secret::Secret;
 use server::access::{AWAITING_MS, Accounts, Cost, MAX_SESSIONS, RECOVERY_CODES, TOKEN_PREFIX};
 use server::backend::House;
+use server::control::{Done, Refusal, Request, perform};
 use server::data::Data;
 use server::mailer::Mailer;
 use server::ports::SystemRandom;
@@ -508,6 +509,38 @@ async fn what_is_sensitive_asks_for_the_password_again_and_tries_are_written_dow
     while !bench.deeds().contains(&Deed::Refused) {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn commands_on_the_machine_reach_the_same_rules() {
+    let bench = Bench::new();
+    let ask = |request| perform(&bench.data, request, &mut |_| Ok(()));
+    let link_of = |done: Result<Done, Refusal>| match done.unwrap() {
+        Done::Link { link, minutes, .. } => (secret(&link.0), minutes),
+        other => panic!("{other:?}"),
+    };
+    let (link, minutes) = link_of(ask(Request::SetupLink));
+    assert_eq!(minutes, 60);
+    bench.accept(&link, "anna", PASSWORD).await.unwrap();
+    assert_eq!(ask(Request::SetupLink).unwrap_err().code, Refusal::ACCOUNTS);
+
+    let add = |name: &str, role: &str| ask(Request::AddUser { name: name.into(), role: role.into() });
+    let (link, minutes) = link_of(add("berta", "operator"));
+    assert_eq!(minutes, 24 * 60);
+    bench.accept(&link, "", OTHER).await.unwrap();
+    for (name, role, why) in [("BERTA", "viewer", "taken"), ("a b", "viewer", "letters"), ("carl", "root", "list")] {
+        let refusal = add(name, role).unwrap_err();
+        assert!(refusal.code == Refusal::ACCOUNTS && refusal.sentence.contains(why), "{refusal:?}");
+    }
+    let Done::Users { accounts } = ask(Request::Users).unwrap() else { panic!("no list") };
+    assert_eq!(accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["anna", "berta"]);
+
+    let reset = |name: &str| ask(Request::ResetPassword { name: name.into(), second_factor: true });
+    assert_eq!(reset("nobody").unwrap_err().code, Refusal::ACCOUNTS);
+    let (link, _) = link_of(reset("Anna"));
+    assert_eq!(bench.sign_in("anna", PASSWORD).await.unwrap_err(), Problem::SignInRefused);
+    assert!(bench.accept(&link, "", PASSWORD).await.is_ok(), "also the last administrator");
+    assert!(!format!("{:?}", ask(Request::ResetPassword { name: "anna".into(), second_factor: false })).contains(link.expose()));
 }
 
 #[tokio::test]
