@@ -16,7 +16,7 @@ pub struct AccountId(pub u64);
 #[serde(transparent)]
 pub struct SessionId(pub u64);
 
-/// Identifies an API token for ever.
+/// Identifies an API token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenId(pub u64);

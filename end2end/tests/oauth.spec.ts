@@ -85,7 +85,6 @@ test('an application asks with its secret, and signs in as the mailbox', async (
   expect(service.requests.at(-1)).toMatchObject({ grant_type: 'client_credentials', client_secret: PASSWORD });
 
   // The secret is the application's: nobody else's password, and no other application's secret.
-  await page.getByText(/^Advanced/).click();
   await page.getByLabel('Azure strategy').selectOption('password');
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
   await expect(page.getByText(/stored password belongs to another/)).toBeVisible();

@@ -115,7 +115,7 @@ test('earlier tests are kept, newest first, and each can be looked at again', as
   await field(page, 'SMTP port').fill(String(await closedPort()));
   await tryIt(page).getByRole('button', { name: 'Check connection' }).click();
   await expectOutcome(page, /^Check failed\./);
-  await expect(earlier(page)).toHaveText([/Failed.*just now.*Connection check/, /Sent.*just now.*Test email.*from 127\.0\.0\.1/]);
+  await expect(earlier(page)).toHaveText([/Failed.*just now.*Connection check/, /Sent.*just now.*Test email.*from anna, 127\.0\.0\.1/]);
   await page.reload();
   await expect(earlier(page)).toHaveCount(2);
   await earlier(page).nth(1).getByRole('link').click();

@@ -131,7 +131,7 @@ pub trait Read {
 /// What can be changed in a transaction. Everything here fails only with the disk.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Write: Read {
-    /// A number that no entry, account, token, session, trusted certificate or batch ever had.
+    /// A number that no entry, account, trusted certificate or batch ever had.
     fn new_number(&mut self) -> Result<u64, StoreError>;
     /// Makes an entry the default, or none.
     fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError>;

@@ -229,7 +229,7 @@ impl Accounts {
         for (digest, _) in all.iter().take(surplus) {
             tx.remove_session(digest)?;
         }
-        let id = SessionId(tx.new_number()?);
+        let id = SessionId(self.new_id());
         let record = SessionRecord {
             id,
             account,

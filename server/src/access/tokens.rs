@@ -61,7 +61,7 @@ impl Accounts {
                 let TokenRecord { id, name, permit, made_ms, made_by, expires_ms, used_ms, used_from } = record;
                 all.push(Token { id, name, permit, entry_names, made_ms, made_by, expires_ms, used_ms, used_from });
             }
-            all.sort_by_key(|token| std::cmp::Reverse(token.id));
+            all.sort_by_key(|token| (std::cmp::Reverse(token.made_ms), token.id));
             Ok(all)
         })
     }
@@ -102,7 +102,7 @@ impl Accounts {
             if tx.tokens()?.len() as u64 >= MAX_TOKENS {
                 return Err(Problem::TooManyAccess { max: MAX_TOKENS });
             }
-            let id = TokenId(tx.new_number()?);
+            let id = TokenId(self.new_id());
             let record = TokenRecord {
                 id,
                 name: name.clone(),
