@@ -120,7 +120,7 @@ enum UserCommand {
 /// Where links lead.
 #[derive(Debug, Args)]
 struct LinkArgs {
-    /// The address under which people reach Postroom, where it doesn't run
+    /// The address that the link begins with, if it is another one than the running Postroom's
     #[arg(long, env = "POSTROOM_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
     /// Where it listens, where that is not the default

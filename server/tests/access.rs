@@ -341,6 +341,18 @@ async fn a_second_factor_is_asked_for_and_each_code_works_once() {
 }
 
 #[tokio::test]
+async fn the_password_alone_ends_no_session_of_who_has_the_code_too() {
+    let (bench, anna) = Bench::with_anna().await;
+    bench.second_factor(&bench.caller(&anna));
+    for _ in 0..2 * MAX_SESSIONS {
+        assert!(bench.sign_in("anna", PASSWORD).await.unwrap().needs_code);
+    }
+    assert!(bench.is_in(&anna));
+    bench.clock.back(MINUTE);
+    assert!(!bench.is_in(&anna), "a clock that goes back makes no session last longer");
+}
+
+#[tokio::test]
 async fn codes_cannot_be_tried_without_end() {
     let (bench, anna) = Bench::with_anna().await;
     bench.second_factor(&bench.caller(&anna));
@@ -468,6 +480,7 @@ async fn a_token_for_one_server_sees_and_tries_no_other() {
     assert_eq!(scanner.trash(vec![mail, other], None).await.unwrap_err(), refused(Act::Change));
     assert_eq!(scanner.test_all(Some(vec![other])).await.err().unwrap(), refused(Act::Test));
     assert_eq!(scanner.add_authorities(String::new(), None).await.unwrap_err(), refused(Act::Change), "trust is everybody's");
+    assert_eq!(scanner.trusted().await.unwrap_err(), refused(Act::See), "who uses a certificate names other servers");
     assert_eq!(scanner.accounts().await.unwrap_err(), refused(Act::Manage), "no token looks after accounts");
     assert_eq!(scanner.me().await.unwrap_err(), refused(Act::Own));
     assert_eq!(bench.data.entries().list(&ListQuery::default()).unwrap().total, 2, "nothing was trashed");

@@ -8,9 +8,13 @@ use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use app::backend::Origin;
+use domain::access::{NewToken, Role, Who};
 use domain::entry::{EntryId, ListQuery};
 use domain::error::Problem;
+use domain::secret::Secret;
 use redb::StorageBackend;
+use server::access::{Accounts, Cost};
 use server::store::{Backends, OpenError, Store};
 use store_support::memory::Memory;
 use store_support::world::{Operation, SCRIPTS, World, bench, new_file, start, worlds};
@@ -184,6 +188,26 @@ fn a_full_disk_stays_readable_and_says_so_each_time() {
     assert_eq!(names(&entries), ["mail", "more"]);
     drop((entries, store));
     assert_eq!(World::of(&start(disk).unwrap()).unwrap().entries.len(), 2);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_whoever_is_let_in_stays_in() {
+    let disk = Disk::new(new_file(), FOREVER, FOREVER, io::ErrorKind::StorageFull);
+    let (_store, entries, clock) = bench(start(disk.clone()).unwrap());
+    let accounts = Arc::new(Accounts::new(&entries, Arc::new(TestRandom::default()), Cost::TINY));
+    let link = accounts.setup_link(Who::Postroom).unwrap().unwrap();
+    let password = || Secret::new("violet anchor tundra".into());
+    let session = accounts.accept(link, "anna".into(), password(), password(), Origin::default()).await.unwrap().session;
+    let caller = accounts.enter(&session, "").unwrap().unwrap();
+    let new = NewToken { name: "scanner".into(), role: Role::Viewer, entries: None, verbs: None, days: None };
+    let token = accounts.make_token(&caller, &new).unwrap().secret;
+    disk.faults.left.store(0, Ordering::Relaxed);
+    clock.forward(2 * 60_000);
+    assert!(accounts.enter(&session, "").unwrap().is_some());
+    assert!(accounts.enter_token(&token, "").is_ok());
+    assert_eq!(accounts.sign_in("anna".into(), password(), Origin::default()).await.unwrap_err(), Problem::DiskFull);
+    disk.heal();
+    assert!(accounts.sign_in("anna".into(), password(), Origin::default()).await.is_ok());
 }
 
 #[test]

@@ -60,10 +60,12 @@ impl Accounts {
         confirm: Secret,
     ) -> Result<SignedIn, Problem> {
         let id = owner(caller)?;
-        let record = self.blocking(move |all| all.store.reading(|tx| account(tx, id))).await?;
-        if let Err(error) = check_new(&record.name, &new, &confirm) {
-            return Err(Problem::InvalidAccess(vec![error]));
-        }
+        let typed = (new.clone(), confirm);
+        self.blocking(move |all| {
+            let record = all.store.reading(|tx| account(tx, id))?;
+            check_new(&record.name, &typed.0, &typed.1).map_err(|error| Problem::InvalidAccess(vec![error]))
+        })
+        .await?;
         let wrong = Problem::InvalidAccess(vec![(AccessField::Password, AccessError::Wrong)]);
         self.prove(id, &old, &origin(caller), wrong).await?;
         let kept = self.passwords.hash(&new).await?;

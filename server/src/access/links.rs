@@ -76,9 +76,9 @@ impl Accounts {
                 name
             }),
         };
-        if let Err(error) = check_new(&name, &password, &confirm) {
-            errors.push(error);
-        }
+        let (named, typed) = (name.clone(), (password.clone(), confirm));
+        let checked = self.blocking(move |_| Ok(check_new(&named, &typed.0, &typed.1))).await?;
+        errors.extend(checked.err());
         if !errors.is_empty() {
             return Err(Problem::InvalidAccess(errors));
         }
@@ -117,7 +117,7 @@ impl Accounts {
                 let what = happening(who(id, &record), &from.address, deed);
                 activity::record(tx, now, &Happening { subjects: vec![subject(id, &record)], detail: "by a link".into(), ..what })?;
                 let needs_code = matches!(record.second_factor, SecondFactor::On { .. });
-                all.begin(tx, id, &token, &from, needs_code)?;
+                all.begin(tx, id, &token, &from, now, needs_code)?;
                 if !needs_code {
                     signed_in(tx, id, record, &from, now, "by a link")?;
                 }

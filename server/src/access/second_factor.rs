@@ -57,13 +57,13 @@ impl Accounts {
             let is_right = all.store.writing(|tx| {
                 let record = account(&*tx, id)?;
                 let Some(found) = all.find(&*tx, id, &record, &code)? else { return Ok(false) };
-                let (old, _) = current(&*tx, &caller)?;
+                let (old, half) = current(&*tx, &caller)?;
                 tx.remove_session(&old)?;
                 let (used, how) = spent(&record, &found);
                 if matches!(found, Code::Recovery(_)) {
                     activity::record(tx, now, &by(&caller, Deed::RecoveryCodeUsed))?;
                 }
-                all.begin(tx, id, &token, &from, false)?;
+                all.begin(tx, id, &token, &from, half.confirmed_ms, false)?;
                 signed_in(tx, id, used, &from, now, how)?;
                 Ok(true)
             })?;

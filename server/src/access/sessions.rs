@@ -1,6 +1,6 @@
 //! Sessions: what a cookie stands for, until it isn't used for a while, is too old, or is ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::backend::{Caller, Origin, SessionState, SignedIn};
@@ -19,6 +19,8 @@ use crate::store::{AccountRecord, Digest, Read, SecondFactor, SessionRecord, Sto
 pub const AWAITING_MS: u64 = 5 * 60 * 1000;
 /// The most sessions of an account; of more, the oldest ends.
 pub const MAX_SESSIONS: usize = 50;
+/// The most sessions of an account that await a code; of more, the oldest ends.
+const MAX_AWAITING: usize = 5;
 /// How exactly the last use is kept on the disk: milliseconds.
 const KEPT_MS: u64 = 60 * 1000;
 /// The most characters that are kept of what a browser calls itself.
@@ -66,22 +68,26 @@ impl Accounts {
             Ok(tx.account(record.account)?.map(|account| (record, account)))
         })?;
         let Some((record, account)) = found else { return Ok(None) };
-        // A clock that was set back makes no session older, nor younger.
         let seen = self.seen.at(&digest).unwrap_or(record.seen_ms);
-        if now >= ends_ms(&record, seen) {
+        // Whoever sets the clock back makes no session last longer.
+        if now >= ends_ms(&record, seen) || now < record.since_ms {
             return Ok(None);
         }
         self.seen.set(digest, now);
         if now.saturating_sub(record.seen_ms) >= KEPT_MS && !record.awaits_code {
-            self.store.writing(|tx| match tx.session(&digest)? {
+            let noted = self.store.writing(|tx| match tx.session(&digest)? {
                 Some(record) => Ok(tx.put_session(&digest, &SessionRecord { seen_ms: now, ..record })?),
                 None => Ok(()),
-            })?;
+            });
+            // On a full disk people still look after it; only a restart would end the session sooner.
+            if let Err(problem) = noted {
+                tracing::warn!(?problem, "can't note that a session was used");
+            }
         }
         let state = SessionState {
             id: record.id,
             awaits_code: record.awaits_code,
-            fresh: !record.awaits_code && now.saturating_sub(record.confirmed_ms) < FRESH_MS,
+            fresh: !record.awaits_code && now.abs_diff(record.confirmed_ms) < FRESH_MS,
             idle_left_ms: ends_ms(&record, now).saturating_sub(now),
         };
         let permit = if record.awaits_code { Permit::default() } else { Permit::of(account.role) };
@@ -132,7 +138,7 @@ impl Accounts {
                 if let Some(renewed) = &renewed {
                     tx.set_account_password(id, Some(renewed))?;
                 }
-                all.begin(tx, id, &token, &from, needs_code)?;
+                all.begin(tx, id, &token, &from, now, needs_code)?;
                 if !needs_code {
                     signed_in(tx, id, record, &from, now, "")?;
                 }
@@ -213,19 +219,23 @@ impl Accounts {
         })
     }
 
-    /// Puts a session in place; the oldest of the account goes where there are too many.
+    /// Puts a session in place, whose password was typed at `confirmed_ms`; the oldest of the account goes where there are too many.
     pub(super) fn begin(
         &self,
         tx: &mut dyn Write,
         account: AccountId,
         token: &Secret,
         from: &Origin,
+        confirmed_ms: u64,
         awaits_code: bool,
     ) -> Result<(), StoreError> {
         let now = self.now_ms();
-        let mut all = of_account(&*tx, account)?;
+        // Each kind for itself: who has only the password ends none that the code was given for.
+        let mut all: Vec<_> =
+            of_account(&*tx, account)?.into_iter().filter(|(_, record)| record.awaits_code == awaits_code).collect();
         all.sort_by_key(|(_, record)| record.since_ms);
-        let surplus = (all.len() + 1).saturating_sub(MAX_SESSIONS);
+        let max = if awaits_code { MAX_AWAITING } else { MAX_SESSIONS };
+        let surplus = (all.len() + 1).saturating_sub(max);
         for (digest, _) in all.iter().take(surplus) {
             tx.remove_session(digest)?;
         }
@@ -235,7 +245,7 @@ impl Accounts {
             account,
             since_ms: now,
             seen_ms: now,
-            confirmed_ms: now,
+            confirmed_ms,
             awaits_code,
             address: words::quote(&from.address),
             agent: agent(&from.agent),
@@ -265,6 +275,8 @@ impl Accounts {
                 |(digest, record): &(Digest, SessionRecord)| now >= ends_ms(record, self.seen.at(digest).unwrap_or(record.seen_ms));
             Ok(all.into_iter().filter(over).map(|(digest, _)| digest).collect())
         };
+        let kept: HashSet<Digest> = self.store.reading(|tx| Ok(tx.sessions()?.into_iter().map(|(digest, _)| digest).collect()))?;
+        self.seen.table().retain(|digest, _| kept.contains(digest));
         if self.store.reading(|tx| over(tx))?.is_empty() {
             return Ok(0);
         }

@@ -33,14 +33,19 @@ impl Accounts {
         let Some(record) = record.filter(|record| record.expires_ms.is_none_or(|ends| now < ends)) else {
             return self.guessed(address, Problem::NotSignedIn);
         };
-        let due = record.used_ms.is_none_or(|used| now.saturating_sub(used) >= KEPT_MS) || record.used_from != address;
-        if due {
-            self.store.writing(|tx| match tx.token(&digest)? {
+        if record.used_ms.is_none_or(|used| now.abs_diff(used) >= KEPT_MS) {
+            let noted = self.store.writing(|tx| match tx.token(&digest)? {
                 Some(record) => {
                     Ok(tx.put_token(&digest, &TokenRecord { used_ms: Some(now), used_from: words::quote(address), ..record })?)
                 }
                 None => Err(Problem::NotSignedIn),
-            })?;
+            });
+            match noted {
+                Ok(()) => {}
+                Err(Problem::NotSignedIn) => return Err(Problem::NotSignedIn),
+                // On a full disk applications still read their servers.
+                Err(problem) => tracing::warn!(?problem, "can't note that a token was used"),
+            }
         }
         let who = Who::Token { id: record.id, name: record.name };
         Ok(Caller { address: address.into(), who, permit: record.permit, session: None })
@@ -114,7 +119,8 @@ impl Accounts {
                 used_from: String::new(),
             };
             tx.put_token(&digest(&secret), &record)?;
-            let what = Happening { subjects: vec![named(&record)], changes: limits(&record), ..by(caller, Deed::TokenMade) };
+            let changes = limits(&*tx, &record, new.days)?;
+            let what = Happening { subjects: vec![named(&record)], changes, ..by(caller, Deed::TokenMade) };
             activity::record(tx, now, &what)?;
             Ok(id)
         })?;
@@ -146,17 +152,21 @@ fn named(record: &TokenRecord) -> Subject {
 }
 
 /// What a new token may do, as a line of the activity tells it.
-fn limits(record: &TokenRecord) -> Vec<Change> {
+fn limits(tx: &(impl Read + ?Sized), record: &TokenRecord, days: Option<u32>) -> Result<Vec<Change>, StoreError> {
     let change = |field: AccessField, new: String| Change { field: field.key().into(), old: None, new: Some(new), secret: false };
     let Permit { role, entries, verbs, .. } = &record.permit;
     let mut changes = vec![change(AccessField::Role, role.map_or("", domain::access::Role::key).into())];
-    changes.extend(entries.as_ref().map(|ids| {
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        change(AccessField::TokenEntries, ids.join(", "))
-    }));
+    if let Some(ids) = entries {
+        let mut names = Vec::new();
+        for id in ids {
+            names.extend(tx.entry(*id)?.map(|entry| entry.content.name().to_string()));
+        }
+        changes.push(change(AccessField::TokenEntries, names.join(", ")));
+    }
     changes.extend(verbs.as_ref().map(|verbs| {
         let verbs: Vec<&str> = verbs.iter().map(|verb: &Verb| verb.key()).collect();
         change(AccessField::TokenVerbs, verbs.join(", "))
     }));
-    changes
+    changes.extend(days.map(|days| change(AccessField::TokenDays, days.to_string())));
+    Ok(changes)
 }

@@ -98,7 +98,8 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     let _ = writeln!(std::io::stdout(), "Postroom is ready at {url}");
     match data.accounts().setup_link(Who::Postroom) {
         Ok(Some(link)) => {
-            let _ = writeln!(std::io::stdout(), "Set up the first account within one hour: {base}/welcome?token={}", link.expose());
+            let _ =
+                writeln!(std::io::stdout(), "\nSet up the first account within one hour: {base}/welcome?token={}\n", link.expose());
         }
         Ok(None) => {}
         Err(problem) => tracing::warn!(?problem, "can't make a link for the first account; postroom setup-link tries again"),

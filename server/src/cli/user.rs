@@ -58,7 +58,7 @@ fn within(minutes: u64) -> String {
 }
 
 fn url(args: &LinkArgs, base: Option<String>, Hidden(link): &Hidden) -> String {
-    let base = base.or_else(|| args.public_url.clone()).unwrap_or_else(|| format!("http://{}", args.addr));
+    let base = args.public_url.clone().or(base).unwrap_or_else(|| format!("http://{}", args.addr));
     format!("{}/welcome?token={}", base.trim_end_matches('/'), link.as_str())
 }
 
