@@ -23,6 +23,7 @@ use domain::transcript::{Event, Finished, Outcome, Stage, What, headline};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use server::backend::{House, Local};
+use server::entries::Entries;
 use server::mailer::{Mailer, Resolver};
 use server::ports::{SystemClock, SystemRandom};
 use server::web::{Hosts, Web, router, serve};
@@ -31,7 +32,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 
 use peer::{Act, Peer, on, say};
-use store_support::{TestClock, open};
+use store_support::{TestClock, administrator, open};
 
 /// Nobody's password.
 const CANARY: &str = "canary-8e2d41-not-a-password";
@@ -52,6 +53,7 @@ impl Resolver for Names {
 struct Bench {
     dir: tempfile::TempDir,
     clock: Arc<TestClock>,
+    entries: Arc<Entries>,
     house: Arc<House>,
     backend: Arc<Local>,
 }
@@ -64,9 +66,9 @@ fn bench_with(change: impl FnOnce(House) -> House) -> Bench {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-    let house = Arc::new(change(House::new(entries, mailer.with_ehlo_name("client.test")).unwrap()));
+    let house = Arc::new(change(House::new(Arc::clone(&entries), mailer.with_ehlo_name("client.test")).unwrap()));
     let backend = Arc::new(house.local(caller()));
-    Bench { dir, clock, house, backend }
+    Bench { dir, clock, entries, house, backend }
 }
 
 fn patch(value: Value) -> ServerPatch {
@@ -672,13 +674,13 @@ async fn numbers_of_runs_go_on_after_a_start() {
     let id = bench.entry("mail", peer.address, json!({})).await;
     let mut first = bench.start(id, checking()).await;
     rest(&mut first).await;
-    let Bench { dir, clock, house, backend } = bench;
-    drop((first, backend, house));
+    let Bench { dir, clock, entries, house, backend } = bench;
+    drop((first, backend, house, entries));
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-    let house = Arc::new(House::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
+    let house = Arc::new(House::new(Arc::clone(&entries), mailer.with_ehlo_name("client.test")).unwrap());
     let backend = Arc::new(house.local(caller()));
-    let bench = Bench { dir, clock, house, backend };
+    let bench = Bench { dir, clock, entries, house, backend };
     let mut second = bench.start(id, checking()).await;
     rest(&mut second).await;
     assert_eq!(bench.runs(id).await.iter().map(|run| run.id.0).collect::<Vec<_>>(), [2, 1]);
@@ -700,8 +702,9 @@ async fn over_http_lines_come_one_by_one_and_a_closed_connection_cancels() {
     }));
     let mut client = BufReader::new(TcpStream::connect(address).await.unwrap());
     let body = format!(r#"{{"id": {id}, "check_only": true}}"#);
+    let shown: String = administrator(&bench.entries).await.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
     let head = format!(
-        "POST /api/servers/test/live HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/servers/test/live HTTP/1.1\r\nHost: localhost\r\n{shown}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
@@ -720,7 +723,7 @@ async fn over_http_lines_come_one_by_one_and_a_closed_connection_cancels() {
     assert!(log.lines().is_empty(), "{log:?}");
     bench.house.close().await;
     let runs = bench.runs(id).await;
-    assert_eq!((runs.len(), runs[0].outcome, runs[0].by.as_str()), (1, Outcome::Cancelled, "127.0.0.1"));
+    assert_eq!((runs.len(), runs[0].outcome, runs[0].by.as_str()), (1, Outcome::Cancelled, "anna, 127.0.0.1"));
     end.send(()).unwrap();
     serving.await.unwrap();
 }

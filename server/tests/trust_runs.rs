@@ -29,6 +29,7 @@ use futures::StreamExt;
 use http::Request;
 use serde_json::{Value, json};
 use server::backend::{House, Local};
+use server::entries::Entries;
 use server::mailer::{Mailer, Resolver};
 use server::ports::SystemRandom;
 use server::web::{Hosts, Web, router};
@@ -37,7 +38,7 @@ use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use peer::{Act, Authority, Identity, Peer, on, say};
-use store_support::{TestClock, open};
+use store_support::{TestClock, administrator, open};
 
 /// Knows the loopback address under every name.
 struct Names;
@@ -52,6 +53,7 @@ impl Resolver for Names {
 struct Bench {
     dir: tempfile::TempDir,
     clock: Arc<TestClock>,
+    entries: Arc<Entries>,
     house: Arc<House>,
     backend: Arc<Local>,
 }
@@ -60,9 +62,9 @@ fn bench() -> Bench {
     let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let entries = Arc::new(open(dir.path(), &clock).unwrap());
     let mailer = Mailer::new(None, Arc::new(Names), clock.clone(), Arc::new(SystemRandom)).unwrap();
-    let house = Arc::new(House::new(entries, mailer.with_ehlo_name("client.test")).unwrap());
+    let house = Arc::new(House::new(Arc::clone(&entries), mailer.with_ehlo_name("client.test")).unwrap());
     let backend = Arc::new(house.local(caller()));
-    Bench { dir, clock, house, backend }
+    Bench { dir, clock, entries, house, backend }
 }
 
 fn patch(value: Value) -> ServerPatch {
@@ -523,8 +525,11 @@ async fn the_key_of_a_client_certificate_is_in_nothing_that_is_kept_logged_or_to
     let client = authority.issue(&["client.test"], |_| {});
     let web = router(Web::new(Arc::clone(&bench.house) as Arc<dyn app::backend::Gate>, Hosts::new(None)));
     let told = Mutex::new(String::new());
+    let shown = administrator(&bench.entries).await;
     let call = async |method: &str, path: &str, body: Value| {
-        let request = Request::builder()
+        let request = Request::builder();
+        let request = shown.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request = request
             .method(method)
             .uri(path)
             .header("host", "localhost")

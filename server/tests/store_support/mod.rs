@@ -229,3 +229,13 @@ pub(crate) fn fill(store: &dyn Store, count: u64) {
         })
         .unwrap();
 }
+
+/// The first administrator of what is stored, who is in: the headers that his browser shows.
+pub(crate) async fn administrator(entries: &Arc<Entries>) -> [(&'static str, String); 2] {
+    let accounts = Arc::new(server::access::Accounts::new(entries, Arc::new(SystemRandom), server::access::Cost::TINY));
+    let link = accounts.setup_link(domain::access::Who::Postroom).unwrap().unwrap();
+    let password = || Secret::new("correct horse battery staple".into());
+    let from = app::backend::Origin { address: "127.0.0.1".into(), agent: String::new() };
+    let signed_in = accounts.accept(link, "anna".into(), password(), password(), from).await.unwrap();
+    [("cookie", format!("__Host-postroom={}", signed_in.session.expose())), ("sec-fetch-site", "same-origin".into())]
+}
