@@ -195,12 +195,14 @@ async fn each_test_leaves_a_line_when_it_begins_and_what_is_refused_none() {
     assert!(!events.is_empty());
     let line = last(&entries);
     assert_eq!((line.what.deed, names(&line), line.what.detail.as_str()), (Deed::AllChecked, vec!["mail"], "1 server"));
-    let count = lines(&entries).len();
+    // That somebody was refused is told of by itself, a little later: it isn't counted here.
+    let told = || lines(&entries).into_iter().filter(|line| line.what.deed != Deed::Refused).count();
+    let count = told();
     let viewer = house.local(Caller { permit: Permit::of(Role::Viewer), ..anna() });
     assert!(viewer.test(Some(id), as_saved(), test("", true)).await.is_err());
     assert!(viewer.test_all(None).await.is_err());
     assert!(operator.test(Some(id), as_saved(), test("not an address", false)).await.is_err());
-    assert_eq!(lines(&entries).len(), count, "what isn't begun leaves none");
+    assert_eq!(told(), count, "what isn't begun leaves none");
 }
 
 #[test]
