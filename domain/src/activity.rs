@@ -43,6 +43,8 @@ pub enum Deed {
     ConnectionChecked,
     AllChecked,
     ClientCertificateChanged,
+    MailboxSignedIn,
+    MailboxSignedOut,
     CertificatesTrusted,
     CertificatePinned,
     CertificateChanged,
@@ -57,7 +59,7 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::SignedIn,
         Self::SignInRefused,
         Self::SignInThrottled,
@@ -87,6 +89,8 @@ impl Deed {
         Self::ConnectionChecked,
         Self::AllChecked,
         Self::ClientCertificateChanged,
+        Self::MailboxSignedIn,
+        Self::MailboxSignedOut,
         Self::CertificatesTrusted,
         Self::CertificatePinned,
         Self::CertificateChanged,

@@ -227,6 +227,35 @@ enum Also {
     PortIs(u16),
 }
 
+/// What a failed sign-in means that no mail server took part in.
+pub fn diagnose_sign_in(cause: Cause, detail: Option<&str>) -> Diagnosis {
+    diagnose(&Evidence {
+        stage: Stage::Token,
+        cause,
+        aim: Aim::Check,
+        reply: None,
+        host: "",
+        port: 0,
+        certified_name: "",
+        min_tls: MinTls::Tls12,
+        protocol: Protocol::Smtps,
+        timeout_ms: 0,
+        signs_in: true,
+        encrypted: false,
+        starttls_offered: false,
+        auth_offered: false,
+        downgrade: None,
+        certificate: None,
+        alone: false,
+        pinned: &[],
+        system_off: false,
+        token: false,
+        sizes: None,
+        recipients: &[],
+        detail,
+    })
+}
+
 /// The change a rule proposes.
 #[derive(Clone, Copy)]
 enum Change {
@@ -552,7 +581,7 @@ const RULES: &[Rule] = &[
         title: "The tenant demands more than a password (multi-factor authentication), which this way of signing in can't give.",
         steps: &[
             "Exclude this account from the policy that demands it, if your rules allow that.",
-            "Otherwise this account can't sign in with username and password.",
+            "Otherwise choose another “Azure strategy”: sign in in the browser, with a device code, or as an application.",
         ],
         ..ANY
     },
@@ -607,7 +636,92 @@ const RULES: &[Rule] = &[
         kind: "oauth_sign_in_over",
         causes: &[Cause::TokenSignInOver],
         title: "The sign-in is no longer valid.",
-        steps: &["Sign in again."],
+        steps: &[
+            "Open “Azure OAuth” on the server's page and sign in again.",
+            "A sign-in ends when the password is changed, when a policy limits it, or after 90 days without a renewal.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_certificate_unknown",
+        causes: &[Cause::TokenCertificateUnknown],
+        title: "Microsoft doesn't know this certificate for the application.",
+        steps: &[
+            "In Entra open the app registration, “Certificates & secrets”, “Certificates”, and upload the certificate, without its key.",
+            "Compare the thumbprint there with the client certificate's here.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_clock_wrong",
+        causes: &[Cause::TokenClockWrong],
+        title: "The sign-in service finds that this machine's clock is wrong by more than five minutes.",
+        steps: &["Set this machine's date and time, best by NTP, then test again."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_declined",
+        causes: &[Cause::TokenDeclined],
+        title: "Whoever was to sign in declined, or may not consent.",
+        steps: &[
+            "Sign in again and accept what is asked.",
+            "If only an administrator may consent: press “Grant admin consent” in Entra first.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_code_expired",
+        causes: &[Cause::TokenCodeExpired],
+        title: "The code has expired before anybody signed in with it.",
+        steps: &["Get a new code and type it within its time."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_not_kept",
+        causes: &[Cause::TokenNotKept],
+        title: "The sign-in was renewed, but it couldn't be stored, so the token wasn't used.",
+        steps: &["Look whether the disk is full or fails.", "Then test again; if the sign-in is refused then, sign in again."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_not_signed_in",
+        causes: &[Cause::NotSignedIn],
+        title: "Nobody has signed in for this server yet, so there is no token to send with.",
+        steps: &["Save the server, open “Azure OAuth” on its page, and sign in as the mailbox."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_no_certificate",
+        causes: &[Cause::NoClientCertificate],
+        title: "The strategy “Application (certificate)” needs a client certificate, and none is stored.",
+        steps: &["Open “Client certificate” on the server's page and add one with its RSA key.", "Or use a client secret."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_certificate_unfit",
+        causes: &[Cause::TokenCertificateUnfit],
+        title: "The client certificate can't ask for a token: its key isn't RSA of at least 2048 bits.",
+        steps: &["Make a certificate with an RSA key, upload it in Entra, and store it here."],
+        ..ANY
+    },
+    Rule {
+        kind: "oauth_in_clear",
+        causes: &[Cause::TokenInClear],
+        title: "The sign-in service's address isn't encrypted, so nothing was sent to it.",
+        steps: &[
+            "Use an address that begins with https://.",
+            "For development on this machine only: start Postroom with --oauth-authority http://…",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "token_wrong_audience",
+        causes: &[Cause::TokenWrongAudience],
+        title: "The server refused the access token: it is for something else than mail ({code}).",
+        steps: &[
+            "Empty the “Scope” on the server's page, so that the usual one is asked for.",
+            "A token for mail with Microsoft 365 is for outlook.office.com (or outlook.office365.com), not for graph.microsoft.com.",
+        ],
         ..ANY
     },
     Rule {
@@ -705,7 +819,10 @@ const RULES: &[Rule] = &[
         kind: "no_password",
         causes: &[Cause::NoPassword],
         title: "There is a username, but no password is stored.",
-        steps: &["Enter the password.", "Or leave the username empty, if the server wants no sign-in."],
+        steps: &[
+            "Enter the password; with the strategy “Application” it is the client secret.",
+            "Or leave the username empty, if the server wants no sign-in.",
+        ],
         ..ANY
     },
     Rule {
@@ -2081,6 +2198,19 @@ mod tests {
             ("AADSTS7000215", evidence(S::Token, C::TokenSecretWrong)),
             ("AADSTS7000222", evidence(S::Token, C::TokenSecretExpired)),
             ("AADSTS700082", evidence(S::Token, C::TokenSignInOver)),
+            ("AADSTS700027", evidence(S::Token, C::TokenCertificateUnknown)),
+            ("AADSTS700024", evidence(S::Token, C::TokenClockWrong)),
+            ("Somebody declined to sign in", evidence(S::Token, C::TokenDeclined)),
+            ("A device code has expired", evidence(S::Token, C::TokenCodeExpired)),
+            ("A renewed sign-in can't be stored", evidence(S::Token, C::TokenNotKept)),
+            ("Nobody signed in yet", evidence(S::Token, C::NotSignedIn)),
+            ("No certificate to ask with", evidence(S::Token, C::NoClientCertificate)),
+            ("A certificate that can't ask", evidence(S::Token, C::TokenCertificateUnfit)),
+            ("A sign-in service in clear", evidence(S::Token, C::TokenInClear)),
+            (
+                "A token for something else",
+                Evidence { token: true, cause: C::TokenWrongAudience, ..at(MICROSOFT, said(S::Auth, "535 5.7.3")) },
+            ),
             ("The sign-in service is busy", evidence(S::Token, C::TokenServiceBusy)),
             ("No token, and no known number", evidence(S::Token, C::TokenRefused)),
             ("HTML in place of a token", evidence(S::Token, C::TokenAnswerUnreadable)),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::Certificate;
+use crate::oauth::SignInView;
 use crate::run::{Run, RunSummary, Standing};
 use crate::smtp_server::{Has, Protocol, ServerDraft, ServerOut, SmtpServer, StartTls};
 use crate::trust::Expiring;
@@ -75,6 +76,9 @@ pub struct EntryView {
     /// The certificates it needs that end within [`crate::certificate::EXPIRES_SOON_DAYS`], or have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expiring: Vec<Expiring>,
+    /// How its sign-in at a sign-in service stands; `None` where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInView>,
 }
 
 impl EntryView {
@@ -89,6 +93,7 @@ impl EntryView {
             standing,
             client_certificate: None,
             expiring: Vec::new(),
+            sign_in: None,
         }
     }
 
@@ -134,6 +139,9 @@ pub struct Row {
     /// As in [`EntryView::expiring`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expiring: Vec<Expiring>,
+    /// As in [`EntryView::sign_in`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInView>,
 }
 
 /// What a row shows of a complete entry.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessError, AccessField, Act};
+use crate::diagnosis::Diagnosis;
 use crate::entry::{EntryId, Version};
 use crate::field::FieldErrors;
 use crate::run::RunId;
@@ -89,6 +90,10 @@ pub enum Problem {
     },
     /// The password has to be typed again before this.
     ConfirmPassword,
+    /// A sign-in at a sign-in service came to nothing.
+    SignInFailed(Box<Diagnosis>),
+    /// A sign-in at a sign-in service can't be finished (any more).
+    SignInGone,
     /// A link can't be used (any more).
     LinkGone,
     /// A code was wrong, at switching the second factor on.
@@ -164,6 +169,9 @@ pub struct ApiError {
     /// With [`ErrorKind::Stale`]: what is stored now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Box<ServerOut>>,
+    /// With [`ErrorKind::SignInFailed`]: what that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Box<Diagnosis>>,
 }
 
 /// The kinds of error, each with its HTTP status.
@@ -189,6 +197,8 @@ pub enum ErrorKind {
     NotAllowed,
     ConfirmPassword,
     LinkGone,
+    SignInFailed,
+    SignInGone,
     LastAdministrator,
     CrossOrigin,
     WrongHost,
@@ -210,7 +220,8 @@ impl ErrorKind {
             Self::TooSlow => 408,
             Self::NotFound => 404,
             Self::Stale | Self::UndoNameTaken | Self::TooManyEntries | Self::TooManyCertificates | Self::LastAdministrator => 409,
-            Self::UndoGone | Self::LinkGone => 410,
+            Self::UndoGone | Self::LinkGone | Self::SignInGone => 410,
+            Self::SignInFailed => 502,
             Self::NotSignedIn | Self::SignInRefused => 401,
             Self::WaitBefore => 429,
             Self::Busy => 503,
@@ -255,6 +266,8 @@ impl Problem {
             Self::NotAllowed { .. } => ErrorKind::NotAllowed,
             Self::ConfirmPassword => ErrorKind::ConfirmPassword,
             Self::LinkGone => ErrorKind::LinkGone,
+            Self::SignInFailed(_) => ErrorKind::SignInFailed,
+            Self::SignInGone => ErrorKind::SignInGone,
             Self::LastAdministrator => ErrorKind::LastAdministrator,
             Self::CrossOrigin | Self::NotThroughProxy => ErrorKind::CrossOrigin,
             Self::WrongHost { .. } => ErrorKind::WrongHost,
@@ -268,7 +281,7 @@ impl Problem {
 impl ApiError {
     /// An error without anything but its kind; the message is to be filled in.
     pub fn new(error: ErrorKind) -> Self {
-        Self { error, message: String::new(), fields: BTreeMap::new(), current_version: None, current: None }
+        Self { error, message: String::new(), fields: BTreeMap::new(), current_version: None, current: None, diagnosis: None }
     }
 }
 
@@ -283,6 +296,7 @@ impl From<Problem> for ApiError {
             Problem::CodeWrong => {
                 error.fields.insert(AccessField::Code.key().into(), error.message.clone());
             }
+            Problem::SignInFailed(diagnosis) => error.diagnosis = Some(diagnosis),
             Problem::Stale(stale) => {
                 error.current_version = Some(stale.version);
                 error.current = stale.current.map(Box::new);

@@ -42,6 +42,18 @@ pub enum Field {
     AzureTenant,
     /// How a token is asked for.
     AzureStrategy,
+    /// When the client secret ends.
+    AzureSecretExpires,
+    /// Whose sign-in service it is.
+    AzureProvider,
+    /// Where tokens are asked for.
+    AzureAuthority,
+    /// Where somebody signs in, with another provider.
+    AzureSignInUrl,
+    /// What a token is asked for.
+    AzureScope,
+    /// The mailbox, where it isn't the one that signs in.
+    AzureMailbox,
     /// The address the entry sends from.
     Sender,
     /// Whether it replaces the one of a mail node.
@@ -70,7 +82,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in the page's order.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 34] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -87,6 +99,12 @@ impl Field {
         Self::AzureApplicationId,
         Self::AzureTenant,
         Self::AzureStrategy,
+        Self::AzureSecretExpires,
+        Self::AzureProvider,
+        Self::AzureAuthority,
+        Self::AzureSignInUrl,
+        Self::AzureScope,
+        Self::AzureMailbox,
         Self::Sender,
         Self::OverrideSender,
         Self::MimeAddressStrict,
@@ -120,6 +138,12 @@ impl Field {
             Self::AzureApplicationId => "azure_application_id",
             Self::AzureTenant => "azure_tenant",
             Self::AzureStrategy => "azure_strategy",
+            Self::AzureSecretExpires => "azure_secret_expires",
+            Self::AzureProvider => "azure_provider",
+            Self::AzureAuthority => "azure_authority",
+            Self::AzureSignInUrl => "azure_sign_in_url",
+            Self::AzureScope => "azure_scope",
+            Self::AzureMailbox => "azure_mailbox",
             Self::Sender => "sender",
             Self::OverrideSender => "override_sender",
             Self::MimeAddressStrict => "mime_address_strict",
@@ -138,7 +162,7 @@ impl Field {
     /// How many addresses stand in the field, if addresses do.
     pub const fn wanted(self) -> Option<Wanted> {
         match self {
-            Self::Sender | Self::TestFrom => Some(Wanted::One),
+            Self::Sender | Self::TestFrom | Self::AzureMailbox => Some(Wanted::One),
             Self::TestTo => Some(Wanted::List),
             _ => None,
         }
@@ -157,6 +181,12 @@ impl Field {
                 | Self::AzureApplicationId
                 | Self::AzureTenant
                 | Self::AzureStrategy
+                | Self::AzureSecretExpires
+                | Self::AzureProvider
+                | Self::AzureAuthority
+                | Self::AzureSignInUrl
+                | Self::AzureScope
+                | Self::AzureMailbox
                 | Self::OverrideSender
                 | Self::LinkDays
                 | Self::CertificateName
@@ -245,6 +275,23 @@ pub enum FieldError {
         /// Which one.
         tenant: String,
     },
+    /// Not an address of a sign-in service.
+    NotAServiceUrl {
+        /// What came.
+        text: String,
+    },
+    /// Not a day.
+    NotADate {
+        /// What came.
+        text: String,
+    },
+    /// A character that can't stand there.
+    WrongCharacter {
+        /// Which one.
+        character: char,
+    },
+    /// The provider grants no tokens in this way.
+    StrategyNotThere,
     /// The two passwords differ.
     PasswordsDiffer,
     /// A password without a username.

@@ -2,10 +2,14 @@
 //! server's affair.
 
 mod checklist;
+mod settings;
+mod state;
 
 use serde::{Deserialize, Serialize};
 
 pub use checklist::{Item, checklist};
+pub use settings::{Endpoints, MAX_APPLICATION_ID, MAX_SCOPE, MAX_SERVICE_URL, Oauth, Provider, Strategy, service_url};
+pub use state::{DeviceCode, DeviceState, SignInFailing, SignInNote, SignInState, SignInView};
 
 use crate::transcript::Cause;
 
@@ -15,24 +19,6 @@ pub const MICROSOFT: &str = "https://login.microsoftonline.com";
 pub const SMTP_SEND: &str = "https://outlook.office.com/SMTP.Send offline_access";
 /// What a token of an application is for: everything that was consented to, which has to be SMTP.SendAsApp.
 pub const SMTP_SEND_AS_APP: &str = "https://outlook.office365.com/.default";
-
-/// Where the tokens of a tenant are asked for; `tenant` is one that [`crate::smtp_server::ServerDraft::check`] let through, or else the domain of
-/// `username`. `None` where there is neither.
-pub fn token_endpoint(authority: &str, tenant: Option<&str>, username: &str) -> Option<String> {
-    let tenant = match tenant {
-        Some(tenant) => tenant,
-        None => username.rsplit_once('@').map(|(_, domain)| domain).filter(|domain| is_domain(domain))?,
-    };
-    Some(format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/')))
-}
-
-/// Whether a text can stand in a path as a domain: letters, digits, hyphens and dots.
-fn is_domain(text: &str) -> bool {
-    text.len() <= 253
-        && text.contains('.')
-        && !text.starts_with('.')
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
-}
 
 /// Why a token was refused, as the service says it (RFC 6749 section 5.2, and Microsoft's additions). All of it is foreign text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +57,8 @@ const NUMBERS: &[(&[u32], Cause)] = &[
     (&[700_016, 90002, 50194, 50020], Cause::TokenWrongApplication),
     (&[7_000_215], Cause::TokenSecretWrong),
     (&[7_000_222], Cause::TokenSecretExpired),
+    (&[700_027], Cause::TokenCertificateUnknown),
+    (&[700_024], Cause::TokenClockWrong),
     (&[700_082, 70008, 50173, 70043, 50078], Cause::TokenSignInOver),
 ];
 
@@ -81,6 +69,8 @@ impl Refusal {
         match (numbered, self.error.as_str()) {
             (Some((_, cause)), _) => *cause,
             (None, "temporarily_unavailable" | "server_error" | "slow_down") => Cause::TokenServiceBusy,
+            (None, "authorization_declined" | "access_denied") => Cause::TokenDeclined,
+            (None, "expired_token" | "code_expired") => Cause::TokenCodeExpired,
             (None, _) => Cause::TokenRefused,
         }
     }
@@ -103,18 +93,6 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_tenant_or_else_the_domain_of_the_username_leads_to_the_endpoint() {
-        let of = |tenant, username| token_endpoint(MICROSOFT, tenant, username);
-        let expected = Some("https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token".to_owned());
-        assert_eq!(of(None, "scan@contoso.com"), expected);
-        assert_eq!(of(Some("contoso.com"), "scan"), expected);
-        assert_eq!(of(Some("organizations"), "").unwrap(), "https://login.microsoftonline.com/organizations/oauth2/v2.0/token");
-        for username in ["scan", "scan@", "a@b@../x.y", "a@x.y/../..", "a@x.y?", "a@.x.y", "a@x y.z"] {
-            assert_eq!(of(None, username), None, "{username}");
-        }
-    }
 
     #[test]
     fn a_refusal_is_told_by_its_number_and_else_by_its_kind() {

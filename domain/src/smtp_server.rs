@@ -14,6 +14,7 @@ pub use json::{AzureOut, AzurePatch, Has, SecretInput, ServerOut, ServerPatch};
 use crate::address::{Mailbox, Strictness};
 use crate::host::Host;
 use crate::name::Name;
+use crate::oauth::{Oauth, Strategy};
 use crate::size::Size;
 
 /// A valid entry.
@@ -137,47 +138,14 @@ pub enum SignIn {
         /// The account.
         username: String,
     },
-    /// With a token from Microsoft.
+    /// With a token from Microsoft, or from another sign-in service.
     AzureOauth {
-        /// The mailbox.
+        /// The account that signs in; the mailbox, where none is named.
         username: String,
-        /// The id of the application registered in Entra, in lower case.
-        application_id: String,
-        /// The tenant; `None` stands for the domain of the username.
-        tenant: Option<String>,
-        /// How the token is asked for.
-        #[serde(default, skip_serializing_if = "Strategy::is_default")]
-        strategy: Strategy,
+        /// How the token is got.
+        #[serde(flatten)]
+        oauth: Oauth,
     },
-}
-
-/// How a token is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// As the mailbox, with its password (RFC 6749 section 4.3).
-    #[default]
-    Password,
-    /// As the application, with its secret (RFC 6749 section 4.4).
-    ClientCredentials,
-}
-
-impl Strategy {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The choices as forms and JSON write them.
-    pub const CHOICES: &'static [&'static str] = &["password", "client_credentials"];
-
-    /// As forms and JSON write it.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::ClientCredentials => "client_credentials",
-        }
-    }
 }
 
 /// The sender address of an entry.
@@ -294,23 +262,53 @@ impl SmtpServer {
         if self.mime_address_strict { Strictness::Strict } else { Strictness::Lenient }
     }
 
+    /// How it gets tokens, where it signs in with them.
+    pub const fn oauth(&self) -> Option<&Oauth> {
+        match &self.sign_in {
+            SignIn::AzureOauth { oauth, .. } => Some(oauth),
+            SignIn::None | SignIn::Password { .. } => None,
+        }
+    }
+
+    /// Whom it says it is to the mail server: the mailbox of another one, or else the account.
+    pub fn identity(&self) -> Option<&str> {
+        self.oauth().and_then(|oauth| oauth.mailbox.as_deref()).or_else(|| self.username())
+    }
+
+    /// Whether it can't sign in without a password, or a client secret in its place.
+    pub fn needs_password(&self) -> bool {
+        match &self.sign_in {
+            SignIn::None => false,
+            SignIn::Password { .. } => true,
+            SignIn::AzureOauth { oauth, .. } => matches!(oauth.strategy, Strategy::Password | Strategy::ClientCredentials),
+        }
+    }
+
+    /// Whether a client certificate is of any use to it: to show to a mail server, or to sign what a token is asked for with.
+    pub fn has_use_for_client_certificate(&self) -> bool {
+        self.may_encrypt() || self.oauth().is_some_and(|oauth| oauth.strategy == Strategy::ClientCertificate)
+    }
+
     /// Whether a password stored for `self` may be used for `other`: only while it goes to the same server and account.
     pub fn shares_password_with(&self, other: &Self) -> bool {
-        self.host == other.host
+        let same_sign_in = match (self.oauth(), other.oauth()) {
+            (None, None) => true,
+            (Some(own), Some(other)) => own.shares_secret_with(other),
+            _ => false,
+        };
+        same_sign_in
+            && self.host == other.host
             && self.port == other.port
             && self.protocol.key() == other.protocol.key()
             && self.username() == other.username()
-            && self.password_is_for() == other.password_is_for()
     }
 
-    /// What its password is: the account's, which goes to the mail server or to a sign-in service, or an application's secret.
-    fn password_is_for(&self) -> Option<(Strategy, Option<&str>)> {
-        match &self.sign_in {
-            SignIn::None | SignIn::Password { .. } => None,
-            SignIn::AzureOauth { strategy, application_id, .. } => {
-                let application = *strategy == Strategy::ClientCredentials;
-                Some((*strategy, application.then_some(application_id.as_str())))
-            }
-        }
+    /// Whether somebody who signed in for `self` signed in for `other` as well. Where mail goes doesn't matter to the sign-in
+    /// service, but to who signed in: what they gave goes to the same server only.
+    pub fn shares_sign_in_with(&self, other: &Self) -> bool {
+        let (Some(oauth), Some(other_oauth)) = (self.oauth(), other.oauth()) else { return false };
+        let (username, other_username) = (self.username().unwrap_or_default(), other.username().unwrap_or_default());
+        oauth.shares_sign_in_with(username, other_oauth, other_username)
+            && (&self.host, self.port, self.protocol.key()) == (&other.host, other.port, other.protocol.key())
     }
 }

@@ -357,6 +357,26 @@ pub enum Cause {
     TokenSecretExpired,
     /// The sign-in is no longer valid (AADSTS700082 and others).
     TokenSignInOver,
+    /// The certificate isn't one of the application's (AADSTS700027).
+    TokenCertificateUnknown,
+    /// The clocks differ too much (AADSTS700024).
+    TokenClockWrong,
+    /// Whoever was to sign in declined.
+    TokenDeclined,
+    /// The code for signing in has expired.
+    TokenCodeExpired,
+    /// The token that was granted is for something else than mail, and the mail server refused it.
+    TokenWrongAudience,
+    /// The sign-in was renewed, but what it is renewed with next time can't be stored.
+    TokenNotKept,
+    /// Somebody has to sign in first.
+    NotSignedIn,
+    /// The strategy needs a client certificate and none is stored.
+    NoClientCertificate,
+    /// The client certificate can't sign what a token is asked for with.
+    TokenCertificateUnfit,
+    /// Secrets would go to the sign-in service in clear.
+    TokenInClear,
 
     /// The name has no address.
     NameNotFound,
@@ -488,6 +508,10 @@ impl Cause {
                 | Self::ControlInCredentials
                 | Self::AddressWithoutDomain
                 | Self::NoTenant
+                | Self::NotSignedIn
+                | Self::NoClientCertificate
+                | Self::TokenCertificateUnfit
+                | Self::TokenInClear
         )
     }
 }

@@ -289,12 +289,12 @@ pub struct TrustTrashPlan {
     pub now_ms: u64,
 }
 
-/// A certificate that an entry needs and that ends soon, or has ended.
+/// A certificate that an entry needs, or a client secret, that ends soon or has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiring {
     /// Which one it is to the entry.
     pub role: Needed,
-    /// Its subject.
+    /// Its subject; the application of a secret.
     pub subject: String,
     /// The last instant it is valid, as RFC 3339 writes it.
     pub not_after: String,
@@ -312,6 +312,8 @@ pub enum Needed {
     Client,
     /// Its server's own certificate.
     Server,
+    /// No certificate, but the secret of its application.
+    ClientSecret,
 }
 
 impl Needed {
@@ -322,6 +324,7 @@ impl Needed {
             Self::Authority => "The trusted authority",
             Self::Client => "The client certificate",
             Self::Server => "The server's certificate",
+            Self::ClientSecret => "The client secret of",
         }
     }
 }

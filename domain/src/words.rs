@@ -35,6 +35,12 @@ pub const fn label(field: Field) -> &'static str {
         Field::AzureApplicationId => "Azure application id",
         Field::AzureTenant => "Azure tenant",
         Field::AzureStrategy => "Azure strategy",
+        Field::AzureSecretExpires => "Client secret expires",
+        Field::AzureProvider => "Sign-in service",
+        Field::AzureAuthority => "Sign-in service address",
+        Field::AzureSignInUrl => "Sign-in page address",
+        Field::AzureScope => "Scope",
+        Field::AzureMailbox => "Shared mailbox",
         Field::Sender => "Sender address",
         Field::OverrideSender => "Override BPM mail node sender address",
         Field::MimeAddressStrict => "MIME address strict",
@@ -83,7 +89,21 @@ pub const fn help(field: Field) -> &'static str {
         Field::PasswordConfirm => "The same password once more.",
         Field::AzureOauth => "Signs in at Microsoft 365 with a token instead of a password.",
         Field::AzureStrategy => {
-            "Only with Azure OAuth. Username and password can't pass multi-factor sign-in; with an application, the SMTP password is its client secret."
+            "Only with Azure OAuth. Username and password can't pass multi-factor sign-in or Conditional Access; with an application, the SMTP password is its client secret."
+        }
+        Field::AzureSecretExpires => {
+            "Only with a client secret. The day it ends, such as 2027-01-31; Postroom reminds you from 30 days before. Empty never does."
+        }
+        Field::AzureProvider => "Only with Azure OAuth. Who grants the tokens. Microsoft unless the mailbox is elsewhere.",
+        Field::AzureAuthority => {
+            "Only with Azure OAuth. Empty uses the provider's own; with another provider, the address that grants tokens, such as https://sso.example.com/token."
+        }
+        Field::AzureSignInUrl => {
+            "Only with another provider. Where people sign in, or where a device gets its code, such as https://sso.example.com/auth."
+        }
+        Field::AzureScope => "Only with Azure OAuth. What a token is asked for, words separated by spaces. Empty uses the usual.",
+        Field::AzureMailbox => {
+            "Only with Azure OAuth. The shared mailbox to send from, where another account signs in. Empty uses the username."
         }
         Field::AzureApplicationId => "Only with Azure OAuth. The “Application (client) ID” of the app registration in Entra.",
         Field::AzureTenant => {
@@ -104,7 +124,7 @@ pub const fn help(field: Field) -> &'static str {
         }
         Field::MinTls => "Only with encryption. Older versions are refused. 1.2 suits most servers.",
         Field::ClientCertificate => {
-            "Only with encryption. Shown to a server that asks who connects. Kept sealed, never shown again."
+            "Only with encryption, or with the strategy “Application (certificate)”. Shown to a server that asks who connects. Kept sealed, never shown again."
         }
         Field::TestFrom => "The sender of the test. Empty uses the sender address on this page.",
         Field::TestTo => "Who receives the test email; several addresses separated by commas.",
@@ -121,6 +141,12 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::Protocol, "smtps") => "SMTPS",
         (Field::AzureStrategy, "password") => "Username and password",
         (Field::AzureStrategy, "client_credentials") => "Application (client secret)",
+        (Field::AzureStrategy, "client_certificate") => "Application (certificate)",
+        (Field::AzureStrategy, "authorization_code") => "Sign in in the browser",
+        (Field::AzureStrategy, "device_code") => "Device code",
+        (Field::AzureProvider, "microsoft") => "Microsoft",
+        (Field::AzureProvider, "google") => "Google",
+        (Field::AzureProvider, "other") => "Another one",
         (Field::MinTls, "1.2") => "TLS 1.2",
         (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",
@@ -163,6 +189,17 @@ pub fn summary(draft: &ServerDraft) -> String {
         user => format!("signs in as {user}"),
     };
     format!("Connects to {target}, {encryption}, {sign_in}.")
+}
+
+/// What to say beside the password of a mailbox whose provider takes none any more, or soon.
+pub fn password_advice(draft: &ServerDraft) -> Option<&'static str> {
+    let host = draft.host.trim().to_ascii_lowercase();
+    let microsoft = ["office365.com", "outlook.com", "office365.us"]
+        .iter()
+        .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    (microsoft && !draft.azure_oauth && !draft.username.trim().is_empty()).then_some(
+        "Microsoft takes no passwords here from the end of December 2026 on, and none at all in tenants made later. Use Azure OAuth, under “Advanced”.",
+    )
 }
 
 /// Text from outside for a sentence: at most 60 characters, controls and invisible characters made visible.
@@ -240,6 +277,16 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         }
         FieldError::SharedTenant { tenant } => {
             format!("“{tenant}” can't send mail for an organisation. Use the tenant id, your domain, or organizations.")
+        }
+        FieldError::NotAServiceUrl { text } => {
+            format!("“{text}” isn't an address of a sign-in service. Use https://, a name and a path, such as https://sso.example.com/token.")
+        }
+        FieldError::NotADate { text } => format!("“{text}” isn't a day. Type year, month and day, such as 2027-01-31."),
+        FieldError::WrongCharacter { character } => {
+            format!("{} can't stand here; it probably came along when copying. Remove it.", named(*character))
+        }
+        FieldError::StrategyNotThere => {
+            "Google grants tokens for mail only after somebody signed in in the browser. Choose “Sign in in the browser”.".into()
         }
         FieldError::PasswordsDiffer => "The two passwords differ. Type the same one in both fields.".into(),
         FieldError::PasswordWithoutUsername => "A password needs a username. Enter it, or leave both passwords empty.".into(),
@@ -364,6 +411,11 @@ pub fn problem(problem: &Problem) -> String {
         Problem::NotAllowed { act } => format!("Nothing was done: this takes {}. Ask an administrator.", needed(*act)),
         Problem::ConfirmPassword => {
             "Nothing was done: your password was last typed more than 10 minutes ago. Type it again, then go on.".into()
+        }
+        Problem::SignInFailed(diagnosis) => diagnosis.title.clone(),
+        Problem::SignInGone => {
+            "Not signed in: this sign-in was begun in another browser, is older than 10 minutes, or was finished already. Begin it again from the server's page."
+                .into()
         }
         Problem::LinkGone => {
             "This link can't be used any more: it was used, is too old, or there is a newer one. Ask for a new one.".into()

@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD,
-    MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, Strategy,
-    TIMEOUT_RANGE_MS, TlsSettings,
+    MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
+    TlsSettings,
 };
 use crate::address::{AddressList, Mailbox, Strictness};
 use crate::diagnosis::Fix;
 use crate::field::{Field, FieldError, FieldErrors};
 use crate::host::Host;
 use crate::name::Name;
+use crate::oauth::{self, Oauth, Provider, Strategy};
 use crate::secret::{Secret, SecretChange};
 use crate::size::Size;
 use crate::words;
@@ -35,6 +36,12 @@ pub struct ServerDraft {
     pub azure_application_id: String,
     pub azure_tenant: String,
     pub azure_strategy: String,
+    pub azure_secret_expires: String,
+    pub azure_provider: String,
+    pub azure_authority: String,
+    pub azure_sign_in_url: String,
+    pub azure_scope: String,
+    pub azure_mailbox: String,
     pub sender: String,
     pub override_sender: bool,
     pub mime_address_strict: bool,
@@ -156,6 +163,12 @@ impl ServerDraft {
             azure_application_id: String::new(),
             azure_tenant: String::new(),
             azure_strategy: Strategy::default().key().into(),
+            azure_secret_expires: String::new(),
+            azure_provider: Provider::default().key().into(),
+            azure_authority: String::new(),
+            azure_sign_in_url: String::new(),
+            azure_scope: String::new(),
+            azure_mailbox: String::new(),
             sender: String::new(),
             override_sender: false,
             mime_address_strict: true,
@@ -169,7 +182,8 @@ impl ServerDraft {
 
     /// The draft that shows `server`.
     pub fn of(server: &ServerOut) -> Self {
-        let azure = server.azure_oauth.clone();
+        let enabled = server.azure_oauth.is_some();
+        let azure = server.azure_oauth.clone().unwrap_or_default();
         Self {
             name: server.name.clone(),
             kind: server.kind.key().into(),
@@ -181,10 +195,16 @@ impl ServerDraft {
             starttls: server.starttls.unwrap_or_default().key().into(),
             allow_plaintext_credentials: server.allow_plaintext_credentials,
             username: server.username.clone(),
-            azure_oauth: azure.is_some(),
-            azure_tenant: azure.as_ref().and_then(|a| a.tenant.clone()).unwrap_or_default(),
-            azure_strategy: azure.as_ref().map(|a| a.strategy).unwrap_or_default().key().into(),
-            azure_application_id: azure.map(|a| a.application_id).unwrap_or_default(),
+            azure_oauth: enabled,
+            azure_application_id: azure.application_id,
+            azure_tenant: azure.tenant.unwrap_or_default(),
+            azure_strategy: azure.strategy.key().into(),
+            azure_secret_expires: azure.secret_expires,
+            azure_provider: azure.provider.key().into(),
+            azure_authority: azure.authority,
+            azure_sign_in_url: azure.sign_in_url,
+            azure_scope: azure.scope,
+            azure_mailbox: azure.mailbox,
             sender: server.sender.clone(),
             override_sender: server.override_sender,
             mime_address_strict: server.mime_address_strict,
@@ -257,7 +277,7 @@ impl ServerDraft {
             | Field::OverrideSender
             | Field::MimeAddressStrict
             | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
-            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls | Field::AzureStrategy => {
+            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls | Field::AzureStrategy | Field::AzureProvider => {
                 Some(words::choice(field, self.text(field)).into())
             }
             _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
@@ -271,10 +291,37 @@ impl ServerDraft {
         match field {
             Field::StartTls => smtp,
             Field::AllowPlaintextCredentials => smtp && self.starttls != "enabled_and_required" && !self.username.trim().is_empty(),
-            Field::AzureApplicationId | Field::AzureTenant | Field::AzureStrategy => self.azure_oauth,
-            Field::CertificateName | Field::MinTls | Field::ClientCertificate => !smtp || self.starttls != "disabled",
+            Field::AzureApplicationId | Field::AzureStrategy | Field::AzureProvider | Field::AzureAuthority | Field::AzureScope => {
+                self.azure_oauth
+            }
+            Field::AzureTenant => self.azure_oauth && self.azure_provider == Provider::Microsoft.key(),
+            Field::AzureSecretExpires => self.azure_oauth && self.may_have_client_secret(),
+            Field::AzureSignInUrl => self.azure_oauth && self.azure_provider == Provider::Other.key() && self.needs_a_person(),
+            Field::AzureMailbox => self.azure_oauth && !self.is_of_the_application(),
+            Field::CertificateName | Field::MinTls => !smtp || self.starttls != "disabled",
+            Field::ClientCertificate => {
+                !smtp || self.starttls != "disabled" || self.azure_oauth && self.azure_strategy == Strategy::ClientCertificate.key()
+            }
             _ => true,
         }
+    }
+
+    fn strategy(&self) -> Option<Strategy> {
+        choice(&self.azure_strategy, Strategy::CHOICES, &Strategy::ALL).ok()
+    }
+
+    fn needs_a_person(&self) -> bool {
+        self.strategy().is_some_and(Strategy::needs_a_person)
+    }
+
+    fn is_of_the_application(&self) -> bool {
+        self.strategy().is_some_and(Strategy::is_of_the_application)
+    }
+
+    /// Whether what stands as password is the secret of the application.
+    pub fn may_have_client_secret(&self) -> bool {
+        self.azure_oauth
+            && self.strategy().is_some_and(|strategy| strategy == Strategy::ClientCredentials || strategy.needs_a_person())
     }
 
     /// Chooses a protocol; the port follows as long as it is the default of the one before.
@@ -420,18 +467,69 @@ impl ServerDraft {
         if username.as_deref() == Some("") {
             errors.add(Field::Username, FieldError::RequiredWith { other: Field::AzureOauth });
         }
+        Some(SignIn::AzureOauth { username: username?, oauth: self.check_oauth(errors)? })
+    }
+
+    fn check_oauth(&self, errors: &mut FieldErrors) -> Option<Oauth> {
+        let strategy = errors.take(Field::AzureStrategy, choice(&self.azure_strategy, Strategy::CHOICES, &Strategy::ALL));
+        let provider = errors.take(Field::AzureProvider, choice(&self.azure_provider, Provider::CHOICES, &Provider::ALL));
+        if let (Some(strategy), Some(provider)) = (strategy, provider)
+            && !provider.allows(strategy)
+        {
+            errors.add(Field::AzureStrategy, FieldError::StrategyNotThere);
+        }
         let application_id = errors.take(
             Field::AzureApplicationId,
             match self.azure_application_id.trim() {
                 "" => Err(FieldError::RequiredWith { other: Field::AzureOauth }),
+                text if provider.is_some_and(|provider| provider != Provider::Microsoft) => {
+                    token(text, oauth::MAX_APPLICATION_ID).map(str::to_owned)
+                }
                 text if is_guid(text) => Ok(text.to_ascii_lowercase()),
                 text => Err(FieldError::NotAGuid { text: words::quote(text) }),
             },
         );
-        let tenant = errors.take(Field::AzureTenant, tenant(self.azure_tenant.trim()));
-        let strategies = [Strategy::Password, Strategy::ClientCredentials];
-        let strategy = errors.take(Field::AzureStrategy, choice(&self.azure_strategy, Strategy::CHOICES, &strategies));
-        Some(SignIn::AzureOauth { username: username?, application_id: application_id?, tenant: tenant?, strategy: strategy? })
+        let tenant = self.if_applies(Field::AzureTenant, errors, tenant)?;
+        let secret_expires = self.if_applies(Field::AzureSecretExpires, errors, |text| Ok(Some(date(text)?)))?;
+        let authority = self.if_applies(Field::AzureAuthority, errors, |text| oauth::service_url(text).map(Some))?;
+        let sign_in_url = self.if_applies(Field::AzureSignInUrl, errors, |text| oauth::service_url(text).map(Some))?;
+        if provider == Some(Provider::Other) {
+            for (field, there) in [(Field::AzureAuthority, authority.is_some()), (Field::AzureSignInUrl, sign_in_url.is_some())] {
+                if !there && self.applies(field) {
+                    errors.add(field, FieldError::RequiredWith { other: Field::AzureProvider });
+                }
+            }
+        }
+        let scope = self.if_applies(Field::AzureScope, errors, |text| scope(text).map(Some))?;
+        let mailbox = self.if_applies(Field::AzureMailbox, errors, |text| {
+            let mailbox = mailbox(text, self.strictness())?;
+            Ok(mailbox.addr().map(ToString::to_string))
+        })?;
+        Some(Oauth {
+            application_id: application_id?,
+            tenant,
+            strategy: strategy?,
+            secret_expires,
+            provider: provider?,
+            authority,
+            sign_in_url,
+            scope,
+            mailbox,
+        })
+    }
+
+    /// What stands in a field that may be empty; nothing where it doesn't apply.
+    #[expect(clippy::option_option, reason = "outside: is it right; inside: is there one")]
+    fn if_applies<T>(
+        &self,
+        field: Field,
+        errors: &mut FieldErrors,
+        read: impl FnOnce(&str) -> Result<Option<T>, FieldError>,
+    ) -> Option<Option<T>> {
+        match self.text(field).trim() {
+            text if text.is_empty() || !self.applies(field) => Some(None),
+            text => errors.take(field, read(text)),
+        }
     }
 
     #[expect(clippy::option_option, reason = "outside: is it right; inside: is there one")]
@@ -465,6 +563,12 @@ impl ServerDraft {
             Field::AzureApplicationId => &self.azure_application_id,
             Field::AzureTenant => &self.azure_tenant,
             Field::AzureStrategy => &self.azure_strategy,
+            Field::AzureSecretExpires => &self.azure_secret_expires,
+            Field::AzureProvider => &self.azure_provider,
+            Field::AzureAuthority => &self.azure_authority,
+            Field::AzureSignInUrl => &self.azure_sign_in_url,
+            Field::AzureScope => &self.azure_scope,
+            Field::AzureMailbox => &self.azure_mailbox,
             Field::Sender => &self.sender,
             Field::AttachmentThreshold => &self.attachment_threshold,
             Field::LinkDays => &self.link_days,
@@ -487,6 +591,12 @@ impl ServerDraft {
             Field::AzureApplicationId => &mut self.azure_application_id,
             Field::AzureTenant => &mut self.azure_tenant,
             Field::AzureStrategy => &mut self.azure_strategy,
+            Field::AzureSecretExpires => &mut self.azure_secret_expires,
+            Field::AzureProvider => &mut self.azure_provider,
+            Field::AzureAuthority => &mut self.azure_authority,
+            Field::AzureSignInUrl => &mut self.azure_sign_in_url,
+            Field::AzureScope => &mut self.azure_scope,
+            Field::AzureMailbox => &mut self.azure_mailbox,
             Field::Sender => &mut self.sender,
             Field::AttachmentThreshold => &mut self.attachment_threshold,
             Field::LinkDays => &mut self.link_days,
@@ -555,6 +665,42 @@ fn number(text: &str, min: u64, max: u64) -> Result<u64, FieldError> {
     match digits.parse::<u64>() {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         _ => Err(FieldError::OutOfRange { text: words::quote(text), min, max }),
+    }
+}
+
+/// Visible ASCII characters, at most `max`.
+fn token(text: &str, max: usize) -> Result<&str, FieldError> {
+    let text = bounded(text, max)?;
+    let wrong = text.chars().find(|c| !c.is_ascii_graphic());
+    wrong.map_or(Ok(text), |character| Err(FieldError::WrongCharacter { character }))
+}
+
+/// Words of a scope, one space between them (RFC 6749 section 3.3).
+fn scope(text: &str) -> Result<String, FieldError> {
+    let words: Vec<&str> = bounded(text, oauth::MAX_SCOPE)?.split_whitespace().collect();
+    let wrong = words.iter().flat_map(|word| word.chars()).find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\\'));
+    wrong.map_or_else(|| Ok(words.join(" ")), |character| Err(FieldError::WrongCharacter { character }))
+}
+
+/// A day as ISO 8601 writes it.
+fn date(text: &str) -> Result<String, FieldError> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |at: usize, len: usize| -> Option<u32> {
+        let part = parts.get(at).filter(|part| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        part.parse().ok()
+    };
+    match (parts.len(), number(0, 4), number(1, 2), number(2, 2)) {
+        (3, Some(year), Some(month @ 1..=12), Some(day)) if (1..=days_of(year, month)).contains(&day) => Ok(text.to_owned()),
+        _ => Err(FieldError::NotADate { text: words::quote(text) }),
+    }
+}
+
+const fn days_of(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 

@@ -8,7 +8,8 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, MinTls, Protocol, ServerDraft, SignIn, SmtpServer, StartTls, Strategy};
+use super::{Kind, MinTls, Protocol, ServerDraft, SmtpServer, StartTls};
+use crate::oauth::{Oauth, Provider, Strategy};
 use crate::secret::Secret;
 use crate::size::Size;
 
@@ -82,6 +83,18 @@ pub struct AzurePatch {
     pub tenant: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_expires: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<String>,
 }
 
 /// Reads an object and nothing else: what serde derives also takes an array for the members in their order.
@@ -129,13 +142,42 @@ macro_rules! object_only {
 object_only!(ServerPatch, AzurePatch);
 
 /// Azure OAuth going out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as in `ServerPatch`")]
 pub struct AzureOut {
     pub application_id: String,
     pub tenant: Option<String>,
     #[serde(default)]
     pub strategy: Strategy,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub secret_expires: String,
+    #[serde(default)]
+    pub provider: Provider,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub authority: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sign_in_url: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mailbox: String,
+}
+
+impl AzureOut {
+    fn of(oauth: &Oauth) -> Self {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Self {
+            application_id: oauth.application_id.clone(),
+            tenant: oauth.tenant.clone(),
+            strategy: oauth.strategy,
+            secret_expires: text(&oauth.secret_expires),
+            provider: oauth.provider,
+            authority: text(&oauth.authority),
+            sign_in_url: text(&oauth.sign_in_url),
+            scope: text(&oauth.scope),
+            mailbox: text(&oauth.mailbox),
+        }
+    }
 }
 
 /// A password, or another secret, coming in.
@@ -252,12 +294,7 @@ impl ServerOut {
             allow_plaintext_credentials,
             username: server.username().unwrap_or_default().into(),
             has_password: has.password,
-            azure_oauth: match &server.sign_in {
-                SignIn::AzureOauth { application_id, tenant, strategy, .. } => {
-                    Some(AzureOut { application_id: application_id.clone(), tenant: tenant.clone(), strategy: *strategy })
-                }
-                _ => None,
-            },
+            azure_oauth: server.oauth().map(AzureOut::of),
             sender: server.sender.as_ref().map(|s| s.mailbox.to_string()).unwrap_or_default(),
             override_sender: server.sender.as_ref().is_some_and(|s| s.overrides),
             mime_address_strict: server.mime_address_strict,
@@ -317,14 +354,20 @@ impl ServerDraft {
             Some(None) => self.azure_oauth = false,
             Some(Some(azure)) => {
                 self.azure_oauth = true;
-                if let Some(id) = &azure.application_id {
-                    self.azure_application_id.clone_from(id);
-                }
-                if let Some(tenant) = &azure.tenant {
-                    self.azure_tenant.clone_from(tenant);
-                }
-                if let Some(strategy) = &azure.strategy {
-                    self.azure_strategy.clone_from(strategy);
+                for (slot, value) in [
+                    (&mut self.azure_application_id, &azure.application_id),
+                    (&mut self.azure_tenant, &azure.tenant),
+                    (&mut self.azure_strategy, &azure.strategy),
+                    (&mut self.azure_secret_expires, &azure.secret_expires),
+                    (&mut self.azure_provider, &azure.provider),
+                    (&mut self.azure_authority, &azure.authority),
+                    (&mut self.azure_sign_in_url, &azure.sign_in_url),
+                    (&mut self.azure_scope, &azure.scope),
+                    (&mut self.azure_mailbox, &azure.mailbox),
+                ] {
+                    if let Some(value) = value {
+                        slot.clone_from(value);
+                    }
                 }
             }
         }
@@ -353,6 +396,12 @@ impl ServerPatch {
                 application_id: Some(a.application_id),
                 tenant: Some(a.tenant.unwrap_or_default()),
                 strategy: Some(a.strategy.key().into()),
+                secret_expires: Some(a.secret_expires),
+                provider: Some(a.provider.key().into()),
+                authority: Some(a.authority),
+                sign_in_url: Some(a.sign_in_url),
+                scope: Some(a.scope),
+                mailbox: Some(a.mailbox),
             })),
             sender: Some(out.sender),
             override_sender: Some(out.override_sender),

@@ -215,8 +215,7 @@ fn azure_needs_an_account_an_application_and_no_shared_tenant() {
             d.azure_application_id = " 11111111-2222-3333-4444-555555555555 ".into();
             d.azure_tenant = tenant.into();
         });
-        let SignIn::AzureOauth { tenant, .. } = checked.unwrap().server.sign_in else { panic!("no OAuth") };
-        assert_eq!(tenant.as_deref(), stored);
+        assert_eq!(checked.unwrap().server.oauth().unwrap().tenant.as_deref(), stored);
     }
     for tenant in ["common", "Consumers", "example", "a/b", "..", "x@y.z", "10.0.0.1"] {
         let wrong = wrong_fields(check(|d| {
@@ -226,6 +225,102 @@ fn azure_needs_an_account_an_application_and_no_shared_tenant() {
             d.azure_tenant = tenant.into();
         }));
         assert_eq!(wrong, [Field::AzureTenant], "{tenant}");
+    }
+}
+
+/// An entry with Azure OAuth, changed by `change`.
+fn azure(change: impl FnOnce(&mut ServerDraft)) -> Result<Checked, FieldErrors> {
+    check(|d| {
+        d.username = "scan@example.com".into();
+        d.azure_oauth = true;
+        d.azure_application_id = "11111111-2222-3333-4444-555555555555".into();
+        change(d);
+    })
+}
+
+#[test]
+fn each_strategy_has_the_fields_that_mean_something_to_it() {
+    use Field::{AzureMailbox, AzureSecretExpires, AzureSignInUrl, AzureTenant};
+    let applies = |strategy: &str, provider: &str| {
+        let mut draft = ServerDraft::new("mail");
+        (draft.azure_oauth, draft.azure_strategy, draft.azure_provider) = (true, strategy.into(), provider.into());
+        [AzureTenant, AzureSecretExpires, AzureSignInUrl, AzureMailbox].map(|field| draft.applies(field))
+    };
+    assert_eq!(applies("password", "microsoft"), [true, false, false, true]);
+    assert_eq!(applies("client_credentials", "microsoft"), [true, true, false, false]);
+    assert_eq!(applies("client_certificate", "microsoft"), [true, false, false, false]);
+    assert_eq!(applies("authorization_code", "google"), [false, true, false, true]);
+    assert_eq!(applies("device_code", "other"), [false, true, true, true]);
+    let stored = azure(|d| {
+        d.azure_mailbox = "team@example.com".into();
+        d.azure_sign_in_url = "not an address".into();
+        d.azure_strategy = "client_credentials".into();
+        d.azure_secret_expires = "2027-02-28".into();
+    });
+    let server = stored.unwrap().server;
+    let oauth = server.oauth().unwrap();
+    assert_eq!((&oauth.mailbox, &oauth.sign_in_url), (&None, &None), "what doesn't apply isn't stored");
+    assert_eq!((oauth.secret_expires.as_deref(), server.identity()), (Some("2027-02-28"), Some("scan@example.com")));
+    let shared = azure(|d| d.azure_mailbox = "Team <team@example.com>".into()).unwrap().server;
+    assert_eq!((shared.identity(), shared.username()), (Some("team@example.com"), Some("scan@example.com")));
+}
+
+#[test]
+fn what_is_wrong_with_a_sign_in_service_is_named() {
+    for (change, field) in [
+        ((|d| d.azure_authority = "http://login.example.com".into()) as fn(&mut ServerDraft), Field::AzureAuthority),
+        (|d| d.azure_scope = "a \u{201c}b".into(), Field::AzureScope),
+        (|d| d.azure_mailbox = "team".into(), Field::AzureMailbox),
+        (|d| d.azure_mailbox = "a@x.org, b@x.org".into(), Field::AzureMailbox),
+        (|d| d.azure_strategy = "magic".into(), Field::AzureStrategy),
+        (|d| d.azure_provider = "magic".into(), Field::AzureProvider),
+        (|d| d.azure_provider = "google".into(), Field::AzureStrategy),
+        (|d| d.azure_provider = "other".into(), Field::AzureAuthority),
+        (
+            |d| (d.azure_strategy, d.azure_secret_expires) = ("client_credentials".into(), "31.1.2027".into()),
+            Field::AzureSecretExpires,
+        ),
+        (|d| (d.azure_strategy, d.azure_secret_expires) = ("device_code".into(), "2027-02-29".into()), Field::AzureSecretExpires),
+        (|d| d.azure_application_id = "abc".into(), Field::AzureApplicationId),
+    ] {
+        assert_eq!(wrong_fields(azure(change)), [field]);
+    }
+    let other = azure(|d| {
+        d.azure_provider = "other".into();
+        d.azure_strategy = "authorization_code".into();
+        d.azure_application_id = "postroom".into();
+        d.azure_authority = "https://sso.example.com/token".into();
+    });
+    assert_eq!(wrong_fields(other), [Field::AzureSignInUrl]);
+}
+
+#[test]
+fn what_an_earlier_version_kept_of_azure_reads_the_same_and_stays_so() {
+    let kept = r#"{"azure_oauth":{"username":"u","application_id":"a","tenant":null}}"#;
+    let sign_in: SignIn = serde_json::from_str(kept).unwrap();
+    assert_eq!(serde_json::to_string(&sign_in).unwrap(), kept, "fingerprints are made of this");
+}
+
+#[test]
+fn a_secret_stays_with_its_service_and_application() {
+    let server = |change: fn(&mut ServerDraft)| azure(change).unwrap().server;
+    let secret = server(|d| d.azure_strategy = "client_credentials".into());
+    assert!(secret.shares_password_with(&server(|d| {
+        d.azure_strategy = "client_credentials".into();
+        d.azure_secret_expires = "2027-01-01".into();
+    })));
+    for other in [
+        server(|d| d.azure_strategy = "password".into()),
+        server(|d| {
+            d.azure_strategy = "client_credentials".into();
+            d.azure_authority = "https://evil.example".into();
+        }),
+        server(|d| {
+            d.azure_strategy = "client_credentials".into();
+            d.azure_application_id = "21111111-2222-3333-4444-555555555555".into();
+        }),
+    ] {
+        assert!(!secret.shares_password_with(&other));
     }
 }
 

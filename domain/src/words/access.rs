@@ -101,6 +101,8 @@ pub const fn deed(deed: Deed) -> &'static str {
         Deed::ConnectionChecked => "Checked a connection",
         Deed::AllChecked => "Checked several connections",
         Deed::ClientCertificateChanged => "Changed a client certificate",
+        Deed::MailboxSignedIn => "Signed a mailbox in",
+        Deed::MailboxSignedOut => "Signed a mailbox out",
         Deed::CertificatesTrusted => "Trusted authorities",
         Deed::CertificatePinned => "Trusted a certificate for a server",
         Deed::CertificateChanged => "Changed how a certificate is trusted",
