@@ -4,6 +4,7 @@
 #![expect(missing_docs, reason = "the macro makes a struct of each function's arguments; the function says what they are")]
 
 mod certificates;
+mod sign_ins;
 
 use domain::access::Act;
 use domain::entry::{EntryId, EntryView, ListPage, UndoOffer, Version};
@@ -17,6 +18,7 @@ use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
 pub use certificates::*;
+pub use sign_ins::*;
 
 #[cfg(feature = "ssr")]
 use crate::backend::{Edit, backend};
@@ -93,7 +95,7 @@ pub struct Cancelled {
 
 /// What each server function comes to, and the keys it takes. An unknown one is an error: a misspelt `check_only` must not send
 /// anything.
-pub const KEYS: [(&str, Act, &[&str]); 18] = [
+pub const KEYS: [(&str, Act, &[&str]); 22] = [
     ("/api/servers", Act::See, &["search", "page"]),
     ("/api/servers/get", Act::See, &["id"]),
     ("/api/servers/create", Act::Change, &["server"]),
@@ -102,6 +104,10 @@ pub const KEYS: [(&str, Act, &[&str]); 18] = [
     ("/api/servers/undo", Act::Change, &["batch"]),
     ("/api/servers/test", Act::Test, &["id", "server", "from", "to", "check_only"]),
     ("/api/servers/inspect", Act::Test, &["id", "server"]),
+    ("/api/servers/renew", Act::Test, &["id"]),
+    ("/api/servers/sign-out", Act::Change, &["id"]),
+    ("/api/servers/device-code", Act::Change, &["id"]),
+    ("/api/servers/device", Act::Change, &["id"]),
     ("/api/servers/runs", Act::See, &["id"]),
     ("/api/runs/get", Act::See, &["run"]),
     ("/api/runs/cancel", Act::Test, &["run"]),

@@ -3,6 +3,7 @@
 mod access;
 mod certificates;
 mod records;
+mod sign_ins;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use domain::transcript::{Event, What, headline};
 use futures::{Stream, StreamExt};
 use leptos::prelude::use_context;
 pub use records::Records;
+pub use sign_ins::{Arriving, Leaving, SignInPage, SignIns};
 
 use crate::api::{Saved, TestReport, Trashed};
 
@@ -74,7 +76,7 @@ impl LiveRun {
 /// What the program does, for one who asks ([`Access::caller`]). Each call checks whether he may, and is complete when it returns: what it
 /// says is saved is on the disk, together with the line of the activity that tells of it.
 #[async_trait]
-pub trait Backend: Access + Certificates + Records + Send + Sync {
+pub trait Backend: Access + Certificates + Records + SignIns + Send + Sync {
     /// A page of the list.
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem>;
     /// A free name for the next entry.

@@ -20,6 +20,16 @@ pub const SMTP_SEND: &str = "https://outlook.office.com/SMTP.Send offline_access
 /// What a token of an application is for: everything that was consented to, which has to be SMTP.SendAsApp.
 pub const SMTP_SEND_AS_APP: &str = "https://outlook.office365.com/.default";
 
+/// Whether a token for this audience can be one for mail. Only Microsoft's are known; others' say nothing to us.
+pub fn is_for_mail(provider: Provider, audience: &str) -> bool {
+    let host = audience.split_once("://").map_or(audience, |(_, rest)| rest).trim_end_matches('/');
+    provider != Provider::Microsoft
+        || ["outlook.office.com", "outlook.office365.com", "outlook.office365.us", "partner.outlook.cn"].contains(&host)
+        || host.strip_suffix(".outlook.office365.us").is_some()
+        // Office 365 Exchange Online by its number.
+        || host == "00000002-0000-0ff1-ce00-000000000000"
+}
+
 /// Why a token was refused, as the service says it (RFC 6749 section 5.2, and Microsoft's additions). All of it is foreign text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -93,6 +103,19 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_for_something_else_is_known() {
+        for audience in ["https://outlook.office.com", "https://outlook.office365.com/", "00000002-0000-0ff1-ce00-000000000000"] {
+            assert!(is_for_mail(Provider::Microsoft, audience), "{audience}");
+        }
+        for audience in
+            ["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000", "https://outlook.office.com.evil.example"]
+        {
+            assert!(!is_for_mail(Provider::Microsoft, audience), "{audience}");
+            assert!(is_for_mail(Provider::Other, audience), "{audience}");
+        }
+    }
 
     #[test]
     fn a_refusal_is_told_by_its_number_and_else_by_its_kind() {

@@ -3,6 +3,7 @@
 mod access;
 mod certificates;
 mod records;
+mod sign_ins;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -257,7 +257,7 @@ impl Entries {
         what.changes = told::changes(None, content);
         if let Some(server) = content.server() {
             self.settle_password(tx, id, server, password)?;
-            self.settle_client(tx, id, server.may_encrypt(), client)?;
+            self.settle_client(tx, id, server.has_use_for_client_certificate(), client)?;
             self.settle_proof(tx, id, server)?;
             what.changes.extend(told::secret_changes(Has::default(), server, password, client));
             if default || tx.default()?.is_none() {
@@ -317,7 +317,7 @@ impl Entries {
         what.changes.extend(told::secret_changes(has, server, &checked.password, client));
         tx.put(id, &Record { version, content, client_certificate, generations: old.generations })?;
         self.settle_password(tx, id, server, &checked.password)?;
-        self.settle_client(tx, id, server.may_encrypt(), client)?;
+        self.settle_client(tx, id, server.has_use_for_client_certificate(), client)?;
         self.settle_proof(tx, id, server)?;
         if checked.default || tx.default()?.is_none() {
             told::hand_over(tx, id, &mut what)?;
@@ -624,7 +624,7 @@ fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>, known: &Known, now_
     let expiring = expiring::of(&record, proof.as_ref(), known, now_ms);
     let content = record.content;
     let server = content.server().map(RowServer::of);
-    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring })
+    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring, sign_in: None })
 }
 
 fn view(tx: &dyn Read, id: EntryId, known: &Known, now_ms: u64) -> Result<EntryView, Problem> {

@@ -36,6 +36,8 @@ use rustls::sign::CertifiedKey;
 pub use connect::{Resolver, SystemResolver};
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub use session::Channel;
+pub use stream::Trouble;
+pub use token::{DeviceGrant, Granted, Poll, TokenClient, TokenSource, refused};
 pub use trust::{Pinned, SystemAuthorities, Trust, TrustList, system_authorities};
 
 use crate::ports::{Clock, Random, SystemClock, SystemRandom};
@@ -95,6 +97,10 @@ pub struct TestRun {
     pub trust: Option<Arc<Trust>>,
     /// The certificate that is shown to a server that asks who connects, and to no other.
     pub client: Option<Arc<CertifiedKey>>,
+    /// Where the tokens come from that it signs in with; `None` asks for one by itself, where nobody has to sign in for that.
+    pub tokens: Option<Arc<dyn TokenSource>>,
+    /// What its application proves with that it is itself.
+    pub application: Option<Arc<CertifiedKey>>,
 }
 
 /// What a server presents, and what is to be thought of it.
@@ -152,7 +158,7 @@ impl From<Secret> for Credential {
 impl TestRun {
     /// With the mailer's own trust, and nothing to show a server that asks who connects.
     pub const fn new(server: SmtpServer, credential: Option<Credential>, mode: Mode) -> Self {
-        Self { server, credential, mode, trust: None, client: None }
+        Self { server, credential, mode, trust: None, client: None, tokens: None, application: None }
     }
 
     /// What tells of this run, without what must not be told.

@@ -224,7 +224,7 @@ fn search_while_typing(
 
 #[component]
 fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
-    let Row { id, name, is_default, server, standing, expiring } = row;
+    let Row { id, name, is_default, server, standing, expiring, .. } = row;
     let href = format!("/servers/{id}");
     let select = format!("Select {name}");
     let complete = server.is_some();

@@ -149,17 +149,17 @@ pub struct AzureOut {
     pub tenant: Option<String>,
     #[serde(default)]
     pub strategy: Strategy,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub secret_expires: String,
     #[serde(default)]
     pub provider: Provider,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub authority: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub sign_in_url: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub scope: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub mailbox: String,
 }
 

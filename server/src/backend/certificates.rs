@@ -82,7 +82,7 @@ impl Certificates for Local {
                 Ok((server, entries.trusted().known()?.trust()))
             })
             .await?;
-        let run = TestRun { server: server.clone(), credential: None, mode: Mode::Check(None), trust: Some(trust), client: None };
+        let run = TestRun { trust: Some(trust), ..TestRun::new(server.clone(), None, Mode::Check(None)) };
         let (inspected, events) = self.runs.inspect(run).await;
         self.stored(move |entries| {
             let host = server.host.to_string();

@@ -99,10 +99,12 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
     let client_certificate = client_certificate_of(&patch, variable);
     match (checked, mode, client_certificate) {
         (Ok(Checked { server, password, .. }), Ok(mode), Ok(client_certificate)) => {
-            // Without encryption there is nobody to show it to.
-            let pem = set(client_certificate).filter(|_| server.may_encrypt());
-            let client = pem.map(|pem| client_key(&pem)).transpose()?;
-            Ok(TestRun { client, ..TestRun::new(server, set(password).map(Into::into), mode) })
+            // Without a use for it, it needn't be one that can be used.
+            let pem = set(client_certificate).filter(|_| server.has_use_for_client_certificate());
+            let key = pem.map(|pem| client_key(&pem)).transpose()?;
+            let application = key.clone().filter(|_| server.oauth().is_some());
+            let client = key.filter(|_| server.may_encrypt());
+            Ok(TestRun { client, application, ..TestRun::new(server, set(password).map(Into::into), mode) })
         }
         (checked, mode, client_certificate) => {
             let mut errors = checked.err().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! change of what is trusted, where that matters to it.
 
 use domain::entry::EntryId;
+use domain::oauth::Oauth;
 use domain::run::{RunSummary, Standing, says_nothing};
 use domain::secret::Secret;
 use domain::smtp_server::{Kind, Protocol, Sender, SignIn, SmtpServer, TlsSettings};
@@ -54,13 +55,20 @@ pub struct Basis {
 
 /// The fingerprint of `server` with its secrets.
 pub(super) fn fingerprint(fingerprints: &Fingerprints, server: &SmtpServer, secrets: Secrets<'_>) -> Option<Fingerprint> {
+    // When a secret ends is a reminder, and changes nothing.
+    let sign_in = match &server.sign_in {
+        SignIn::AzureOauth { username, oauth } => {
+            SignIn::AzureOauth { username: username.clone(), oauth: Oauth { secret_expires: None, ..oauth.clone() } }
+        }
+        sign_in => sign_in.clone(),
+    };
     let settings = Settings {
         kind: server.kind,
         protocol: server.protocol,
         host: &server.host,
         port: server.port,
         timeout_ms: server.timeout_ms,
-        sign_in: &server.sign_in,
+        sign_in: &sign_in,
         sender: server.sender.as_ref(),
         mime_address_strict: server.mime_address_strict,
         tls: &server.tls,
@@ -68,7 +76,7 @@ pub(super) fn fingerprint(fingerprints: &Fingerprints, server: &SmtpServer, secr
     let password = secrets.password.filter(|_| server.username().is_some()).map_or("", Secret::expose);
     let settings = serde_json::to_vec(&settings).ok()?;
     let mut parts = vec![settings.as_slice(), password.as_bytes()];
-    parts.extend(secrets.client_certificate.filter(|_| server.may_encrypt()).map(|pem| pem.expose().as_bytes()));
+    parts.extend(secrets.client_certificate.filter(|_| server.has_use_for_client_certificate()).map(|pem| pem.expose().as_bytes()));
     Some(fingerprints.of(&parts))
 }
 

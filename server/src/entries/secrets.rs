@@ -32,11 +32,11 @@ impl Client {
         })
     }
 
-    /// What is told of the certificate that `server` has after this, and had before as `old`. Where nothing is encrypted, none is
+    /// What is told of the certificate that `server` has after this, and had before as `old`. Where there is no use for one, none is
     /// kept.
     pub(super) fn summary(&self, server: Option<&SmtpServer>, old: Option<&Certificate>) -> Option<Certificate> {
         match self {
-            _ if server.is_some_and(|server| !server.may_encrypt()) => None,
+            _ if server.is_some_and(|server| !server.has_use_for_client_certificate()) => None,
             Self::Keep => old.cloned(),
             Self::Clear => None,
             Self::Set(certificate) => Some(certificate.summary()),
@@ -96,7 +96,7 @@ impl Entries {
             let old = record(tx, id)?;
             check_version(&old, base, tx.default()? == Some(id), has(&*tx, id)?)?;
             let server = old.content.server();
-            let encrypts = server.is_some_and(SmtpServer::may_encrypt);
+            let encrypts = server.is_some_and(SmtpServer::has_use_for_client_certificate);
             if matches!(client, Client::Set(_)) && !encrypts {
                 return Err(invalid(Field::ClientCertificate, FieldError::NotEncrypted));
             }

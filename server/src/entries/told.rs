@@ -44,8 +44,8 @@ pub(super) fn secret_changes(had: Has, server: &SmtpServer, password: &SecretCha
         _ => had.password,
     };
     let client = match client {
-        Client::Set(_) if server.may_encrypt() => true,
-        Client::Keep if server.may_encrypt() => false,
+        Client::Set(_) if server.has_use_for_client_certificate() => true,
+        Client::Keep if server.has_use_for_client_certificate() => false,
         _ => had.client_certificate,
     };
     let changed = [(password, Field::Password), (client, Field::ClientCertificate)];
@@ -139,6 +139,13 @@ fn values(content: &Content) -> Vec<(Field, String)> {
         (Field::AzureOauth, azure.is_some().to_string()),
         (Field::AzureApplicationId, azure.map(|azure| azure.application_id.clone()).unwrap_or_default()),
         (Field::AzureTenant, azure.and_then(|azure| azure.tenant.clone()).unwrap_or_default()),
+        (Field::AzureStrategy, azure.map(|azure| azure.strategy.key().to_owned()).unwrap_or_default()),
+        (Field::AzureSecretExpires, azure.map(|azure| azure.secret_expires.clone()).unwrap_or_default()),
+        (Field::AzureProvider, azure.map(|azure| azure.provider.key().to_owned()).unwrap_or_default()),
+        (Field::AzureAuthority, azure.map(|azure| azure.authority.clone()).unwrap_or_default()),
+        (Field::AzureSignInUrl, azure.map(|azure| azure.sign_in_url.clone()).unwrap_or_default()),
+        (Field::AzureScope, azure.map(|azure| azure.scope.clone()).unwrap_or_default()),
+        (Field::AzureMailbox, azure.map(|azure| azure.mailbox.clone()).unwrap_or_default()),
         (Field::Sender, out.sender),
         (Field::OverrideSender, out.override_sender.to_string()),
         (Field::MimeAddressStrict, out.mime_address_strict.to_string()),

@@ -19,6 +19,8 @@ pub(super) enum Mechanism {
     CramMd5,
     /// Google's and Microsoft's, with an access token.
     Xoauth2,
+    /// The same as a standard has it (RFC 7628).
+    OauthBearer,
 }
 
 impl Mechanism {
@@ -28,6 +30,7 @@ impl Mechanism {
             Self::Login => "LOGIN",
             Self::CramMd5 => "CRAM-MD5",
             Self::Xoauth2 => "XOAUTH2",
+            Self::OauthBearer => "OAUTHBEARER",
         }
     }
 
@@ -35,7 +38,7 @@ impl Mechanism {
     /// the one first that keeps the password, else the one that most servers do well.
     pub(super) fn among(offered: &[String], encrypted: bool, credential: &Credential) -> Vec<Self> {
         let order: &[Self] = match credential {
-            Credential::AccessToken(_) => &[Self::Xoauth2],
+            Credential::AccessToken(_) => &[Self::Xoauth2, Self::OauthBearer],
             Credential::Password(_) if encrypted => &[Self::Plain, Self::Login, Self::CramMd5],
             Credential::Password(_) => &[Self::CramMd5, Self::Plain, Self::Login],
         };
@@ -83,6 +86,7 @@ impl<'a> SignIn<'a> {
             Mechanism::CramMd5 => return Said::plainly("AUTH CRAM-MD5"),
             Mechanism::Plain => ("AUTH PLAIN", "AUTH PLAIN [credentials]", self.plain()),
             Mechanism::Xoauth2 => ("AUTH XOAUTH2", "AUTH XOAUTH2 [token]", self.bearer()),
+            Mechanism::OauthBearer => ("AUTH OAUTHBEARER", "AUTH OAUTHBEARER [token]", self.bearer()),
         };
         let line = Zeroizing::new(format!("{bare} {}", *encode(payload.as_bytes())));
         if line.len() > MAX_COMMAND {
@@ -97,11 +101,11 @@ impl<'a> SignIn<'a> {
         self.answered += 1;
         let (payload, shown) = match (self.mechanism, self.answered) {
             (Mechanism::Plain, 1) => (self.plain(), "[credentials]"),
-            (Mechanism::Xoauth2, 1) => (self.bearer(), "[token]"),
-            // The token was refused; an empty line asks for the reply that says so.
-            (Mechanism::Xoauth2, 2) => {
+            (Mechanism::Xoauth2 | Mechanism::OauthBearer, 1) => (self.bearer(), "[token]"),
+            // The token was refused; an empty line, or a lone ^A (RFC 7628 section 3.2.3), asks for the reply that says so.
+            (Mechanism::Xoauth2 | Mechanism::OauthBearer, 2) => {
                 self.reason = Some(STANDARD.decode(challenge.trim()).unwrap_or_else(|_| challenge.into()));
-                return Some(Said::plainly(""));
+                return Some(Said::plainly(if self.mechanism == Mechanism::Xoauth2 { "" } else { "AQ==" }));
             }
             (Mechanism::Login, 1) => (Zeroizing::new(self.username.to_owned()), "[username]"),
             (Mechanism::Login, 2) => (Zeroizing::new(self.secret.expose().to_owned()), "[password]"),
@@ -132,8 +136,22 @@ impl<'a> SignIn<'a> {
     }
 
     fn bearer(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("user={}\u{1}auth=Bearer {}\u{1}\u{1}", self.username, self.secret.expose()))
+        let token = self.secret.expose();
+        Zeroizing::new(match self.mechanism {
+            // A name in GS2 (RFC 5801 section 4) has its commas and equals signs escaped.
+            Mechanism::OauthBearer => {
+                let name = self.username.replace('=', "=3D").replace(',', "=2C");
+                format!("n,a={name},\u{1}auth=Bearer {token}\u{1}\u{1}")
+            }
+            _ => format!("user={}\u{1}auth=Bearer {token}\u{1}\u{1}", self.username),
+        })
     }
+}
+
+/// Whether this can be a bearer token (RFC 6750 section 2.1); anything else could change what is said around it.
+pub(super) fn is_token(secret: &Secret) -> bool {
+    let text = secret.expose();
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',' && byte != b'"')
 }
 
 fn encode(bytes: &[u8]) -> Zeroizing<String> {

@@ -33,6 +33,8 @@ pub(super) struct Https {
     clock: Arc<dyn Clock + Send + Sync>,
     policy: NetworkPolicy,
     trust: Arc<Trust>,
+    /// Whether a service on this machine may be asked in clear.
+    clear_allowed: bool,
     timer: Timer,
 }
 
@@ -52,13 +54,38 @@ impl Https {
             clock: mailer.clock.clone(),
             policy: mailer.policy.clone(),
             trust: trust.clone(),
+            clear_allowed: mailer.authority.starts_with("http://"),
             timer,
         }
     }
 
+    /// The same, with time of its own.
+    pub(super) fn with_timer(self, timer: Timer) -> Self {
+        Self { timer, ..self }
+    }
+
+    /// Whether this may be asked, or led to, at all.
+    pub(super) fn may_ask(&self, url: &str) -> Result<(), Trouble> {
+        let uri: Uri = url.parse().map_err(|_| Trouble::from(Cause::TokenAnswerUnreadable))?;
+        self.target(&uri).map(|_| ())
+    }
+
+    /// Where a request goes: encrypted, or in clear to this machine itself, where that was asked for. Nothing else leaves it.
+    fn target(&self, uri: &Uri) -> Result<Target, Trouble> {
+        let unusable = || Trouble { cause: Cause::TokenAnswerUnreadable, detail: Some(format!("{uri} can't be asked")) };
+        let authority = uri.authority().ok_or_else(unusable)?;
+        let host = Host::parse(authority.host()).map_err(|_| unusable())?;
+        let encrypted = uri.scheme_str() == Some("https");
+        let here = matches!(&host, Host::Ip(ip) if ip.is_loopback()) || authority.host() == "localhost";
+        if !encrypted && !(here && self.clear_allowed && uri.scheme_str() == Some("http")) {
+            return Err(Trouble { cause: Cause::TokenInClear, detail: Some(uri.to_string()) });
+        }
+        Ok(Target { host, port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }), encrypted })
+    }
+
     /// The answer to a request, whole.
     pub(super) async fn ask(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Trouble> {
-        let target = Target::of(request.uri())?;
+        let target = self.target(request.uri())?;
         let addresses = self.addresses(&target).await?;
         let mut attempts = connect::Attempts::default();
         let connected = self.timer.bound(1, connect::connect(&addresses, &mut attempts)).await;
@@ -136,22 +163,6 @@ impl Https {
 fn of_hyper(error: &hyper::Error) -> Trouble {
     let cause = if error.is_incomplete_message() || error.is_canceled() { Cause::Closed } else { Cause::TokenAnswerUnreadable };
     Trouble { cause, detail: Some(error.to_string()) }
-}
-
-impl Target {
-    /// Encrypted, or to this machine itself: nothing else leaves it.
-    fn of(uri: &Uri) -> Result<Self, Trouble> {
-        let unusable = || Trouble { cause: Cause::TokenAnswerUnreadable, detail: Some(format!("{uri} can't be asked")) };
-        let authority = uri.authority().ok_or_else(unusable)?;
-        let host = Host::parse(authority.host()).map_err(|_| unusable())?;
-        let encrypted = uri.scheme_str() == Some("https");
-        let here = matches!(&host, Host::Ip(ip) if ip.is_loopback()) || authority.host() == "localhost";
-        let clear_within = here && uri.scheme_str() == Some("http");
-        if !(encrypted || clear_within) {
-            return Err(unusable());
-        }
-        Ok(Self { host, port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }), encrypted })
-    }
 }
 
 /// The request as it goes over the wire (RFC 9112 section 3.2.1).

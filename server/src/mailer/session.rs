@@ -13,8 +13,10 @@ use std::time::Duration;
 use domain::address::{AddrSpec, Mailbox};
 use domain::diagnosis::{Evidence, diagnose};
 use domain::host::Host;
-use domain::oauth;
-use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls, Strategy};
+use domain::oauth::Strategy;
+use domain::oauth::{self, Oauth};
+use domain::secret::Secret;
+use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
 use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
 use lettre::transport::smtp::extension::ClientId;
@@ -24,14 +26,14 @@ use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism, Said};
 use super::compose::{DotStuffer, TestMessage};
-use super::https::Https;
 use super::lines::Lines;
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
 use super::tls::Ours;
+use super::token::Granted;
 use super::trust::Asked;
-use super::{Credential, Envelope, Mailer, Mode, TestRun, connect, lines, tls, token};
+use super::{Credential, Envelope, Mailer, Mode, TestRun, connect, lines, tls};
 use crate::certificate;
 pub use channel::Channel;
 
@@ -62,7 +64,10 @@ pub(super) struct Session<'a, 's> {
     /// Commands that were sent ahead and whose replies are still to come (RFC 2920).
     ahead: usize,
     /// What an entry with Azure OAuth signs in with, once it was asked for.
-    token: Option<Credential>,
+    token: Option<Granted>,
+    /// What that is for, where it is for no mail.
+    wrong_audience: Option<String>,
+    began: Instant,
     /// What the server showed in its last handshake.
     presented: tls::Presented,
     /// What is known of the end so far.
@@ -120,6 +125,8 @@ impl<'a, 's> Session<'a, 's> {
             offers: Capabilities::default(),
             last_reply: Zeroizing::default(),
             token: None,
+            wrong_audience: None,
+            began: Instant::now(),
             message_size: None,
             ahead: 0,
             presented: tls::Presented::default(),
@@ -214,17 +221,32 @@ impl<'a, 's> Session<'a, 's> {
         let server = &self.run.server;
         let credential = self.run.credential.as_ref();
         let no_password = credential.is_none_or(|credential| credential.secret().is_empty());
-        let controls = credential.is_some_and(|credential| credential.secret().expose().contains(char::is_control))
-            || server.username().is_some_and(|username| username.contains(char::is_control));
+        let control = |text: &str| text.contains(char::is_control);
+        let controls = credential.is_some_and(|credential| control(credential.secret().expose()))
+            || [server.username(), server.identity()].into_iter().flatten().any(control);
         let cause = match &server.sign_in {
             _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
             _ if server.attachments.as_url => Cause::LinksUnsupported,
-            SignIn::Password { .. } | SignIn::AzureOauth { .. } if no_password => Cause::NoPassword,
+            _ if no_password && server.needs_password() => Cause::NoPassword,
             SignIn::Password { .. } | SignIn::AzureOauth { .. } if controls => Cause::ControlInCredentials,
+            SignIn::AzureOauth { oauth, .. } if self.lacks_certificate(oauth) => Cause::NoClientCertificate,
+            SignIn::AzureOauth { oauth, .. } if self.lacks_a_person(oauth) => Cause::NotSignedIn,
             _ if self.has_bare_name() => Cause::AddressWithoutDomain,
             _ => return Ok(()),
         };
         Err(Stop::because(Stage::Resolve, cause))
+    }
+
+    fn has_token(&self) -> bool {
+        matches!(self.run.credential, Some(Credential::AccessToken(_)))
+    }
+
+    fn lacks_certificate(&self, oauth: &Oauth) -> bool {
+        oauth.strategy == Strategy::ClientCertificate && self.run.application.is_none() && !self.has_token()
+    }
+
+    fn lacks_a_person(&self, oauth: &Oauth) -> bool {
+        oauth.strategy.needs_a_person() && self.run.tokens.is_none() && !self.has_token()
     }
 
     fn has_bare_name(&self) -> bool {
@@ -238,34 +260,54 @@ impl<'a, 's> Session<'a, 's> {
 
     /// The access token that an entry with Azure OAuth signs in with; one that was handed over counts as well.
     async fn fetch_token(&mut self) -> Result<(), Stop> {
-        let (SignIn::AzureOauth { username, application_id, tenant, strategy }, Some(Credential::Password(password))) =
-            (&self.run.server.sign_in, &self.run.credential)
-        else {
+        if self.run.server.oauth().is_none() || matches!(self.run.credential, Some(Credential::AccessToken(_))) {
             return Ok(());
-        };
-        let stop = |trouble: Trouble| Stop::because(Stage::Token, trouble);
-        let endpoint = oauth::token_endpoint(&self.mailer.authority, tenant.as_deref(), username);
-        let endpoint = endpoint.ok_or_else(|| stop(Cause::NoTenant.into()))?;
+        }
+        self.ask_for_token(None).await
+    }
+
+    /// A token; another one than `refused`.
+    async fn ask_for_token(&mut self, refused: Option<&Secret>) -> Result<(), Stop> {
+        let run = self.run;
         self.record.begin(Stage::Token);
-        let https = Https::new(self.mailer, self.mailer.trust_of(self.run), self.timer);
-        let granted = match strategy {
-            Strategy::Password => token::by_password(&https, &endpoint, application_id, username, password).await,
-            Strategy::ClientCredentials => token::by_client_secret(&https, &endpoint, application_id, password).await,
+        let secret = run.credential.as_ref().map(Credential::secret);
+        let time = (self.timer.step, self.timer.end);
+        let asked = async {
+            let client = self.mailer.token_client(&run.server, secret, run.application.as_ref(), run.trust.as_ref(), time)?;
+            let granted = match &run.tokens {
+                Some(tokens) => tokens.token(&client, refused).await,
+                None => client.grant().await,
+            };
+            granted.map(|granted| (client, granted))
         };
-        let granted = granted.map_err(|trouble| {
-            let detail = trouble.detail.map(|detail| self.record.visible(detail.as_bytes()));
-            stop(Trouble { detail, ..trouble })
+        let (client, granted) = asked.await.map_err(|trouble| {
+            // Each line by itself: what stands between them is ours.
+            let seen =
+                |detail: String| detail.lines().map(|line| self.record.visible(line.as_bytes())).collect::<Vec<_>>().join("\n");
+            Stop::because(Stage::Token, Trouble { detail: trouble.detail.map(seen), ..trouble })
         })?;
         self.record.hide(granted.token.expose().as_bytes());
-        let lasts = granted.seconds.map(|seconds| format!(", valid for {} minutes", seconds / 60)).unwrap_or_default();
-        let scopes = granted.scopes.join(" ");
-        let scopes = if scopes.is_empty() {
-            String::new()
-        } else {
-            format!(", for {}", cut(self.record.visible(scopes.as_bytes()), MAX_REASON))
-        };
-        self.record.pass(format!("for {username} from {endpoint}{scopes}{lasts}"));
-        self.token = Some(Credential::AccessToken(granted.token));
+        let visible = |text: &str| cut(self.record.visible(text.as_bytes()), MAX_REASON);
+        let mut told = vec![match &granted.account {
+            Some(account) => format!("for {} from {}", visible(account), client.endpoint()),
+            None => format!("from {}", client.endpoint()),
+        }];
+        if !granted.scopes.is_empty() {
+            told.push(format!("scopes {}", visible(&granted.scopes.join(" "))));
+        }
+        let audience = granted.audience.as_deref().map(visible);
+        told.extend(audience.as_ref().map(|audience| format!("audience {audience}")));
+        told.extend(granted.left().map(|left| format!("valid for {} minutes", left.as_secs().div_ceil(60))));
+        if granted.at < self.began {
+            told.push("kept from before".into());
+        }
+        let wrong = audience.filter(|audience| !oauth::is_for_mail(client.oauth().provider, audience));
+        if let Some(audience) = &wrong {
+            self.record.warn(format!("The token is for {audience}, which is no mail service of Microsoft's."));
+        }
+        self.record.pass(told.join(", "));
+        self.wrong_audience = wrong;
+        self.token = Some(granted);
         Ok(())
     }
 
@@ -484,8 +526,36 @@ impl<'a, 's> Session<'a, 's> {
 
     /// The reply that let us in; `None` where the entry does not sign in.
     async fn sign_in(&mut self) -> Result<Option<Reply>, Stop> {
-        let credential = self.token.clone().or_else(|| self.run.credential.clone());
-        let (Some(username), Some(credential)) = (self.run.server.username(), &credential) else { return Ok(None) };
+        let Some(identity) = self.run.server.identity() else { return Ok(None) };
+        let refused = match self.authenticate(identity).await {
+            Err(stop) if stop.reply.as_ref().is_some_and(|reply| reply.code == 535) => stop,
+            result => return result,
+        };
+        // One that was kept, or that has run out since, may have been withdrawn: another one is tried, once.
+        let Some(old) = self.token.take_if(|token| token.at < self.began || token.left().is_some_and(|left| left.is_zero())) else {
+            return Err(self.explained(refused));
+        };
+        self.record.warn("The server refused the access token, which isn't new. Another one is asked for.");
+        self.ask_for_token(Some(&old.token)).await?;
+        match self.authenticate(identity).await {
+            // Whoever has closed the connection after the first refusal meant that.
+            Err(stop) if stop.reply.is_none() => Err(self.explained(refused)),
+            Err(stop) => Err(self.explained(stop)),
+            signed_in => signed_in,
+        }
+    }
+
+    /// A token for something else explains why it was refused better than the reply does.
+    fn explained(&self, refused: Stop) -> Stop {
+        match &self.wrong_audience {
+            Some(audience) => Stop { cause: Cause::TokenWrongAudience, detail: Some(format!("audience {audience}")), ..refused },
+            None => refused,
+        }
+    }
+
+    async fn authenticate(&mut self, identity: &str) -> Result<Option<Reply>, Stop> {
+        let token = self.token.as_ref().map(|granted| Credential::AccessToken(granted.token.clone()));
+        let Some(credential) = &token.or_else(|| self.run.credential.clone()) else { return Ok(None) };
         self.record.begin(Stage::Auth);
         let stop = |cause| Stop::because(Stage::Auth, cause);
         if self.offers.auth.is_empty() {
@@ -499,7 +569,7 @@ impl<'a, 's> Session<'a, 's> {
             Credential::AccessToken(_) => Cause::TokenNotOffered,
         });
         for mechanism in Mechanism::among(&self.offers.auth, self.known.security.is_encrypted(), credential) {
-            let mut sign_in = auth::SignIn::new(mechanism, username, credential.secret());
+            let mut sign_in = auth::SignIn::new(mechanism, identity, credential.secret());
             let reply = self.converse(&mut sign_in).await?;
             if reply.code == 235 {
                 self.record.pass(mechanism.name());
@@ -843,7 +913,7 @@ impl<'a, 's> Session<'a, 's> {
             alone: self.presented.chain.len() == 1,
             pinned: &self.known.pinned,
             system_off: self.mailer.trust_of(self.run).is_system_off(),
-            token: matches!(self.run.credential, Some(Credential::AccessToken(_))),
+            token: self.token.is_some() || self.has_token(),
             recipients: &self.known.recipients,
             sizes: stop.sizes.or(self.message_size.zip(self.offers.size_limit)),
             detail: stop.detail.as_deref(),

@@ -19,11 +19,12 @@ use super::lines::Lines;
 use super::tls;
 
 /// What went wrong on the way, without what it means for the session.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) cause: Cause,
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Why.
+    pub cause: Cause,
     /// The system's own words.
-    pub(super) detail: Option<String>,
+    pub detail: Option<String>,
 }
 
 impl From<Cause> for Trouble {

@@ -61,7 +61,7 @@ impl Planned {
     ) -> Result<Self, Problem> {
         let known = entries.trusted().known()?;
         let Keys { password, client_certificate } = keys;
-        let client_certificate = client_certificate.filter(|_| server.may_encrypt());
+        let client_certificate = client_certificate.filter(|_| server.has_use_for_client_certificate());
         let secrets = Secrets { password: password.as_ref(), client_certificate: client_certificate.as_ref() };
         let basis = Basis {
             settings: entries.fingerprint(&server, secrets),
@@ -69,8 +69,11 @@ impl Planned {
             trust_epoch: known.epoch(),
             own_sender: is_from_own_sender(&mode, &server),
         };
-        let client = client_certificate.map(|pem| client_key(&pem)).transpose()?;
-        let test = TestRun { server, credential: password.map(Into::into), mode, trust: Some(known.trust()), client };
+        let key = client_certificate.map(|pem| client_key(&pem)).transpose()?;
+        let application = key.clone().filter(|_| server.oauth().is_some());
+        let client = key.filter(|_| server.may_encrypt());
+        let credential = password.map(Into::into);
+        let test = TestRun { credential, trust: Some(known.trust()), client, application, ..TestRun::new(server, None, mode) };
         Ok(Self { entry, test, basis, caller, one_of_many: false })
     }
 }

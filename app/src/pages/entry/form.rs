@@ -5,11 +5,10 @@ use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
+use domain::oauth::Strategy;
 use domain::run::{History, RunId};
 use domain::size::Size;
-use domain::smtp_server::{
-    Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, Strategy, TestDraft,
-};
+use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
 #[cfg(feature = "hydrate")]
 use domain::transcript::{Event, What, headline};
 use domain::words;

@@ -14,7 +14,7 @@ pub(super) fn Azure(entry: EntryView) -> impl IntoView {
     let content = match azure {
         Some((username, azure)) => {
             let strategy = words::choice(domain::field::Field::AzureStrategy, azure.strategy.key());
-            let items = checklist(&username, &azure).into_iter().map(item).collect_view();
+            let items = checklist(&username, &azure, "").into_iter().map(item).collect_view();
             Either::Left(view! {
                 <p class="muted">"For the strategy “" {strategy} "” and the mailbox " {username} ", as they are saved."</p>
                 <ol class="checklist">{items}</ol>
