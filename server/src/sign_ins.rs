@@ -9,6 +9,7 @@ mod renewal;
 mod tokens;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct SignIns {
     slots: Mutex<HashMap<EntryId, Arc<tokens::Slot>>>,
     leaving: Mutex<browser::Leavings>,
     devices: Mutex<HashMap<EntryId, device::Device>>,
+    /// Milliseconds that are taken to have gone by besides those that have.
+    passed_ms: AtomicU64,
 }
 
 /// Settings that are saved, and what asks for tokens with them.
@@ -72,7 +75,17 @@ impl SignIns {
             slots: Mutex::default(),
             leaving: Mutex::default(),
             devices: Mutex::default(),
+            passed_ms: AtomicU64::new(0),
         }
+    }
+
+    /// As if so much time went by, for tests: tokens get older, and whoever is to wait has waited.
+    pub fn pass(&self, time: Duration) {
+        self.passed_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.passed_ms.load(Ordering::Relaxed))
     }
 
     /// Says where people reach the page, such as `https://post.example.com`. It is said once, when it is known.

@@ -43,13 +43,19 @@ struct Left {
     at: Instant,
 }
 
+impl Left {
+    fn counts(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < TIME
+    }
+}
+
 impl Leavings {
     pub(super) fn forget(&mut self, entry: EntryId) {
         self.0.retain(|_, left| left.entry != entry);
     }
 
-    fn tidy(&mut self) {
-        self.0.retain(|_, left| left.at.elapsed() < TIME);
+    fn tidy(&mut self, now: Instant) {
+        self.0.retain(|_, left| left.counts(now));
         while self.0.len() >= MAX {
             let Some(oldest) = self.0.iter().min_by_key(|(_, left)| left.at).map(|(state, _)| *state) else { return };
             self.0.remove(&oldest);
@@ -68,16 +74,16 @@ impl SignIns {
         let redirect = self.redirect();
         let url = saved.client.authorize_url(&redirect, &state, &nonce, &verifier);
         let url = url.map_err(|trouble| saved.failed(&trouble, &[]))?;
-        let left = Left { entry: id, who, host, binding: digest(&binding), verifier, nonce, redirect, saved, at: Instant::now() };
+        let left = Left { entry: id, who, host, binding: digest(&binding), verifier, nonce, redirect, saved, at: self.now() };
         let mut leavings = self.leavings();
-        leavings.tidy();
+        leavings.tidy(self.now());
         leavings.0.insert(digest(&state), left);
         Ok(Leaving { url, binding })
     }
 
     /// The host at which a sign-in was begun that goes on.
     pub fn began_at(&self, state: &Secret) -> Option<String> {
-        self.leavings().0.get(&digest(state)).filter(|left| left.at.elapsed() < TIME).map(|left| left.host.clone())
+        self.leavings().0.get(&digest(state)).filter(|left| left.counts(self.now())).map(|left| left.host.clone())
     }
 
     /// Ends it, on behalf of `who`, by whom it was begun: what was granted is kept by `entries` when this returns.
@@ -90,7 +96,7 @@ impl SignIns {
             let mut leavings = self.leavings();
             let state = digest(&arriving.state);
             let mine = |left: &Left| {
-                left.at.elapsed() < TIME && left.who == *who && bool::from(left.binding.ct_eq(&digest(&arriving.binding)))
+                left.counts(self.now()) && left.who == *who && bool::from(left.binding.ct_eq(&digest(&arriving.binding)))
             };
             // Somebody else's isn't spoilt by trying.
             if !leavings.0.get(&state).is_some_and(mine) {

@@ -35,8 +35,8 @@ pub(super) struct Slot(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    /// A token, and the settings it was granted for.
-    granted: Option<(Fingerprint, Granted)>,
+    /// A token, with the settings it was granted for, and when.
+    granted: Option<(Fingerprint, Granted, Instant)>,
     failure: Option<Failure>,
     /// What renews the sign-in from now on, where it couldn't be stored yet.
     unkept: Option<Secret>,
@@ -53,30 +53,29 @@ struct Failure {
 
 impl Held {
     /// The token, if it can still be used for these settings, was asked for since `since`, and isn't the one that was refused.
-    fn usable(&self, key: Fingerprint, since: Option<Instant>, refused: Option<&Secret>) -> Option<Granted> {
-        let (of, granted) = self.granted.as_ref()?;
+    fn usable(&self, now: Instant, key: Fingerprint, since: Option<Instant>, refused: Option<&Secret>) -> Option<Granted> {
+        let (of, granted, at) = self.granted.as_ref()?;
         let lasts = granted.seconds.map_or(UNSAID, Duration::from_secs);
-        let counts = granted.at.elapsed() < lasts.saturating_sub(EARLY.min(lasts / 2));
+        let counts = now.saturating_duration_since(*at) < lasts.saturating_sub(EARLY.min(lasts / 2));
         let new = since.is_none_or(|since| granted.at >= since);
         (*of == key && counts && new && refused != Some(&granted.token)).then(|| granted.clone())
     }
 
     /// Why nobody asks just now. Who asks on purpose asks again, but not many at once.
-    fn refusal(&self, key: Fingerprint, since: Option<Instant>) -> Option<Trouble> {
+    fn refusal(&self, now: Instant, key: Fingerprint, since: Option<Instant>) -> Option<Trouble> {
         let failure = self.failure.as_ref().filter(|failure| failure.key == key)?;
         let waits = match since {
             Some(since) => failure.at >= since,
-            None => Instant::now() < failure.until,
+            None => now < failure.until,
         };
         waits.then(|| failure.trouble.clone())
     }
 
-    fn failed(&mut self, key: Fingerprint, trouble: &Trouble) {
+    fn failed(&mut self, now: Instant, key: Fingerprint, trouble: &Trouble) {
         let longest = if passes(trouble.cause) { WAIT_FOR_SERVICE } else { WAIT_FOR_SOMEBODY };
         let before = self.failure.as_ref().filter(|failure| failure.key == key).map(|failure| failure.wait);
         let wait = before.map_or(FIRST_WAIT, |before| before.saturating_mul(2)).min(longest);
-        let at = Instant::now();
-        self.failure = Some(Failure { key, trouble: trouble.clone(), at, until: at + wait, wait });
+        self.failure = Some(Failure { key, trouble: trouble.clone(), at: Instant::now(), until: now + wait, wait });
     }
 }
 
@@ -146,23 +145,23 @@ impl SignIns {
         // In a task of its own: whoever waits may go, but what was granted is kept.
         let asking = async move {
             let mut held = slot.0.lock().await;
-            if let Some(granted) = held.usable(wanted.key, wanted.since, refused.as_ref()) {
+            if let Some(granted) = held.usable(sign_ins.now(), wanted.key, wanted.since, refused.as_ref()) {
                 return Ok(granted);
             }
             let since = wanted.since.or(refused.map(|_| Instant::now()));
-            if let Some(trouble) = held.refusal(wanted.key, since) {
+            if let Some(trouble) = held.refusal(sign_ins.now(), wanted.key, since) {
                 return Err(trouble);
             }
             let client = client.with_time(STEP, Instant::now() + END);
             let result = sign_ins.ask(&wanted, &client, &mut held).await;
             match &result {
                 Ok(granted) => {
-                    held.granted = Some((wanted.key, granted.clone()));
+                    held.granted = Some((wanted.key, granted.clone(), sign_ins.now() - granted.at.elapsed()));
                     held.failure = None;
                 }
                 Err(trouble) => {
                     held.granted = None;
-                    held.failed(wanted.key, trouble);
+                    held.failed(sign_ins.now(), wanted.key, trouble);
                     sign_ins.note_failing(&wanted, trouble).await;
                 }
             }
