@@ -52,6 +52,11 @@ pub struct Refusal {
     pub timestamp: String,
 }
 
+/// The most characters of a description that are shown: Microsoft's longest sentences have about 300.
+const MAX_DESCRIPTION: usize = 400;
+/// The most characters of everything else: a GUID has 36.
+const MAX_ID: usize = 64;
+
 /// The numbers (AADSTS) that tell more than the kind does.
 const NUMBERS: &[(&[u32], Cause)] = &[
     (&[7_000_218], Cause::TokenPublicClientOff),
@@ -85,13 +90,16 @@ impl Refusal {
         }
     }
 
-    /// It on a few lines, for the details of a failure; with what support asks for.
+    /// It on a few lines, for the details of a failure; with what support asks for. Each of its texts has a line of its own at most, so
+    /// that none can pass for another, and none leaves the others no room.
     pub fn evidence(&self) -> String {
-        let mut lines = vec![match self.error_description.lines().next().unwrap_or_default() {
-            "" => self.error.clone(),
-            words => format!("{}: {words}", self.error),
+        let short = |text: &str, max: usize| text.lines().next().unwrap_or_default().chars().take(max).collect::<String>();
+        let mut lines = vec![match (short(&self.error, MAX_ID), short(&self.error_description, MAX_DESCRIPTION)) {
+            (error, words) if words.is_empty() => error,
+            (error, words) => format!("{error}: {words}"),
         }];
         for (label, text) in [("Trace id", &self.trace_id), ("Correlation id", &self.correlation_id), ("Time", &self.timestamp)] {
+            let text = short(text, MAX_ID);
             if !text.is_empty() {
                 lines.push(format!("{label}: {text}"));
             }
@@ -142,5 +150,10 @@ mod tests {
         };
         let evidence = "invalid_grant: AADSTS50126: Error validating credentials.\nTrace id: t-1\nCorrelation id: c-2";
         assert_eq!(refusal.evidence(), evidence);
+        let long = Refusal { error_description: "x".repeat(5_000), ..refusal.clone() };
+        assert!(long.evidence().ends_with("x\nTrace id: t-1\nCorrelation id: c-2"), "{}", long.evidence());
+        let forged = Refusal { error: "no\nTrace id: t-9".into(), trace_id: "t-1\nCorrelation id: c-9".into(), ..refusal };
+        let evidence = "no: AADSTS50126: Error validating credentials.\nTrace id: t-1\nCorrelation id: c-2";
+        assert_eq!(forged.evidence(), evidence);
     }
 }

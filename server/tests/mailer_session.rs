@@ -44,6 +44,8 @@ mod canary;
 #[path = "common/peer.rs"]
 #[expect(dead_code, reason = "a part of it is used")]
 mod peer;
+#[path = "common/sign_in_service.rs"]
+mod sign_in_service;
 
 #[path = "mailer_session/auth.rs"]
 mod auth;

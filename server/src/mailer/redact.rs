@@ -179,7 +179,7 @@ fn text_of(line: &[u8]) -> Range<usize> {
 /// What stands after `AUTH PLAIN` and its like in a line that was received: whatever it is, it may be our own line come back,
 /// in a form in which no value is found. An offer in the answer to EHLO, and prose, stay.
 fn sign_ins(line: &[u8]) -> Vec<Range<usize>> {
-    const MECHANISMS: [&[u8]; 4] = [b"PLAIN", b"LOGIN", b"XOAUTH2", b"CRAM-MD5"];
+    const MECHANISMS: [&[u8]; 5] = [b"PLAIN", b"LOGIN", b"XOAUTH2", b"OAUTHBEARER", b"CRAM-MD5"];
     let is_offer = line.len() > 4 && line.starts_with(b"250") && line[4..].trim_ascii_start().get(..4).is_some_and(is_auth);
     let mut found = Vec::new();
     let mut at = if is_offer { line.len() } else { 0 };
@@ -337,6 +337,7 @@ mod tests {
         for (said, shown) in [
             ("500 unrecognized: \"AUTH PLAIN AGFu\"", "500 unrecognized: \"AUTH PLAIN [redacted]\""),
             ("500 auth  login YWJj== again", "500 auth  login [redacted] again"),
+            ("500 AUTH OAUTHBEARER bixhPWFubmE=", "500 AUTH OAUTHBEARER [redacted]"),
             ("500 AUTH XOAUTH2 'dXNlcj1h, AUTH CRAM-MD5\tYQ==", "500 AUTH XOAUTH2 '[redacted], AUTH CRAM-MD5\\x09[redacted]"),
             ("500 AUTH PLAIN AGFUBMFA", "500 AUTH PLAIN [redacted]"),
             ("535 AUTH LOGIN failed: no AUTH here", "535 AUTH LOGIN failed: no AUTH here"),

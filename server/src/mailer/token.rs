@@ -28,13 +28,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::https::Https;
+use super::redact::Redactor;
 use super::stream::{Timer, Trouble};
 use super::trust::Trust;
 use super::{Mailer, auth};
 use crate::ports::{Clock, Random};
 
-/// The most characters of foreign text that are shown.
-const MAX_SHOWN: usize = 600;
 /// The most bytes of a token: what an `AUTH` line may carry in any case, and more than any service makes.
 const MAX_TOKEN: usize = 16 << 10;
 /// The grant of RFC 8628 section 3.4.
@@ -248,7 +247,8 @@ impl TokenClient {
         let password = ResourceOwnerPassword::new(password.expose().to_owned());
         let request = service.exchange_password(&username, &password).add_scopes(self.scopes());
         let ask = |request| answer(self.https.clone(), request);
-        self.granted(Instant::now(), request.request_async(&ask).await)
+        let asked = Instant::now();
+        self.granted(asked, request.request_async(&ask).await, &[])
     }
 
     /// For an application, by its secret (RFC 6749 section 4.4).
@@ -257,7 +257,8 @@ impl TokenClient {
         let service = self.service(Some(secret))?;
         let request = service.exchange_client_credentials().add_scopes(self.scopes());
         let ask = |request| answer(self.https.clone(), request);
-        self.granted(Instant::now(), request.request_async(&ask).await)
+        let asked = Instant::now();
+        self.granted(asked, request.request_async(&ask).await, &[])
     }
 
     /// For an application, by what its certificate's key signs (RFC 7523 section 2.2).
@@ -272,7 +273,8 @@ impl TokenClient {
             .add_extra_param("client_assertion_type", JWT_BEARER)
             .add_extra_param("client_assertion", assertion.expose());
         let ask = |request| answer(self.https.clone(), request);
-        self.granted(Instant::now(), request.request_async(&ask).await)
+        let asked = Instant::now();
+        self.granted(asked, request.request_async(&ask).await, &[&assertion])
     }
 
     /// Another token for somebody who signed in before (RFC 6749 section 6).
@@ -288,7 +290,7 @@ impl TokenClient {
         let result = request.request_async(&ask).await;
         // The one grant that `invalid_grant` can be about is the sign-in itself (RFC 6749 section 5.2).
         let over = matches!(&result, Err(RequestTokenError::ServerResponse(Said(refusal))) if refusal.error == "invalid_grant");
-        self.granted(asked, result).map_err(|trouble| match trouble.cause {
+        self.granted(asked, result, &[refresh_token]).map_err(|trouble| match trouble.cause {
             Cause::TokenRefused if over => Trouble { cause: Cause::TokenSignInOver, ..trouble },
             _ => trouble,
         })
@@ -342,7 +344,7 @@ impl TokenClient {
         {
             return Err(unreadable(&"what says whose the token is was made for another sign-in"));
         }
-        self.granted(asked, result)
+        self.granted(asked, result, &[code, verifier])
     }
 
     /// A code for somebody to type (RFC 8628 section 3.1).
@@ -366,7 +368,7 @@ impl TokenClient {
         }
         let device: Device = match self.post(&self.endpoints.device, &pairs).await? {
             Ok(device) => device,
-            Err(refusal) => return Err(refused(&refusal)),
+            Err(refusal) => return Err(self.refused(&refusal, &[])),
         };
         let verification_url = oauth::service_url(&device.verification_uri).map_err(|_| unreadable(&"its address is none"))?;
         let shown = |text: &str| text.len() <= 64 && !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
@@ -397,11 +399,11 @@ impl TokenClient {
         }
         let asked = Instant::now();
         match self.post::<Answer>(&self.endpoints.token, &pairs).await? {
-            Ok(answer) => Ok(Poll::Granted(Box::new(self.granted(asked, Ok(answer))?))),
+            Ok(answer) => Ok(Poll::Granted(Box::new(self.granted(asked, Ok(answer), &[])?))),
             Err(refusal) => match refusal.error.as_str() {
                 "authorization_pending" => Ok(Poll::Pending),
                 "slow_down" => Ok(Poll::SlowDown),
-                _ => Err(refused(&refusal)),
+                _ => Err(self.refused(&refusal, &[device_code])),
             },
         }
     }
@@ -424,6 +426,17 @@ impl TokenClient {
         serde_json::from_slice(response.body()).map(Err).map_err(|_| not_what_the_rfc_says())
     }
 
+    /// What a refusal comes to. It may repeat what was asked: neither that secret nor those that were `sent` are shown, as they are or as
+    /// forms have them.
+    fn refused(&self, refusal: &Refusal, sent: &[&Secret]) -> Trouble {
+        let mut redactor = Redactor::default();
+        for secret in self.secret.iter().chain(sent.iter().copied()) {
+            redactor.hide(secret.expose().as_bytes());
+            redactor.hide(form(&[("", secret.expose())]).trim_start_matches('=').as_bytes());
+        }
+        refused_to(refusal, &redactor)
+    }
+
     fn scopes(&self) -> Vec<Scope> {
         self.oauth.scopes().into_iter().map(Scope::new).collect()
     }
@@ -438,8 +451,18 @@ impl TokenClient {
         })
     }
 
-    fn granted(&self, asked: Instant, result: Result<Answer, RequestTokenError<OnTheWay, Said>>) -> Result<Granted, Trouble> {
+    /// What was answered to a question that was asked then; `sent` is what must not be seen of it.
+    fn granted(
+        &self,
+        asked: Instant,
+        result: Result<Answer, RequestTokenError<OnTheWay, Said>>,
+        sent: &[&Secret],
+    ) -> Result<Granted, Trouble> {
         match result {
+            // What it takes to use another kind isn't known (RFC 6749 section 7.1).
+            Ok(answer) if !matches!(answer.token_type(), BasicTokenType::Bearer) => {
+                Err(unreadable(&"the token in the answer is of another kind than Bearer"))
+            }
             Ok(answer) => {
                 let token = Secret::new(answer.access_token().secret().clone());
                 let refresh = answer.refresh_token().map(|token| Secret::new(token.secret().clone()));
@@ -460,7 +483,7 @@ impl TokenClient {
                     at: asked,
                 })
             }
-            Err(RequestTokenError::ServerResponse(Said(refusal))) => Err(refused(&refusal)),
+            Err(RequestTokenError::ServerResponse(Said(refusal))) => Err(self.refused(&refusal, sent)),
             Err(RequestTokenError::Request(OnTheWay(trouble))) => Err(trouble),
             // What was answered may hold a token: nothing of it is shown.
             Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => Err(not_what_the_rfc_says()),
@@ -468,10 +491,15 @@ impl TokenClient {
     }
 }
 
-/// What a refusal comes to.
+/// What a refusal comes to that answers no question with a secret in it, such as one in the address that somebody comes back to.
 pub fn refused(refusal: &Refusal) -> Trouble {
-    let evidence: String = refusal.evidence().chars().take(MAX_SHOWN).collect();
-    Trouble { cause: refusal.cause(), detail: Some(evidence) }
+    refused_to(refusal, &Redactor::default())
+}
+
+/// Each line by itself: what stands between them is ours.
+fn refused_to(refusal: &Refusal, redactor: &Redactor) -> Trouble {
+    let evidence: Vec<String> = refusal.evidence().lines().map(|line| redactor.visible(line.as_bytes())).collect();
+    Trouble { cause: refusal.cause(), detail: Some(evidence.join("\n")) }
 }
 
 fn unreadable(error: &dyn ToString) -> Trouble {
@@ -502,10 +530,15 @@ fn form(pairs: &[(&str, &str)]) -> String {
     text
 }
 
+/// Whether this is JSON's media type, with or without parameters (RFC 9110 section 8.3.1).
+fn is_json(kind: &[u8]) -> bool {
+    kind.split(|&byte| byte == b';').next().is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+}
+
 /// The answer, if it is one of a sign-in service: a redirect or a page isn't.
 async fn answer(https: Https, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, OnTheWay> {
     let response = https.ask(request).await.map_err(OnTheWay)?;
-    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| is_json(kind.as_bytes()));
     if json && !response.status().is_redirection() {
         return Ok(response);
     }

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::diagnosis::Fix;
+use domain::oauth::Oauth;
 use domain::secret::Secret;
-use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls, Strategy};
+use domain::smtp_server::{Protocol, SignIn, SmtpServer, StartTls};
 use domain::transcript::{Cause, Outcome, Stage};
 use server::mailer::{Credential, Mode, TestRun};
 
@@ -238,12 +239,7 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
     let table: [(Change, Cause, &str); 4] = [
         (
             |server| {
-                server.sign_in = SignIn::AzureOauth {
-                    username: USER.into(),
-                    application_id: String::new(),
-                    tenant: None,
-                    strategy: Strategy::Password,
-                };
+                server.sign_in = SignIn::AzureOauth { username: USER.into(), oauth: Oauth::default() };
             },
             Cause::NoPassword,
             "no_password",

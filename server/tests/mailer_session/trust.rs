@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use domain::diagnosis::Fix;
 use domain::host::Host;
-use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, SmtpServer, StartTls, Strategy};
+use domain::oauth::Oauth;
+use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, SmtpServer, StartTls};
 use domain::transcript::{Aim, Cause, Outcome, Security, Stage, What, headline};
 use domain::trust::{FindingKind, Ground};
 use rcgen::{
@@ -778,8 +779,7 @@ async fn a_chain_of_many_that_bear_one_name_keeps_nobody_busy() {
 async fn inspecting_works_where_a_test_would_end_before() {
     let ca = Authority::new("Test authority");
     let identity = ca.issue(&[HOST], |_| {});
-    let oauth =
-        || SignIn::AzureOauth { username: USER.into(), application_id: String::new(), tenant: None, strategy: Strategy::Password };
+    let oauth = || SignIn::AzureOauth { username: USER.into(), oauth: Oauth::default() };
     for change in [
         (|server: &mut SmtpServer| server.kind = Kind::Fax) as fn(&mut SmtpServer),
         |server| server.attachments.as_url = true,
