@@ -26,6 +26,7 @@ use crate::entries::{Entries, read_client_certificate};
 use crate::mailer::Mailer;
 use crate::ports::SystemRandom;
 use crate::runs::{Keys, PATIENCE, Planned, Runs};
+use crate::sign_ins::SignIns;
 
 /// What the data directory of this process comes to: the way in, and what those who are in share.
 pub struct House {
@@ -69,6 +70,11 @@ impl House {
             patience: self.patience,
             caller,
         }
+    }
+
+    /// The sign-ins of mailboxes.
+    pub fn sign_ins(&self) -> &Arc<SignIns> {
+        self.runs.sign_ins()
     }
 
     /// Ends the tests that run; see [`Runs::close`].
@@ -167,7 +173,7 @@ impl Backend for Local {
 
     async fn save(&self, id: EntryId, base: Version, edit: Edit) -> Result<Saved, Problem> {
         self.may_with(Act::Change, &[id])?;
-        self.stored(move |entries| {
+        let saved = self.stored(move |entries| {
             let view = entries.entry(id)?;
             if view.version != base {
                 return Err(Problem::Stale(Box::new(Stale { version: view.version, current: view.server })));
@@ -176,8 +182,11 @@ impl Backend for Local {
             let version = entries.save(id, base, &checked)?;
             tracing::info!(entry = id.0, version = version.0, "saved");
             Ok(Saved { id, version })
-        })
-        .await
+        });
+        let saved = saved.await?;
+        // Tokens are for what was saved before.
+        self.runs.sign_ins().forget(id);
+        Ok(saved)
     }
 
     async fn trash_plan(&self, ids: Vec<EntryId>) -> Result<TrashPlan, Problem> {
@@ -192,6 +201,9 @@ impl Backend for Local {
 
     async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem> {
         self.may_with(Act::Change, &ids)?;
+        for id in &ids {
+            self.runs.sign_ins().forget(*id);
+        }
         self.stored(move |entries| {
             let next = entries.after(&ids)?;
             let undo = entries.trash(&ids, new_default)?;

@@ -479,6 +479,7 @@ fn rotated_done(data: &Data, rotated: Rotated, new_key_file: Option<PathBuf>) ->
             match field {
                 SecretField::Password => of_entry(Field::Password),
                 SecretField::ClientCertificate => of_entry(Field::ClientCertificate),
+                SecretField::SignIn => of_entry(Field::AzureOauth),
                 SecretField::SecondFactor => {
                     let record = tx.account(AccountId(id.0))?;
                     Ok(format!("account {}: second factor", record.map_or_else(|| id.to_string(), |record| record.name)))

@@ -5,6 +5,7 @@ mod expiring;
 mod import;
 mod proof;
 mod secrets;
+mod sign_in;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use domain::transcript::{Finished, What};
 pub use import::{Plan, Variables};
 pub use proof::{Basis, Secrets};
 pub use secrets::read_client_certificate;
+pub use sign_in::{GrantedNote, Kept};
 
 use self::secrets::Client;
 use crate::activity::{self, Activity, By};
@@ -311,11 +313,14 @@ impl Entries {
         let version = Version(old.version.0 + 1);
         let client_certificate = client.summary(Some(server), old.client_certificate.as_ref());
         let content = Content::Ready(Box::new(server.clone()));
+        // Before what it lies beside is replaced: what is sealed counts up in there.
+        self.settle_sign_in(tx, id, old.content.server(), server)?;
+        let generations = record(&*tx, id)?.generations;
         let mut what = self.by.did(Deed::ServerSaved);
         what.subjects.push(told::server(id, &server.name));
         what.changes = told::changes(Some(&old.content), &content);
         what.changes.extend(told::secret_changes(has, server, &checked.password, client));
-        tx.put(id, &Record { version, content, client_certificate, generations: old.generations })?;
+        tx.put(id, &Record { version, content, client_certificate, generations })?;
         self.settle_password(tx, id, server, &checked.password)?;
         self.settle_client(tx, id, server.has_use_for_client_certificate(), client)?;
         self.settle_proof(tx, id, server)?;
@@ -329,6 +334,14 @@ impl Entries {
     /// What tells settings that were tested from others: of `server` with its secrets.
     pub fn fingerprint(&self, server: &SmtpServer, secrets: Secrets<'_>) -> Option<Fingerprint> {
         proof::fingerprint(self.vault.fingerprints(), server, secrets)
+    }
+
+    /// Whether exactly these settings are saved of `id`.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn is_saved(&self, id: EntryId, settings: Fingerprint) -> Result<bool, Problem> {
+        self.store.reading(|tx| Ok(tx.proof(id)?.and_then(|proof| proof.saved) == Some(settings)))
     }
 
     /// Keeps a run of `id`, and what it says of the entry, made with what `basis` says; under the number of an earlier one in its
@@ -622,9 +635,10 @@ fn row(tx: &dyn Read, id: EntryId, default: Option<EntryId>, known: &Known, now_
     let proof = tx.proof(id)?;
     let standing = standing(&record, proof.as_ref());
     let expiring = expiring::of(&record, proof.as_ref(), known, now_ms);
+    let sign_in = sign_in::view(tx, id, &record, proof.as_ref())?;
     let content = record.content;
     let server = content.server().map(RowServer::of);
-    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring, sign_in: None })
+    Ok(Row { id, name: content.name().to_string(), is_default: default == Some(id), server, standing, expiring, sign_in })
 }
 
 fn view(tx: &dyn Read, id: EntryId, known: &Known, now_ms: u64) -> Result<EntryView, Problem> {
@@ -633,7 +647,8 @@ fn view(tx: &dyn Read, id: EntryId, known: &Known, now_ms: u64) -> Result<EntryV
     let standing = standing(&record, proof.as_ref());
     let view = EntryView::of(id, record.version, &record.content, tx.default()?, has, standing);
     let expiring = expiring::of(&record, proof.as_ref(), known, now_ms);
-    Ok(EntryView { client_certificate: record.client_certificate, expiring, ..view })
+    let sign_in = sign_in::view(tx, id, &record, proof.as_ref())?;
+    Ok(EntryView { client_certificate: record.client_certificate, expiring, sign_in, ..view })
 }
 
 /// Which secrets are kept of an entry.

@@ -20,6 +20,7 @@ pub mod ports;
 pub mod rotation;
 pub mod runs;
 pub mod seal;
+pub mod sign_ins;
 pub mod store;
 pub mod trust;
 pub mod vault;

@@ -35,6 +35,7 @@ use rustls::sign::CertifiedKey;
 
 pub use connect::{Resolver, SystemResolver};
 pub use policy::{BadNetwork, List, NetworkPolicy};
+pub(crate) use redact::shown;
 pub use session::Channel;
 pub use stream::Trouble;
 pub use token::{DeviceGrant, Granted, Poll, TokenClient, TokenSource, refused};

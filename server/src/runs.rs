@@ -24,10 +24,13 @@ use futures::Stream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::entries::{Basis, Entries};
 use crate::mailer::{Inspected, Mailer, Mode, TestRun};
+use crate::ports::SystemRandom;
+use crate::sign_ins::SignIns;
 
 /// The most sessions at once; more wait.
 const MAX_SESSIONS: usize = 16;
@@ -40,7 +43,8 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The runs of this process.
 pub struct Runs {
     entries: Arc<Entries>,
-    mailer: Mailer,
+    mailer: Arc<Mailer>,
+    sign_ins: Arc<SignIns>,
     sessions: Semaphore,
     /// Places for entries that are checked together with others.
     batches: Semaphore,
@@ -90,9 +94,12 @@ impl Runs {
     /// As the store, when the number of the last run can't be read.
     pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
         let last = entries.last_run()?.0;
+        let mailer = Arc::new(mailer);
+        let sign_ins = Arc::new(SignIns::new(Arc::clone(&entries), Arc::clone(&mailer), Arc::new(SystemRandom)));
         Ok(Self {
             entries,
             mailer,
+            sign_ins,
             sessions: Semaphore::new(MAX_SESSIONS),
             batches: Semaphore::new(batch::MAX_AT_ONCE),
             last: AtomicU64::new(last),
@@ -101,8 +108,18 @@ impl Runs {
         })
     }
 
+    /// What runs get their tokens from.
+    pub const fn sign_ins(&self) -> &Arc<SignIns> {
+        &self.sign_ins
+    }
+
     /// Starts a run.
-    pub fn start(self: &Arc<Self>, planned: Planned) -> LiveRun {
+    pub fn start(self: &Arc<Self>, mut planned: Planned) -> LiveRun {
+        if let (Some(entry), Some(key), true) = (planned.entry, planned.basis.settings, planned.shares_tokens) {
+            // Asked for anew, so that a test shows whether that works; but once for all that run at the same time.
+            let since = Some(Instant::now());
+            planned.test.tokens = Some(self.sign_ins.source(entry, &planned.test.server, key, since));
+        }
         let host = planned.test.server.host.to_string();
         let progress = Arc::new(Progress::default());
         let (ended, stopped) = self.begin(&progress, planned.entry);
@@ -213,7 +230,7 @@ impl Runs {
         progress: &Progress,
         tell: UnboundedSender<Event>,
     ) {
-        let Planned { entry, test, basis, caller, one_of_many } = planned;
+        let Planned { entry, test, basis, caller, one_of_many, .. } = planned;
         let (mode, aim) =
             if matches!(test.mode, Mode::Send(_)) { (RunMode::Send, Aim::Send) } else { (RunMode::Check, Aim::Check) };
         let host = test.server.host.to_string();

@@ -15,6 +15,7 @@ use domain::certificate::Certificate;
 use domain::entry::{Content, EntryId, RowServer, Version};
 use domain::error::Problem;
 use domain::host::Host;
+use domain::oauth::SignInNote;
 use domain::run::{Run, RunId, RunSummary, Standing};
 use domain::smtp_server::SmtpServer;
 use domain::trust::{Pin, TrustId, TrustedBy};
@@ -274,6 +275,9 @@ pub struct Proof {
     pub proven: Option<Tested>,
     /// What the last runs showed of others: typed, and perhaps saved next.
     pub tried: Option<Tested>,
+    /// How the sign-in at a sign-in service stands, with the settings that are saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInNote>,
 }
 
 /// What runs showed of some settings.
@@ -371,13 +375,17 @@ pub enum SecretField {
     ClientCertificate,
     /// What the codes of an account's second factor are made with: base32. It lies under the account's number.
     SecondFactor,
+    /// What the sign-in of an entry at a sign-in service is renewed with.
+    SignIn,
 }
 
 impl SecretField {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Password, Self::ClientCertificate, Self::SecondFactor];
+    pub const ALL: [Self; 4] = [Self::Password, Self::ClientCertificate, Self::SecondFactor, Self::SignIn];
     /// Those of an entry.
-    pub const OF_ENTRY: [Self; 2] = [Self::Password, Self::ClientCertificate];
+    pub const OF_ENTRY: [Self; 3] = [Self::Password, Self::ClientCertificate, Self::SignIn];
+    /// Those of them that are entered, and that a test is made with.
+    pub const ENTERED: [Self; 2] = [Self::Password, Self::ClientCertificate];
 
     /// Its name in the store; never changed, since secrets are sealed for it.
     pub const fn key(self) -> &'static str {
@@ -385,6 +393,7 @@ impl SecretField {
             Self::Password => "password",
             Self::ClientCertificate => "client_certificate",
             Self::SecondFactor => "second_factor",
+            Self::SignIn => "sign_in",
         }
     }
 
@@ -394,6 +403,7 @@ impl SecretField {
             Self::Password => "smtp-sign-in",
             Self::ClientCertificate => "tls-client",
             Self::SecondFactor => "second-factor",
+            Self::SignIn => "oauth-refresh",
         };
         Place { purpose, table: "secrets", record: id.0, field: self.key(), generation }
     }

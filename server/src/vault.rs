@@ -400,7 +400,7 @@ fn record(tx: &(impl Read + ?Sized), id: EntryId) -> Result<Option<Record>, Stor
 const fn account_of(id: EntryId, field: SecretField) -> Option<AccountId> {
     match field {
         SecretField::SecondFactor => Some(AccountId(id.0)),
-        SecretField::Password | SecretField::ClientCertificate => None,
+        SecretField::Password | SecretField::ClientCertificate | SecretField::SignIn => None,
     }
 }
 

@@ -48,8 +48,11 @@ pub struct Arriving {
 pub trait SignIns {
     /// What the page about an entry's sign-in shows.
     async fn sign_in_page(&self, id: EntryId) -> Result<SignInPage, Problem>;
-    /// Begins a sign-in in the browser, for the settings that are saved.
-    async fn begin_sign_in(&self, id: EntryId) -> Result<Leaving, Problem>;
+    /// Begins a sign-in in the browser, which shows the page under the name `host`, for the settings that are saved.
+    async fn begin_sign_in(&self, id: EntryId, host: String) -> Result<Leaving, Problem>;
+    /// The name under which a sign-in was begun that goes on: whoever comes back under another one, as sign-in services demand of
+    /// this machine's own names, is led there, where the cookie is.
+    fn sign_in_host(&self, state: &Secret) -> Option<String>;
     /// Ends it: what was granted is kept, sealed, when this returns. The entry.
     async fn finish_sign_in(&self, arriving: Arriving) -> Result<EntryId, Problem>;
     /// Gets a code for somebody to type. Whether somebody did is asked for by itself from now on.

@@ -83,6 +83,7 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
         Err(problem) => return fail(&words::problem(&problem), CANT_READ),
     };
     let close = house.close();
+    let sign_ins = Arc::clone(house.sign_ins());
     let web = Web::new(house, Hosts::new(public.as_ref().map(|public| public.authority.as_str()))).behind(proxies);
     let bound = listener.local_addr().unwrap_or(addr);
     let end = match end_signal() {
@@ -104,6 +105,15 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
         Ok(None) => {}
         Err(problem) => tracing::warn!(?problem, "can't make a link for the first account; postroom setup-link tries again"),
     }
+    // Sign-in services take this machine's own names in clear only as “localhost” (RFC 8252 section 7.3).
+    let returns_to = match public {
+        None if bound.ip().is_loopback() => {
+            here.replacen(&bound.ip().to_string(), "localhost", 1).replacen("[localhost]", "localhost", 1)
+        }
+        _ => base.clone(),
+    };
+    sign_ins.serve_at(returns_to);
+    let renewing = tokio::spawn(sign_ins.keep_alive());
     data.serves_at(base);
     tracing::info!(address = %bound, data_dir = %args.data.data_dir.display(), key = %args.data.key(), "ready");
     let (ending, ended) = tokio::sync::oneshot::channel();
@@ -127,6 +137,7 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
         tracing::error!(%error, "ending the runs broke off");
     }
     purge.abort();
+    renewing.abort();
     #[cfg(unix)]
     if let Some(socket) = socket {
         socket.abort();

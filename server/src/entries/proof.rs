@@ -166,7 +166,7 @@ impl Entries {
         server: &SmtpServer,
     ) -> Result<Option<Fingerprint>, StoreError> {
         let mut secrets = [None, None];
-        for (field, secret) in SecretField::OF_ENTRY.into_iter().zip(&mut secrets) {
+        for (field, secret) in SecretField::ENTERED.into_iter().zip(&mut secrets) {
             match self.vault.get(tx, id, field) {
                 Ok(opened) => *secret = opened,
                 Err(Unopened::Sealed(_)) => return Ok(None),

@@ -148,7 +148,13 @@ impl Entries {
         })
     }
 
-    fn open_secret(&self, tx: &dyn Read, id: EntryId, field: SecretField, what: &str) -> Result<Option<Secret>, Problem> {
+    pub(super) fn open_secret(
+        &self,
+        tx: &dyn Read,
+        id: EntryId,
+        field: SecretField,
+        what: &str,
+    ) -> Result<Option<Secret>, Problem> {
         self.vault.get(tx, id, field).map_err(|error| match error {
             Unopened::Sealed(error) => Problem::Corrupt { detail: format!("the {what} of server {id}: {error}") },
             Unopened::Store(error) => error.into(),

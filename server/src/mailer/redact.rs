@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::secret::Secret;
 use domain::words::is_invisible;
 use zeroize::Zeroizing;
 
@@ -239,6 +240,17 @@ fn escape(bytes: &[u8], out: &mut String) {
             debug_assert!(written.is_ok(), "a String takes everything");
         }
     }
+}
+
+/// Foreign text as it may be shown where no session tells of it: without `secrets`, and with nothing in it that can't be seen. Its lines
+/// stay.
+pub(crate) fn shown(text: &str, secrets: &[&Secret]) -> String {
+    let mut redactor = Redactor::default();
+    for secret in secrets {
+        redactor.hide(secret.expose().as_bytes());
+    }
+    let lines: Vec<String> = text.lines().map(|line| redactor.visible(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

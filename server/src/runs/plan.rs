@@ -23,6 +23,8 @@ pub struct Planned {
     pub basis: Basis,
     /// Who asked.
     pub caller: Caller,
+    /// Whether it may use the tokens that the entry has, and what it finds out of them is told of that.
+    pub shares_tokens: bool,
     /// Whether it is one of many that are checked: those are recorded once, when they are over.
     pub one_of_many: bool,
 }
@@ -69,12 +71,17 @@ impl Planned {
             trust_epoch: known.epoch(),
             own_sender: is_from_own_sender(&mode, &server),
         };
+        let shares_tokens = match (entry, server.oauth(), basis.settings) {
+            (Some(_), Some(oauth), _) if oauth.strategy.needs_a_person() => true,
+            (Some(id), Some(_), Some(settings)) => entries.is_saved(id, settings)?,
+            _ => false,
+        };
         let key = client_certificate.map(|pem| client_key(&pem)).transpose()?;
         let application = key.clone().filter(|_| server.oauth().is_some());
         let client = key.filter(|_| server.may_encrypt());
         let credential = password.map(Into::into);
         let test = TestRun { credential, trust: Some(known.trust()), client, application, ..TestRun::new(server, None, mode) };
-        Ok(Self { entry, test, basis, caller, one_of_many: false })
+        Ok(Self { entry, test, basis, caller, shares_tokens, one_of_many: false })
     }
 }
 

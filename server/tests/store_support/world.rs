@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) entries: BTreeMap<EntryId, Record>,
     pub(crate) passwords: BTreeMap<EntryId, String>,
     pub(crate) client_certificates: BTreeMap<EntryId, String>,
+    pub(crate) sign_ins: BTreeMap<EntryId, String>,
     pub(crate) default: Option<EntryId>,
     pub(crate) batches: Vec<(u64, Batch)>,
     pub(crate) trashed: BTreeMap<EntryId, Record>,
@@ -72,6 +73,7 @@ impl World {
                     match field {
                         SecretField::Password => world.passwords.insert(id, secret),
                         SecretField::ClientCertificate => world.client_certificates.insert(id, secret),
+                        SecretField::SignIn => world.sign_ins.insert(id, secret),
                         SecretField::SecondFactor => unreachable!("no entry has one"),
                     };
                 }
