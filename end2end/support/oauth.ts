@@ -10,6 +10,8 @@ import { Events, OAuth2Server } from 'oauth2-mock-server';
 /** What Exchange Online takes tokens for. */
 export const AUDIENCE = 'https://outlook.office.com';
 
+/** Another site than Postroom, for a browser. */
+const HOST = '127.0.0.2';
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** What a token was asked for with. */
@@ -71,13 +73,13 @@ export class SignInService {
     const service = new SignInService(tenant);
     await service.#server.issuer.keys.generate('RS256');
     await service.#server.start(0, '127.0.0.1');
-    await new Promise<void>((resolve) => service.#front.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => service.#front.listen(0, HOST, resolve));
     return service;
   }
 
   /** Its address, for `--oauth-authority`. */
   get authority(): string {
-    return `http://127.0.0.1:${(this.#front.address() as AddressInfo).port}`;
+    return `http://${HOST}:${(this.#front.address() as AddressInfo).port}`;
   }
 
   /** One of its places: `token`, `authorize`, `devicecode`. */
@@ -102,6 +104,14 @@ export class SignInService {
     const device = this.#devices.get(code);
     if (!device) throw new Error(`no code ${code} was given out`);
     device.entered = agrees;
+  }
+
+  /** Signs in like a person at this address; where the service leads then. */
+  async accept(authorizeUrl: string): Promise<string> {
+    const { origin, searchParams } = new URL(authorizeUrl);
+    const path = new URL(this.endpoint('signed-in')).pathname;
+    const answer = await fetch(origin + path, { method: 'POST', body: new URLSearchParams([...searchParams, ['agrees', 'yes']]), redirect: 'manual' });
+    return answer.headers.get('location') ?? '';
   }
 
   async stop(): Promise<void> {

@@ -82,8 +82,6 @@ pub enum Plain {
     Azure {
         /// The entry and its sign-in.
         page: Box<SignInPage>,
-        /// The only address of ours to which the sign-in service leads back, where this page was asked for at another one.
-        only_at: Option<String>,
         /// Whether a sign-in with a code just came to its end.
         over: bool,
         /// Why something was not done.
@@ -229,7 +227,7 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
             view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
         }
         Plain::Access(page) => view! { <access::AccessView page/> }.into_any(),
-        Plain::Azure { page, only_at, over, refused } => view! { <azure::Azure page=*page only_at over refused/> }.into_any(),
+        Plain::Azure { page, over, refused } => view! { <azure::Azure page=*page over refused/> }.into_any(),
         Plain::Leave { id, url } => sign_in::leave(id, url).into_any(),
         Plain::Arrive(arrived) => sign_in::arrive(*arrived).into_any(),
         Plain::NotArrived { id, error } => sign_in::not_arrived(id, error).into_any(),

@@ -3,7 +3,7 @@
 //! Whoever comes back comes from another site, so no session's cookie is with him yet, and `GET /oauth/callback` changes nothing: it shows a page
 //! of ours whose form posts what stood in the address. What binds that to the browser that left is a cookie of its own, which does come along.
 
-use app::backend::{Arriving, Leaving, SignInPage};
+use app::backend::{Arriving, Leaving};
 use app::pages::{ARRIVED, Arrived, Page, Plain};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Form, Path, Query, RawQuery};
@@ -52,32 +52,23 @@ pub(super) fn routes(routes: Routes) -> Routes {
 }
 
 impl Visit {
-    async fn azure_page(&self, id: EntryId, headers: &HeaderMap, over: bool, refused: Option<ApiError>) -> Page {
+    async fn azure_page(&self, id: EntryId, over: bool, refused: Option<ApiError>) -> Page {
         match self.backend.sign_in_page(id).await {
-            Ok(page) => {
-                let only_at = only_at(&page, &base(self, headers));
-                Plain::Azure { page: Box::new(page), only_at, over, refused }.into()
-            }
+            Ok(page) => Plain::Azure { page: Box::new(page), over, refused }.into(),
             Err(problem) => failed(problem),
         }
     }
 
     /// Leads back to the page of the sign-in, or shows it with what was refused.
-    async fn told<T>(&self, id: EntryId, headers: &HeaderMap, result: Result<T, Problem>, place: &str) -> Response {
+    async fn told<T>(&self, id: EntryId, result: Result<T, Problem>, place: &str) -> Response {
         match result {
             Ok(_) => see_other(&format!("/servers/{id}/azure{place}")),
             Err(problem) => {
-                let page = self.azure_page(id, headers, false, Some(problem.into())).await;
+                let page = self.azure_page(id, false, Some(problem.into())).await;
                 self.show(page).await
             }
         }
     }
-}
-
-/// Where a sign-in has to be begun, if that isn't `here`: cookies don't follow from one name of ours to another.
-fn only_at(page: &SignInPage, here: &str) -> Option<String> {
-    let there = page.redirect.strip_suffix(CALLBACK)?;
-    (there != here).then(|| there.to_owned())
 }
 
 /// The number in an address; the page that says that there is none.
@@ -88,11 +79,11 @@ async fn entry(visit: &Visit, id: &str) -> Result<EntryId, Response> {
     }
 }
 
-async fn azure(visit: Visit, headers: HeaderMap, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+async fn azure(visit: Visit, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
     let over = query.is_some_and(|query| query == "device");
     match entry(&visit, &id).await {
         Ok(id) => {
-            let page = visit.azure_page(id, &headers, over, None).await;
+            let page = visit.azure_page(id, over, None).await;
             visit.show(page).await
         }
         Err(response) => response,
@@ -113,18 +104,12 @@ async fn leave(visit: Visit, headers: HeaderMap, Path(id): Path<String>) -> Resp
         Ok(id) => id,
         Err(response) => return response,
     };
-    // What is begun under a name that nobody comes back to can't be finished: its page says so.
-    match visit.backend.sign_in_page(id).await {
-        Ok(page) if only_at(&page, &base(&visit, &headers)).is_none() => {}
-        Ok(_) => return visit.told(id, &headers, Err::<(), _>(Problem::SignInGone), "").await,
-        Err(problem) => return visit.show(failed(problem)).await,
-    }
-    match visit.backend.begin_sign_in(id).await {
+    match visit.backend.begin_sign_in(id, base(&visit, &headers)).await {
         Ok(Leaving { url, binding }) => {
             let response = visit.show(Plain::Leave { id, url }.into()).await;
             with_cookie(response, &format!("{id}.{}", binding.expose()), MAX_AGE)
         }
-        Err(problem) => visit.told(id, &headers, Err::<(), _>(problem), "").await,
+        Err(problem) => visit.told(id, Err::<(), _>(problem), "").await,
     }
 }
 
@@ -175,13 +160,32 @@ impl Address {
 }
 
 /// The page that somebody comes back to.
-async fn arrive(visit: Visit, headers: HeaderMap, address: Result<Query<Address>, QueryRejection>) -> Response {
+async fn arrive(
+    visit: Visit,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    address: Result<Query<Address>, QueryRejection>,
+) -> Response {
     let arrived = address.ok().and_then(|Query(address)| address.arrived());
-    let begun = begun(&headers);
-    match (arrived, &begun) {
+    match (arrived, begun(&headers)) {
         (Some(arrived), Some(_)) => visit.show(Plain::Arrive(Box::new(arrived)).into()).await,
-        _ => not_arrived(&visit, begun.map(|(id, _)| id), Problem::SignInGone).await,
+        (Some(arrived), None) => match visit.backend.sign_in_host(&arrived.state) {
+            // The cookie is where it was begun. Cookies of the same machine don't follow from one of its names to another.
+            Some(there) if there != base(&visit, &headers) => led_to(&there, &query.unwrap_or_default()),
+            _ => not_arrived(&visit, None, Problem::SignInGone).await,
+        },
+        (None, begun) => not_arrived(&visit, begun.map(|(id, _)| id), Problem::SignInGone).await,
     }
+}
+
+/// Leads to the same page under another name of ours.
+fn led_to(there: &str, query: &str) -> Response {
+    let mut response = see_other("/");
+    if let Ok(mut to) = HeaderValue::from_str(&format!("{there}{CALLBACK}?{query}")) {
+        to.set_sensitive(true);
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
 }
 
 /// Ends a sign-in: this comes from our own page.
@@ -210,30 +214,30 @@ async fn finish(visit: Visit, headers: HeaderMap, Form(fields): Posted) -> Respo
     }
 }
 
-async fn device_code(visit: Visit, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn device_code(visit: Visit, Path(id): Path<String>) -> Response {
     match entry(&visit, &id).await {
-        Ok(id) => visit.told(id, &headers, visit.backend.begin_device(id).await, "#device").await,
+        Ok(id) => visit.told(id, visit.backend.begin_device(id).await, "#device").await,
         Err(response) => response,
     }
 }
 
-async fn cancel_device_code(visit: Visit, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn cancel_device_code(visit: Visit, Path(id): Path<String>) -> Response {
     match entry(&visit, &id).await {
-        Ok(id) => visit.told(id, &headers, visit.backend.cancel_device(id).await, "").await,
+        Ok(id) => visit.told(id, visit.backend.cancel_device(id).await, "").await,
         Err(response) => response,
     }
 }
 
-async fn renew(visit: Visit, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn renew(visit: Visit, Path(id): Path<String>) -> Response {
     match entry(&visit, &id).await {
-        Ok(id) => visit.told(id, &headers, visit.backend.renew_sign_in(id).await, "").await,
+        Ok(id) => visit.told(id, visit.backend.renew_sign_in(id).await, "").await,
         Err(response) => response,
     }
 }
 
-async fn sign_out(visit: Visit, headers: HeaderMap, Path(id): Path<String>) -> Response {
+async fn sign_out(visit: Visit, Path(id): Path<String>) -> Response {
     match entry(&visit, &id).await {
-        Ok(id) => visit.told(id, &headers, visit.backend.end_sign_in(id).await, "").await,
+        Ok(id) => visit.told(id, visit.backend.end_sign_in(id).await, "").await,
         Err(response) => response,
     }
 }

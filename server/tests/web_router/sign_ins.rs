@@ -39,14 +39,14 @@ fn server(strategy: &str, provider: &str) -> ServerOut {
     .unwrap()
 }
 
-/// Entry 1 signs in in the browser, and nobody did; 2 is the same at another address of ours, at Google, and fails; 3 waits for a code.
+/// Entry 1 signs in in the browser, and nobody did; 2 is the same at Google, and fails; 3 waits for a code.
 #[async_trait]
 impl SignIns for Fake {
     async fn sign_in_page(&self, id: EntryId) -> Result<SignInPage, Problem> {
-        let (strategy, provider, host) = match id.0 {
-            1 => ("authorization_code", "microsoft", "127.0.0.1:3000"),
-            2 => ("authorization_code", "google", "localhost:3000"),
-            3 => ("device_code", "microsoft", "127.0.0.1:3000"),
+        let (strategy, provider) = match id.0 {
+            1 => ("authorization_code", "microsoft"),
+            2 => ("authorization_code", "google"),
+            3 => ("device_code", "microsoft"),
             _ => return Err(Problem::NoSuchEntry(id)),
         };
         let failing = SignInFailing { since_ms: NOW - 60_000, diagnosis: diagnosis() };
@@ -64,14 +64,18 @@ impl SignIns for Fake {
             ..self.entry(EntryId(1)).await?
         };
         let device = (id.0 == 3).then(|| code(DeviceState::Waiting));
-        Ok(SignInPage { view, redirect: format!("http://{host}/oauth/callback"), device, now_ms: NOW })
+        Ok(SignInPage { view, redirect: "http://localhost:3000/oauth/callback".into(), device, now_ms: NOW })
     }
 
-    async fn begin_sign_in(&self, id: EntryId) -> Result<Leaving, Problem> {
+    async fn begin_sign_in(&self, id: EntryId, host: String) -> Result<Leaving, Problem> {
         self.fresh()?;
-        self.note(format!("begin {id}"));
+        self.note(format!("begin {id} at {host}"));
         let url = format!("https://login.example.com/authorize?state={STATE}&x=\"><b>");
         Ok(Leaving { url, binding: Secret::new(BINDING.into()) })
+    }
+
+    fn sign_in_host(&self, state: &Secret) -> Option<String> {
+        (state.expose() == "begun-elsewhere").then(|| "http://localhost:3000".to_owned())
     }
 
     async fn finish_sign_in(&self, arriving: Arriving) -> Result<EntryId, Problem> {
@@ -159,12 +163,21 @@ async fn the_way_to_the_sign_in_service_is_a_link_and_binds_this_browser() {
     assert!(answer.body.contains(link), "{}", answer.body);
     assert!(answer.body.contains("Go to login.example.com") && !answer.body.contains(BINDING));
     assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
-    assert_eq!(site.calls(), ["begin 1"]);
-    // Cookies don't follow to another name of ours.
-    let answer = site.send(request("POST", "/servers/2/azure/sign-in", &[SESSION], "")).await;
-    assert_eq!((answer.status, cookie(&answer)), (StatusCode::GONE, ""));
-    assert!(answer.body.contains(r#"href="http://localhost:3000/servers/2/azure""#), "{}", answer.body);
-    assert_eq!(site.calls(), ["begin 1"]);
+    assert_eq!(site.calls(), ["begin 1 at http://127.0.0.1:3000"]);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_under_another_name_of_ours_is_led_to_where_the_cookie_is() {
+    let site = closed();
+    let back = "/oauth/callback?code=canary-code&state=begun-elsewhere";
+    let answer = site.send(request("GET", back, &[], "")).await;
+    assert_eq!((answer.status, location(&answer)), (StatusCode::SEE_OTHER, &*format!("http://localhost:3000{back}")));
+    assert!(answer.headers[header::LOCATION].is_sensitive());
+    // There, it is refused rather than led in a circle.
+    let mut there = request("GET", back, &[], "");
+    there.headers_mut().insert(header::HOST, "localhost:3000".parse().unwrap());
+    assert_eq!(site.send(there).await.status, StatusCode::GONE);
+    assert_eq!(site.calls(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -290,14 +303,14 @@ async fn the_page_shows_how_the_sign_in_stands_and_only_the_buttons_that_one_may
     let page = async |path: &str, role: &str| site.send(request("GET", path, &[&format!("__Host-postroom={role}")], "")).await.body;
     let body = page("/servers/1/azure", "administrator").await;
     assert!(body.contains("Nobody has signed in yet") && body.contains("What to set up at Microsoft"), "{body}");
-    assert!(body.contains("http://127.0.0.1:3000/oauth/callback"), "the checklist has the redirect address");
+    assert!(body.contains("http://localhost:3000/oauth/callback"), "the checklist has the redirect address");
     assert!(body.contains("/servers/1/azure/sign-in") && !body.contains("/servers/1/azure/renew"));
     assert!(!page("/servers/1/azure", "operator").await.contains("/servers/1/azure/sign-in"));
 
     let body = page("/servers/2/azure", "administrator").await;
     assert!(body.contains("Sign-in failing since") && body.contains("Trace id: trace-1"), "{body}");
     assert!(body.contains("What to set up at Google") && !body.contains("<script>alert"));
-    assert!(body.contains("http://localhost:3000/servers/2/azure") && body.contains("/servers/2/azure/sign-out"));
+    assert!(body.contains("/servers/2/azure/sign-out"));
     let body = page("/servers/2/azure", "operator").await;
     assert!(body.contains("/servers/2/azure/renew") && !body.contains("/servers/2/azure/sign-out"));
     assert!(!page("/servers/2/azure", "viewer").await.contains("<form method=\"post\" action=\"/servers"));

@@ -17,7 +17,7 @@ use crate::pages::Rights;
 
 /// The page "Azure OAuth of …".
 #[component]
-pub(super) fn Azure(page: SignInPage, only_at: Option<String>, over: bool, refused: Option<ApiError>) -> impl IntoView {
+pub(super) fn Azure(page: SignInPage, over: bool, refused: Option<ApiError>) -> impl IntoView {
     let SignInPage { view, redirect, device, now_ms } = page;
     let (id, name) = (view.id, view.name);
     let azure = view.server.and_then(|server| server.azure_oauth.map(|azure| (server.username, azure)));
@@ -32,7 +32,7 @@ pub(super) fn Azure(page: SignInPage, only_at: Option<String>, over: bool, refus
         Some((username, azure)) => {
             let sign_in =
                 sign_in.unwrap_or_else(|| SignInView { needs_a_person: azure.strategy.needs_a_person(), ..SignInView::default() });
-            let state = State { id, sign_in, strategy: azure.strategy, provider: azure.provider, only_at, now_ms };
+            let state = State { id, sign_in, strategy: azure.strategy, provider: azure.provider, now_ms };
             let code_failed = matches!(&device, Some(DeviceCode { state: DeviceState::Failed(_), .. }));
             Either::Left(view! {
                 {device.and_then(|device| code(id, device, over, now_ms))}
@@ -72,7 +72,6 @@ struct State {
     sign_in: SignInView,
     strategy: Strategy,
     provider: Provider,
-    only_at: Option<String>,
     now_ms: u64,
 }
 
@@ -112,24 +111,10 @@ impl State {
         let id = self.id;
         let missing = self.sign_in.state() == SignInState::Missing;
         let primary = missing || self.sign_in.state() == SignInState::Failing;
-        let sign_in = match (self.strategy, &self.only_at) {
-            (Strategy::AuthorizationCode, Some(there)) => {
-                let href = format!("{there}/servers/{id}/azure");
-                Some(
-                    view! {
-                        <p class="notice warning">
-                            "Signing in leads back to " {there.clone()} " and works from there only. "
-                            <a href=href>"Open this page at " {there.clone()}</a>
-                        </p>
-                    }
-                    .into_any(),
-                )
-            }
-            (Strategy::AuthorizationCode, None) => {
-                Some(post(id, "sign-in", if missing { "Sign in" } else { "Sign in again" }, primary).into_any())
-            }
-            (Strategy::DeviceCode, _) => {
-                Some(post(id, "device-code", if missing { "Get a code" } else { "Sign in again by a code" }, primary).into_any())
+        let sign_in = match self.strategy {
+            Strategy::AuthorizationCode => Some(post(id, "sign-in", if missing { "Sign in" } else { "Sign in again" }, primary)),
+            Strategy::DeviceCode => {
+                Some(post(id, "device-code", if missing { "Get a code" } else { "Sign in again by a code" }, primary))
             }
             _ => None,
         };
