@@ -1,6 +1,6 @@
 // Screenshots of every screen and state, for people to look at: wide and narrow, light and dark.
 //
-//   node screens.mjs FOLDER [trust|access]        (after `cargo xtask build`; `trust` takes those of certificates alone)
+//   node screens.mjs FOLDER [trust|access|oauth]        (after `cargo xtask build`; a word takes those of one part alone)
 
 import { chromium } from '@playwright/test';
 import { execFileSync, spawn } from 'node:child_process';
@@ -13,6 +13,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SMTPServer } from 'smtp-server';
+import ts from 'typescript';
 
 const [, , folder, what] = process.argv;
 if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
@@ -20,6 +21,13 @@ if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
   process.exit(2);
 }
 const PASSWORD = 'seven quiet lighthouses';
+// The sign-in service of the tests, as JavaScript beside what it imports.
+const compiled = join(dirname(fileURLToPath(import.meta.url)), 'node_modules', '.cache', 'oauth.mjs');
+mkdirSync(dirname(compiled), { recursive: true });
+const source = readFileSync(new URL('support/oauth.ts', import.meta.url), 'utf8');
+writeFileSync(compiled, ts.transpile(source, { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }));
+/** @type {typeof import('./support/oauth.ts')} */
+const { SignInService, refusal } = await import(compiled);
 /** The session of the first account, as a header. */
 let cookie = '';
 const binary = process.env.POSTROOM_BINARY ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'target', 'release', 'postroom');
@@ -447,6 +455,76 @@ async function visitAccess(page, url, shot) {
   await shot('welcome');
 }
 
+/**
+ * Goes through signing in at a sign-in service.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} url
+ * @param {(name: string) => Promise<void>} shot
+ */
+async function visitSignIns(page, url, shot) {
+  const service = await SignInService.start('example.com');
+  const running = () => page.getByRole('button', { name: 'Shortcuts' }).waitFor();
+  const open = async (/** @type {string} */ path) => {
+    await page.goto(url + path);
+    await running();
+  };
+  const press = (/** @type {string} */ name) => page.getByRole('main').getByRole('button', { name, exact: true }).first().click();
+  /** @param {string} name @param {string} strategy @param {object} more */
+  const add = async (name, strategy, more = {}) => {
+    const azure_oauth = { application_id: '11111111-2222-3333-4444-555555555555', tenant: 'example.com', authority: service.authority, strategy, ...more };
+    const server = { name, host: 'smtp.office365.com', port: 587, starttls: 'enabled_and_required', username: 'scan@example.com', azure_oauth };
+    const response = await fetch(`${url}/api/servers/create`, { method: 'POST', headers: { 'content-type': 'application/json', origin: url, cookie }, body: JSON.stringify({ server }) });
+    if (!response.ok) throw new Error(await response.text());
+    return (await response.json()).id;
+  };
+  const [inBrowser, device, secret] = [await add('browser', 'authorization_code'), await add('device', 'device_code'), await add('application', 'client_credentials', { secret_expires: new Date(Date.now() + 12 * 86_400_000).toISOString().slice(0, 10) })];
+  await add('missing', 'authorization_code');
+  await open(`/servers/${secret}`);
+  await page.getByText('More', { exact: true }).first().click();
+  await shot('oauth-form');
+  await open(`/servers/${secret}/azure`);
+  await shot('oauth-untried');
+  await open(`/servers/${inBrowser}/azure`);
+  await shot('oauth-missing');
+  // Where the program doesn't run, these two stay.
+  const program = /\/assets\/app.*\.js$/;
+  await page.route(program, (route) => route.fulfill({ contentType: 'text/javascript', body: 'export default () => {}; export const hydrate = () => {};' }));
+  await page.goto(`${url}/servers/${inBrowser}/azure`);
+  await press('Sign in');
+  await shot('oauth-leave');
+  await page.getByRole('link', { name: /^Go to/ }).click();
+  await page.getByRole('button', { name: 'Accept' }).click();
+  await page.getByRole('button', { name: 'Finish signing in' }).waitFor();
+  await shot('oauth-arrive');
+  await page.unroute(program);
+  await press('Finish signing in');
+  await running();
+  await shot('oauth-signed-in');
+  await page.locator('summary', { hasText: 'Sign out' }).click();
+  await shot('oauth-sign-out');
+  await open(`/servers/${inBrowser}`);
+  await shot('oauth-entry');
+  service.refusal = refusal('invalid_grant', 50173, 'The provided grant has expired due to it being revoked, a fresh auth token is needed.');
+  await open(`/servers/${inBrowser}/azure`);
+  await press('Renew now');
+  await running();
+  await shot('oauth-failing');
+  service.refusal = undefined;
+  await open('/oauth/callback?state=a&code=b');
+  await shot('oauth-gone');
+  await open(`/servers/${device}/azure`);
+  await press('Get a code');
+  await running();
+  await shot('oauth-device');
+  service.enter((await page.locator('#device output').textContent()) ?? '', false);
+  await page.getByText('The code came to nothing').waitFor();
+  await running();
+  await shot('oauth-device-declined');
+  await open('/');
+  await shot('oauth-list');
+  await service.stop();
+}
+
 await mkdir(folder, { recursive: true });
 const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 if (process.getuid?.() === 0) args.push('--no-sandbox');
@@ -468,9 +546,11 @@ try {
           await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
           count += 1;
         };
-        if (!['trust', 'access'].includes(what ?? '')) await visit(page, url, shot);
-        if (what !== 'access') await visitTrust(page, url, shot);
-        if (what !== 'trust') await visitAccess(page, url, shot);
+        if (what === undefined) await visit(page, url, shot);
+        if (['trust', undefined].includes(what)) await visitTrust(page, url, shot);
+        if (['oauth', undefined].includes(what)) await visitSignIns(page, url, shot);
+        // It ends with signing out.
+        if (['access', undefined].includes(what)) await visitAccess(page, url, shot);
         await context.close();
       } finally {
         await stop();

@@ -253,8 +253,9 @@ pub fn copy(text: &str) -> bool {
 }
 
 /// Does what elements ask for by attributes, also on pages that have no code of their own here: `data-copy` is a text that a
-/// click puts on the clipboard, `data-left-ms` the time after which the element is hidden, and `data-address` the address that
-/// a reload is to show.
+/// click puts on the clipboard, `data-left-ms` the time after which the element is hidden, `data-address` the address that
+/// a reload is to show, `data-go` marks a link that is followed by itself, `data-submit` a form that is posted by itself, and
+/// `data-watch` is where to ask how a sign-in with a code stands.
 pub fn follow_attributes() {
     EventListener::new(&document(), "click", |event| {
         let button = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
@@ -271,9 +272,49 @@ pub fn follow_attributes() {
     if let Some((_, address)) = with_data("address") {
         replace_address(&address);
     }
+    // In the place of this page: whoever goes back doesn't come here, to be sent on once more.
+    if let Some(href) = with_data("go").and_then(|(link, _)| link.get_attribute("href")) {
+        let _ = window().location().replace(&href);
+    }
+    if let Some(form) = with_data("submit").and_then(|(form, _)| form.dyn_into::<web_sys::HtmlFormElement>().ok()) {
+        let _ = form.submit();
+    }
+    if let Some((panel, path)) = with_data("watch") {
+        watch_code(panel, path);
+    }
     if let Some((bar, left)) = with_data("idle-ms").and_then(|(bar, left)| Some((bar, left.parse().ok()?))) {
         watch_session(bar, left);
     }
+}
+
+/// How often it is asked whether somebody typed the code: milliseconds.
+const WATCH_MS: u32 = 2_000;
+
+/// Asks at `path` how a sign-in with a code stands, and shows the page anew once it isn't the code of `panel` that is waited for.
+fn watch_code(panel: HtmlElement, path: String) {
+    let data = |name: &str| panel.get_attribute(&format!("data-{name}")).unwrap_or_default();
+    let (code, then) = (data("watched"), data("then"));
+    let mut left = data("left").parse::<u64>().unwrap_or_default();
+    leptos::task::spawn_local(async move {
+        loop {
+            TimeoutFuture::new(WATCH_MS).await;
+            left = left.saturating_sub(u64::from(WATCH_MS));
+            if let Some(shown) = document().get_element_by_id("left") {
+                shown.set_text_content(Some(&domain::words::left(left)));
+            }
+            // Nobody knows: it is asked again.
+            let Ok(answer) = Request::get(&path).send().await else { continue };
+            let said = answer.text().await.unwrap_or_default();
+            // What was answered instead, such as that nobody is signed in any more, the page says.
+            if !(answer.ok() && said.contains("\"state\":\"waiting\"") && said.contains(&code)) {
+                break;
+            }
+        }
+        if let Ok(Some(status)) = panel.query_selector("[role=status]") {
+            status.set_text_content(Some("It isn't waited for any more."));
+        }
+        let _ = window().location().replace(&then);
+    });
 }
 
 /// How long before the end of a session the bar says so: milliseconds.

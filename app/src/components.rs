@@ -18,5 +18,5 @@ pub(crate) use fields::{
 #[cfg(feature = "ssr")]
 pub(crate) use notice::names;
 pub(crate) use notice::{ErrorNotice, NOTICE, Undo};
-pub(crate) use standing::{ExpiringMarks, StandingView};
+pub(crate) use standing::{ExpiringMarks, SignInMark, StandingView};
 pub(crate) use tools::SiteTools;

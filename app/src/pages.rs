@@ -22,7 +22,7 @@ use crate::api::TestReport;
 
 pub use entry::{INSPECTED, Trusting};
 #[cfg(feature = "ssr")]
-pub use plain::{AccessPage, OwnForm, Plain, TypedToken};
+pub use plain::{ARRIVED, AccessPage, Arrived, OwnForm, Plain, TypedToken};
 pub(crate) use visitor::Rights;
 #[cfg(feature = "ssr")]
 pub use visitor::Visitor;

@@ -8,6 +8,7 @@ use crate::certificate::{Certificate, Validity};
 use crate::error::Problem;
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
+use crate::oauth::{SignInNote, SignInState, SignInView};
 use crate::run::{MAX_RUNS, Standing};
 use crate::smtp_server::{ServerDraft, StartTls};
 use crate::transcript::{Forbidden, Outcome};
@@ -200,6 +201,25 @@ pub fn password_advice(draft: &ServerDraft) -> Option<&'static str> {
     (microsoft && !draft.azure_oauth && !draft.username.trim().is_empty()).then_some(
         "Microsoft takes no passwords here from the end of December 2026 on, and none at all in tenants made later. Use Azure OAuth, under “Advanced”.",
     )
+}
+
+/// What the password is where it isn't the mailbox's.
+pub fn password_role(draft: &ServerDraft) -> Option<&'static str> {
+    if !draft.azure_oauth {
+        return None;
+    }
+    match draft.azure_strategy.as_str() {
+        "client_credentials" => {
+            Some("With this strategy the SMTP password is the application's client secret, not the mailbox's password.")
+        }
+        "client_certificate" => {
+            Some("This strategy needs no password: the application shows its client certificate. Leave both empty.")
+        }
+        "authorization_code" | "device_code" => Some(
+            "This strategy needs no password of the mailbox. If the application has a client secret, enter it as SMTP password; otherwise leave both empty.",
+        ),
+        _ => None,
+    }
 }
 
 /// Text from outside for a sentence: at most 60 characters, controls and invisible characters made visible.
@@ -551,11 +571,42 @@ pub fn standing(standing: &Standing, now_ms: u64) -> String {
         Standing::Never => "Not verified yet".into(),
         Standing::Changed => "Not verified since the last change".into(),
         Standing::Verified { at_ms } => format!("Verified {}", ago(now_ms, *at_ms)),
-        Standing::Failing { since_ms, .. } => {
-            let since = utc(*since_ms);
-            let (date, time) = since.split_once(' ').unwrap_or((&since, ""));
-            format!("Failing since {}", if utc(now_ms).starts_with(date) { time } else { date })
+        Standing::Failing { since_ms, .. } => format!("Failing since {}", since(*since_ms, now_ms)),
+    }
+}
+
+/// The minute of today, or the day.
+fn since(at_ms: u64, now_ms: u64) -> String {
+    let at = utc(at_ms);
+    let (date, time) = at.split_once(' ').unwrap_or((&at, ""));
+    if utc(now_ms).starts_with(date) { time.into() } else { date.into() }
+}
+
+/// How a sign-in at a sign-in service stands, in a few words.
+pub fn sign_in(view: &SignInView, now_ms: u64) -> String {
+    let note = view.note.as_ref();
+    let renewed = || note.and_then(|note| note.renewed_ms).map(|at_ms| ago(now_ms, at_ms)).unwrap_or_default();
+    match (view.state(), note) {
+        (SignInState::Failing, Some(SignInNote { failing: Some(failing), .. })) => {
+            format!("Sign-in failing since {}", since(failing.since_ms, now_ms))
         }
+        (SignInState::Missing, _) => "Not signed in".into(),
+        (SignInState::Works, Some(SignInNote { account: Some(account), .. })) if view.needs_a_person => {
+            format!("Signed in as {}", quote(account))
+        }
+        (SignInState::Works, _) if view.needs_a_person => "Signed in".into(),
+        (SignInState::Works, _) => format!("Access token granted {}", renewed()),
+        _ => "No access token asked for yet".into(),
+    }
+}
+
+/// What is left of a time, roughly: `14 minutes`, `40 seconds`. In milliseconds.
+pub fn left(ms: u64) -> String {
+    match ms / 1000 {
+        0..60 => format!("{} s", ms / 1000),
+        60..120 => "1 minute".into(),
+        120..7200 => format!("{} minutes", ms / 60_000),
+        _ => format!("{} hours", ms / 3_600_000),
     }
 }
 
@@ -653,6 +704,21 @@ mod tests {
         assert_eq!(standing(&failing(NOW), NOW), "Failing since 09:12 UTC");
         assert_eq!(standing(&failing(NOW - 3 * 86_400_000), NOW), "Failing since 2026-11-20");
         assert_eq!(standing(&Standing::Changed, NOW), "Not verified since the last change");
+    }
+
+    #[test]
+    fn a_sign_in_is_told_by_what_matters_of_it() {
+        use crate::oauth::SignInFailing;
+        const NOW: u64 = 1_795_425_120_000;
+        let told = |needs_a_person, note| sign_in(&SignInView { needs_a_person, note }, NOW);
+        let works = SignInNote { since_ms: Some(NOW), renewed_ms: Some(NOW - 300_000), ..SignInNote::default() };
+        let failing = Some(SignInFailing { since_ms: NOW, diagnosis: crate::diagnosis::Diagnosis::default() });
+        assert_eq!(told(true, None), "Not signed in");
+        assert_eq!(told(false, None), "No access token asked for yet");
+        assert_eq!(told(false, Some(works.clone())), "Access token granted 5 minutes ago");
+        assert_eq!(told(true, Some(works.clone())), "Signed in");
+        assert_eq!(told(true, Some(SignInNote { account: Some("a@x.org".into()), ..works.clone() })), "Signed in as a@x.org");
+        assert_eq!(told(true, Some(SignInNote { failing, ..works })), "Sign-in failing since 09:12 UTC");
     }
 
     #[test]

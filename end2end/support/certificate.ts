@@ -1,4 +1,4 @@
-// A certificate and key made on the spot, so that none has to be kept: X.509 v3 (RFC 5280) by hand, P-256.
+// A certificate and key made on the spot, so that none has to be kept: X.509 v3 (RFC 5280) by hand, P-256 or RSA.
 
 import { type KeyObject, X509Certificate, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
@@ -19,6 +19,7 @@ const der = (tag: number, ...parts: Buffer[]): Buffer => {
 const sequence = (...parts: Buffer[]) => der(0x30, ...parts);
 const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'));
 const ECDSA_WITH_SHA256 = '2a8648ce3d040302';
+const RSA_WITH_SHA256 = '2a864886f70d01010b';
 const COMMON_NAME = '550403';
 const SUBJECT_ALT_NAME = '551d11';
 const BASIC_CONSTRAINTS = '551d13';
@@ -47,7 +48,8 @@ const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toS
 function certificate(subject: Buffer, publicKey: KeyObject, issuer: { subject: Buffer; key: KeyObject }, extension: Buffer, days: number): string {
   const day = 24 * 60 * 60 * 1000;
   const now = Date.now();
-  const algorithm = sequence(oid(ECDSA_WITH_SHA256));
+  const rsa = issuer.key.asymmetricKeyType === 'rsa';
+  const algorithm = rsa ? sequence(oid(RSA_WITH_SHA256), der(0x05)) : sequence(oid(ECDSA_WITH_SHA256));
   const serial = Buffer.concat([Buffer.from([0x01]), randomBytes(8)]);
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
@@ -79,6 +81,13 @@ export function selfSigned({ name = 'localhost', ip = '127.0.0.1', days = 2 }: N
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const subject = subjectOf(name);
   return { key: pem(privateKey), cert: certificate(subject, publicKey, { subject, key: privateKey }, alternatives(name, ip), days) };
+}
+
+/** The certificate of an application, with an RSA key, as sign-in services want it. */
+export function ofApplication(name = 'application'): Identity {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const subject = subjectOf(name);
+  return { key: pem(privateKey), cert: certificate(subject, publicKey, { subject, key: privateKey }, alternatives(name, undefined), 200) };
 }
 
 /** A new authority that nobody trusts yet. */

@@ -4,6 +4,7 @@ import type { Page } from '@playwright/test';
 import { expect, expectAccessible, expectOutcome, field, open, running, sendTest, test } from '../support/test.ts';
 import { authority, selfSigned } from '../support/certificate.ts';
 import type { MailOptions, MailServer } from '../support/mail.ts';
+import { SignInService, refusal } from '../support/oauth.ts';
 import type { Postroom } from '../support/postroom.ts';
 
 /** Every page and state, each left as it is to be looked at. */
@@ -114,6 +115,55 @@ async function visitTrust(page: Page, postroom: Postroom, mailServer: (options: 
   await look('a client certificate');
 }
 
+/** The same for signing in at a sign-in service. */
+async function visitSignIns(page: Page, postroom: Postroom, service: SignInService, look: (what: string) => Promise<void>): Promise<void> {
+  const azure = { application_id: '11111111-2222-3333-4444-555555555555', tenant: 'example.com', authority: service.authority };
+  const add = (name: string, strategy: string) =>
+    postroom.api<{ id: number }>('servers/create', {
+      server: { name, host: '127.0.0.1', port: 25, username: 'scan@example.com', allow_plaintext_credentials: true, azure_oauth: { ...azure, strategy } },
+    });
+  const [browser, device, password] = [await add('browser', 'authorization_code'), await add('device', 'device_code'), await add('password', 'password')];
+  await open(page, `/servers/${password.id}/azure`);
+  await look('a strategy with its limits');
+  await open(page, `/servers/${browser.id}`);
+  await page.getByText('More', { exact: true }).click();
+  await look('every field of Azure OAuth');
+  await open(page, `/servers/${browser.id}/azure`);
+  await look('nobody signed in yet');
+  // Where the program doesn't run, these two stay.
+  const program = /\/assets\/app.*\.js$/;
+  await page.route(program, (route) => route.fulfill({ contentType: 'text/javascript', body: 'export default () => {}; export const hydrate = () => {};' }));
+  await page.goto(`/servers/${browser.id}/azure`);
+  await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
+  await look('the way to the sign-in service');
+  await page.getByRole('link', { name: /^Go to/ }).click();
+  await page.getByRole('button', { name: 'Accept' }).click();
+  await look('back from the sign-in service');
+  await page.unroute(program);
+  await page.getByRole('button', { name: 'Finish signing in' }).click();
+  await running(page);
+  await page.locator('summary', { hasText: 'Sign out' }).click();
+  await look('signed in');
+  await open(page, '/oauth/callback?state=a&code=b');
+  await look('a sign-in that is gone');
+  service.refusal = refusal('invalid_grant', 50173);
+  await open(page, `/servers/${browser.id}/azure`);
+  await page.getByRole('button', { name: 'Renew now' }).click();
+  await running(page);
+  await look('a sign-in that fails');
+  service.refusal = undefined;
+  await open(page, '/');
+  await look('a list with sign-ins');
+  await open(page, `/servers/${device.id}/azure`);
+  await page.getByRole('button', { name: 'Get a code' }).click();
+  await running(page);
+  await look('a code to enter');
+  service.enter((await page.locator('#device output').textContent()) ?? '', false);
+  await expect(page.getByText('The code came to nothing')).toBeVisible({ timeout: 20_000 });
+  await running(page);
+  await look('a code that was declined');
+}
+
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390, 320]) {
     // The narrowest is about the layout; its colours are those of the others.
@@ -135,6 +185,14 @@ for (const scheme of ['light', 'dark'] as const) {
         test.setTimeout(180_000);
         complaints.expect(/status of 4\d\d/);
         await visitTrust(page, postroom, mailServer, looking(page));
+      });
+      test('every page and state of sign-ins is accessible', async ({ page, postroom, complaints }) => {
+        test.setTimeout(180_000);
+        complaints.expect(/status of (4\d\d|502)/);
+        complaints.expect(/was preloaded using link preload but not used/);
+        const service = await SignInService.start('example.com');
+        await visitSignIns(page, postroom, service, looking(page));
+        await service.stop();
       });
     });
   }

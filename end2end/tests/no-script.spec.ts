@@ -18,7 +18,7 @@ test('add, edit, mistakes, save, test, trash and undo', async ({ page, postroom,
   const id = Number(/\d+$/.exec(page.url())?.[0]);
 
   // Every field is there, with help that says when it counts.
-  for (const label of ['StartTLS', 'Azure OAuth enabled', 'Azure application id', 'Azure tenant', 'Links expire after']) {
+  for (const label of ['StartTLS', 'Azure OAuth enabled', 'Azure application id', 'Azure tenant', 'Client secret expires', 'Scope', 'Shared mailbox', 'Links expire after']) {
     await expect(field(page, label)).toBeAttached();
   }
   await expect(field(page, 'StartTLS')).toBeVisible();

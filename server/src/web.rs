@@ -14,6 +14,7 @@ mod qr;
 mod records;
 mod routes;
 mod serve;
+mod sign_ins;
 mod signing;
 mod tls;
 mod tokens;
@@ -154,7 +155,6 @@ fn all() -> Routes {
         .get("/servers/{id}", SEE, pages::entry)
         // What a button changes takes more; its handler says so.
         .post("/servers/{id}", TEST, forms::entry)
-        .get("/servers/{id}/azure", SEE, pages::azure)
         .get("/servers/{id}/client-certificate", CHANGE, certificates::client_certificate)
         .post("/servers/{id}/client-certificate", CHANGE, certificates::keep_client_certificate)
         .post("/servers/{id}/client-certificate/remove", CHANGE, certificates::remove_client_certificate)
@@ -178,7 +178,7 @@ fn all() -> Routes {
         .api("/api/certificates/export", Method::GET, SEE, certificates::export_api)
         .api("/api/session", Method::GET, Need::Somebody, signing::session_api)
         .api("/api/session/stay", Method::POST, Need::Somebody, signing::stay_api);
-    let routes = records::routes(tokens::routes(accounts::routes(signing::routes(routes))));
+    let routes = records::routes(tokens::routes(accounts::routes(signing::routes(sign_ins::routes(routes)))));
     // A server function that isn't among the keys isn't answered.
     KEYS.into_iter().fold(routes, |routes, (path, act, _)| match takes(path) {
         Some(method) => routes.api(path, method, Need::Act(act), api),

@@ -4,6 +4,8 @@
 
 #[path = "web_router/access.rs"]
 mod access;
+#[path = "web_router/sign_ins.rs"]
+mod sign_ins;
 
 use std::sync::{Arc, Mutex};
 
@@ -642,6 +644,7 @@ impl Backend for Fake {
                 subject: "CN=postroom".into(),
                 not_after: "2026-12-01T00:00:00Z".into(),
             }],
+            sign_in: None,
         })
     }
 
@@ -820,6 +823,8 @@ async fn every_page_answers_with_careful_headers_and_is_not_kept() {
         "/servers/1",
         "/servers/trash?id=1",
         "/servers/1/client-certificate",
+        "/servers/1/azure",
+        "/servers/3/azure?device",
         "/certificates",
         "/certificates?added=3",
         "/certificates/import",
@@ -853,6 +858,8 @@ async fn what_is_not_there_says_so_to_people_and_programs() {
         "/servers/18446744073709551616",
         "/servers/99/client-certificate",
         "/servers/abc/client-certificate",
+        "/servers/99/azure",
+        "/servers/abc/azure",
     ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");

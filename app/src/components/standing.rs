@@ -1,6 +1,7 @@
-//! What the tests say of an entry, and what its certificates do: a shape, a colour and words.
+//! What the tests say of an entry, what its certificates do and how its sign-in stands: a shape, a colour and words.
 
 use domain::certificate::instant_ms;
+use domain::oauth::{SignInState, SignInView};
 use domain::run::Standing;
 use domain::trust::Expiring;
 use domain::words;
@@ -38,4 +39,17 @@ pub(crate) fn ExpiringMarks(expiring: Vec<Expiring>, now_ms: u64) -> impl IntoVi
             view! { <span class=class>{words::expiring(&expiring, now_ms)}</span> }
         })
         .collect::<Vec<_>>()
+}
+
+/// How a sign-in at a sign-in service stands. `quiet` says only what somebody has to do something about.
+#[component]
+pub(crate) fn SignInMark(sign_in: SignInView, now_ms: u64, #[prop(optional)] quiet: bool) -> impl IntoView {
+    let class = match sign_in.state() {
+        SignInState::Missing => "state warning",
+        SignInState::Failing => "state bad",
+        SignInState::Works => "state good",
+        SignInState::Untried => "state neutral",
+    };
+    let shown = !quiet || matches!(sign_in.state(), SignInState::Missing | SignInState::Failing);
+    shown.then(|| view! { <span class=class>{words::sign_in(&sign_in, now_ms)}</span> })
 }

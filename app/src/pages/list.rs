@@ -13,7 +13,7 @@ use leptos::prelude::*;
 
 use self::batch::{Batch, Progress, TestAll, Tested};
 use super::{Rights, encode_query};
-use crate::components::{ErrorNotice, ExpiringMarks, StandingView, Undo};
+use crate::components::{ErrorNotice, ExpiringMarks, SignInMark, StandingView, Undo};
 
 /// How long typing has to pause before the search runs: milliseconds.
 #[cfg(feature = "hydrate")]
@@ -224,7 +224,7 @@ fn search_while_typing(
 
 #[component]
 fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
-    let Row { id, name, is_default, server, standing, expiring, .. } = row;
+    let Row { id, name, is_default, server, standing, expiring, sign_in } = row;
     let href = format!("/servers/{id}");
     let select = format!("Select {name}");
     let complete = server.is_some();
@@ -246,6 +246,7 @@ fn ListRow(row: Row, now_ms: u64, batch: Batch) -> impl IntoView {
                 } else {
                     Either::Right(view! { <span class="state warning">"Not set up yet"</span> })
                 }}
+                {sign_in.map(|sign_in| view! { <SignInMark sign_in now_ms quiet=true/> })}
                 <ExpiringMarks expiring now_ms/>
             </td>
         </tr>

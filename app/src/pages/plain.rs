@@ -8,17 +8,20 @@ mod certificates;
 mod client_certificate;
 mod import;
 mod import_servers;
+mod sign_in;
 mod trash;
 mod trash_certificates;
 
 use domain::activity::{ActivityPage, ActivityQuery};
-use domain::entry::{EntryView, TrashPlan};
+use domain::entry::{EntryId, EntryView, TrashPlan};
 use domain::error::ApiError;
 use domain::exchange::ImportPlan;
+use domain::secret::Secret;
 use domain::trust::{Preview, TrustId, TrustPage, TrustTrashPlan};
 use leptos::prelude::*;
 
 use super::{Page, Section};
+use crate::backend::SignInPage;
 pub use access::{AccessPage, OwnForm, TypedToken};
 
 /// What a plain page shows.
@@ -75,10 +78,30 @@ pub enum Plain {
     },
     /// Signing in, accounts and tokens.
     Access(AccessPage),
-    /// What an entry with Azure OAuth takes at Microsoft.
+    /// How the sign-in of an entry with Azure OAuth stands, and what it takes at the sign-in service.
     Azure {
+        /// The entry and its sign-in.
+        page: Box<SignInPage>,
+        /// Whether a sign-in with a code just came to its end.
+        over: bool,
+        /// Why something was not done.
+        refused: Option<ApiError>,
+    },
+    /// The way to the sign-in service.
+    Leave {
         /// The entry.
-        view: Box<EntryView>,
+        id: EntryId,
+        /// Where somebody signs in.
+        url: String,
+    },
+    /// What somebody came back with from the sign-in service, not yet believed.
+    Arrive(Box<Arrived>),
+    /// A sign-in that came to nothing.
+    NotArrived {
+        /// The entry, as far as it is known.
+        id: Option<EntryId>,
+        /// Why.
+        error: ApiError,
     },
     /// "Activity".
     Activity {
@@ -104,6 +127,23 @@ pub enum Plain {
     Failed(ApiError),
 }
 
+/// What stands in the address that the sign-in service leads back to. A page holds it only until it is posted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// What was sent along.
+    pub state: Secret,
+    /// What was granted; empty where it was refused.
+    pub code: Secret,
+    /// Why it was refused.
+    pub error: String,
+    /// In words of the service's.
+    pub error_description: String,
+}
+
+/// The names of the fields that bring [`Arrived`] to us. None says what is secret of it: what does isn't given back to the page that asks for a
+/// password in between, and that would end the sign-in.
+pub const ARRIVED: [&str; 4] = ["state", "granted", "error", "error_description"];
+
 impl From<AccessPage> for Page {
     fn from(page: AccessPage) -> Self {
         Plain::Access(page).into()
@@ -119,9 +159,13 @@ impl From<Plain> for Page {
 impl Plain {
     pub(super) fn section(&self) -> Option<(Section, bool)> {
         match self {
-            Self::Trash { .. } | Self::ClientCertificate { .. } | Self::Azure { .. } | Self::ImportServers { .. } => {
-                Some((Section::Servers, false))
-            }
+            Self::Trash { .. }
+            | Self::ClientCertificate { .. }
+            | Self::Azure { .. }
+            | Self::Leave { .. }
+            | Self::Arrive(_)
+            | Self::NotArrived { .. }
+            | Self::ImportServers { .. } => Some((Section::Servers, false)),
             Self::Certificates { .. } => Some((Section::Certificates, true)),
             Self::Import { .. } | Self::TrashCertificates { .. } => Some((Section::Certificates, false)),
             Self::Access(page) => page.section(),
@@ -141,7 +185,10 @@ impl Plain {
             Self::Import { .. } => "Add certificates".into(),
             Self::TrashCertificates { .. } => "Trash certificates".into(),
             Self::ClientCertificate { view, .. } => format!("Client certificate of {}", view.name),
-            Self::Azure { view } => format!("Azure OAuth of {}", view.name),
+            Self::Azure { page, .. } => format!("Azure OAuth of {}", page.view.name),
+            Self::Leave { .. } => "Sign in".into(),
+            Self::Arrive(_) => "Finish signing in".into(),
+            Self::NotArrived { .. } => "Not signed in".into(),
             Self::Access(page) => page.title(),
             Self::Activity { .. } => "Activity".into(),
             Self::ImportServers { .. } => "Import servers".into(),
@@ -156,11 +203,12 @@ impl Plain {
             | Self::Import { refused, .. }
             | Self::TrashCertificates { refused, .. }
             | Self::ClientCertificate { refused, .. }
+            | Self::Azure { refused, .. }
             | Self::Activity { refused, .. }
             | Self::ImportServers { refused, .. } => refused.as_ref(),
             Self::Access(page) => page.refused(),
-            Self::Azure { .. } => None,
-            Self::Failed(error) => Some(error),
+            Self::Leave { .. } | Self::Arrive(_) => None,
+            Self::Failed(error) | Self::NotArrived { error, .. } => Some(error),
         }
     }
 }
@@ -179,7 +227,10 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
             view! { <client_certificate::ClientCertificate entry=*view refused now_ms/> }.into_any()
         }
         Plain::Access(page) => view! { <access::AccessView page/> }.into_any(),
-        Plain::Azure { view } => view! { <azure::Azure entry=*view/> }.into_any(),
+        Plain::Azure { page, over, refused } => view! { <azure::Azure page=*page over refused/> }.into_any(),
+        Plain::Leave { id, url } => sign_in::leave(id, url).into_any(),
+        Plain::Arrive(arrived) => sign_in::arrive(*arrived).into_any(),
+        Plain::NotArrived { id, error } => sign_in::not_arrived(id, error).into_any(),
         Plain::Activity { activity, query, refused } => view! { <activity::Activity activity query refused/> }.into_any(),
         Plain::ImportServers { plan, chosen, done, refused } => {
             view! { <import_servers::ImportServers plan chosen done refused/> }.into_any()

@@ -306,6 +306,11 @@ impl ServerDraft {
         }
     }
 
+    /// Whether a field of text or choice stands as in a new entry.
+    pub fn is_usual(&self, field: Field) -> bool {
+        self.text(field).trim() == Self::new("").text(field)
+    }
+
     fn strategy(&self) -> Option<Strategy> {
         choice(&self.azure_strategy, Strategy::CHOICES, &Strategy::ALL).ok()
     }

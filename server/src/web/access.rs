@@ -77,10 +77,15 @@ fn bearer(headers: &HeaderMap) -> Option<Secret> {
     Some(Secret::new(token.to_owned()))
 }
 
-/// The session's cookie. Two of the name are none: one of them isn't ours.
+/// The session's cookie.
 fn session(headers: &HeaderMap) -> Option<Secret> {
+    cookie_of(headers, COOKIE)
+}
+
+/// The cookie of this name. Two of the name are none: one of them isn't ours.
+pub(super) fn cookie_of(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
+    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(its, _)| *its == name).map(|(_, value)| value);
     match (ours.next(), ours.next()) {
         (Some(value), None) if !value.is_empty() && value.len() <= MAX_SHOWN => Some(Secret::new(value.to_owned())),
         _ => None,
@@ -110,6 +115,12 @@ fn set_cookie(response: &mut Response, value: &str, more: &str) {
         cookie.set_sensitive(true);
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+}
+
+/// Whether an answer says what becomes of the session's cookie. Others are no word about it.
+fn sets_session(headers: &HeaderMap) -> bool {
+    let ours = |cookie: &HeaderValue| cookie.as_bytes().strip_prefix(COOKIE.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+    headers.get_all(header::SET_COOKIE).iter().any(ours)
 }
 
 /// Sends away whoever may not.
@@ -221,7 +232,7 @@ pub(super) async fn confirm(request: Request, next: Next) -> Response {
     let kept = parts.clone();
     let mut response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
     // The session goes on under another cookie, unless it has ended, or got yet another one.
-    if let Some(session) = renewed.filter(|_| !response.headers().contains_key(header::SET_COOKIE)) {
+    if let Some(session) = renewed.filter(|_| !sets_session(response.headers())) {
         response = with_session(response, &session);
     }
     if response.extensions().get::<Unconfirmed>().is_none() {

@@ -104,18 +104,6 @@ pub(super) async fn entry(visit: Visit, Path(id): Path<String>, RawQuery(query):
     visit.show(page).await
 }
 
-/// What an entry with Azure OAuth takes at Microsoft.
-pub(super) async fn azure(visit: Visit, Path(id): Path<String>) -> Response {
-    let page = match id.parse().map(EntryId) {
-        Ok(id) => match visit.backend.entry(id).await {
-            Ok(view) => Plain::Azure { view: Box::new(view) }.into(),
-            Err(problem) => failed(problem),
-        },
-        Err(_) => failed(Problem::NoSuchPage),
-    };
-    visit.show(page).await
-}
-
 pub(super) async fn edit_chosen(visit: Visit, RawQuery(query): RawQuery) -> Response {
     chosen(&visit, query.as_deref(), "").await
 }

@@ -37,12 +37,12 @@ impl Site {
     }
 }
 
-fn location(answer: &Answer) -> &str {
+pub(super) fn location(answer: &Answer) -> &str {
     answer.headers.get(header::LOCATION).map(|to| to.to_str().unwrap()).unwrap_or_default()
 }
 
 /// What an answer does about the cookie.
-fn cookie(answer: &Answer) -> &str {
+pub(super) fn cookie(answer: &Answer) -> &str {
     answer.headers.get(header::SET_COOKIE).map(|cookie| cookie.to_str().unwrap()).unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@ use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
-use domain::oauth::Strategy;
+use domain::oauth::{Provider, Strategy};
 use domain::run::{History, RunId};
 use domain::size::Size;
 use domain::smtp_server::{Kind, MinTls, PasswordDraft, Protocol, SecretInput, ServerDraft, ServerPatch, StartTls, TestDraft};
@@ -26,7 +26,7 @@ use super::stale::Stale;
 use crate::api::{Failure, save_server};
 use crate::components::{
     CheckField, ChoiceField, ErrorNotice, ExpiringMarks, FormState, LinkField, MoreAbout, NOTICE, PasswordFields, SelectField,
-    StandingView, TextField, ends, field_id, short_name,
+    SignInMark, StandingView, TextField, ends, field_id, short_name,
 };
 use crate::pages::{EntryData, Look, Rights};
 
@@ -419,6 +419,9 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
                     <p class="muted summary">{move || state.draft.with(words::summary)}</p>
                     <Stands page set_up=view.server.is_some()/>
                     {(!view.expiring.is_empty()).then(|| view! { <p class="ending"><ExpiringMarks expiring=view.expiring now_ms/></p> })}
+                    {view.sign_in.map(|sign_in| view! {
+                        <p class="ending"><SignInMark sign_in now_ms/> <a href=format!("/servers/{}/azure", view.id)>"Azure OAuth"</a></p>
+                    })}
                 </div>
                 <div class="actions">
                     <SaveState page/>
@@ -554,6 +557,7 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
             <section class="group" aria-labelledby="g-sign-in">
                 <h2 id="g-sign-in">"Sign-in"</h2>
                 <TextField state field=Field::Username/>
+                <PasswordAdvice state/>
                 <PasswordFields state stored=Signal::derive(move || page.stored.with(|stored| stored.has_password))/>
             </section>
             <section class="group" aria-labelledby="g-sent">
@@ -567,14 +571,54 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <summary>{advanced}</summary>
                 <CheckField state field=Field::OverrideSender/>
                 <TextField state field=Field::LinkDays inputmode="numeric"/>
-                <CheckField state field=Field::AzureOauth/>
-                <SelectField state field=Field::AzureStrategy choices=Strategy::CHOICES/>
-                <MoreAbout state field=Field::AzureStrategy href=azure>"What to set up at Microsoft"</MoreAbout>
-                <TextField state field=Field::AzureApplicationId/>
-                <TextField state field=Field::AzureTenant/>
+                <AzureFields state href=azure/>
                 <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
                 <SelectField state field=Field::MinTls choices=MinTls::CHOICES/>
                 <LinkField state field=Field::ClientCertificate href=href link=link>{kept}</LinkField>
+            </details>
+        </div>
+    }
+}
+
+/// What stands beside the password of a mailbox whose provider takes none, and where it isn't one.
+#[component]
+fn PasswordAdvice(state: FormState) -> impl IntoView {
+    let advice = Memo::new(move |_| state.draft.with(words::password_advice));
+    let role = Memo::new(move |_| state.draft.with(words::password_role));
+    view! {
+        // Always there, so that what comes is read out.
+        <div class="advice" role="status">
+            {move || advice.get().map(|advice| view! { <p class="notice warning">{advice}</p> })}
+            {move || role.get().map(|role| view! { <p class="notice">{role}</p> })}
+        </div>
+    }
+}
+
+/// Azure OAuth: what everybody needs, and folded what only few do.
+#[component]
+fn AzureFields(state: FormState, href: String) -> impl IntoView {
+    const FOLDED: [Field; 5] =
+        [Field::AzureProvider, Field::AzureAuthority, Field::AzureSignInUrl, Field::AzureScope, Field::AzureMailbox];
+    let said = |field: &Field| {
+        let unusual = |draft: &ServerDraft| draft.applies(*field) && !draft.is_usual(*field);
+        state.draft.with_untracked(unusual) || untrack(|| state.error_of(*field).is_some())
+    };
+    let open = FOLDED.iter().any(said);
+    view! {
+        <div class="azure" role="group" aria-label="Azure OAuth">
+            <CheckField state field=Field::AzureOauth/>
+            <SelectField state field=Field::AzureStrategy choices=Strategy::CHOICES/>
+            <TextField state field=Field::AzureApplicationId/>
+            <TextField state field=Field::AzureTenant/>
+            <TextField state field=Field::AzureSecretExpires placeholder="2027-01-31"/>
+            <MoreAbout state field=Field::AzureStrategy href=href>"Set up and sign in"</MoreAbout>
+            <details class="more" open=open class:inapplicable=move || !state.draft.with(|d| d.azure_oauth)>
+                <summary>"More"</summary>
+                <SelectField state field=Field::AzureProvider choices=Provider::CHOICES/>
+                <TextField state field=Field::AzureAuthority/>
+                <TextField state field=Field::AzureSignInUrl/>
+                <TextField state field=Field::AzureScope/>
+                <TextField state field=Field::AzureMailbox/>
             </details>
         </div>
     }
