@@ -102,7 +102,7 @@ pub const KEYS: [(&str, Act, &[&str]); 22] = [
     ("/api/servers/save", Act::Change, &["id", "version", "server"]),
     ("/api/servers/trash", Act::Change, &["ids", "new_default"]),
     ("/api/servers/undo", Act::Change, &["batch"]),
-    ("/api/servers/test", Act::Test, &["id", "server", "from", "to", "check_only"]),
+    ("/api/servers/test", Act::Test, &["id", "server", "from", "to", "attachment_bytes", "check_only"]),
     ("/api/servers/inspect", Act::Test, &["id", "server"]),
     ("/api/servers/renew", Act::Test, &["id"]),
     ("/api/servers/sign-out", Act::Change, &["id"]),
@@ -188,9 +188,15 @@ pub async fn test_server(
     #[server(default)] server: ServerPatch,
     #[server(default)] from: String,
     #[server(default)] to: String,
+    #[server(default)] attachment_bytes: Option<u64>,
     #[server(default)] check_only: bool,
 ) -> Result<TestReport, Failure> {
-    let test = domain::smtp_server::TestDraft { from, to, check_only };
+    let test = domain::smtp_server::TestDraft {
+        from,
+        to,
+        attachment: attachment_bytes.map(|bytes| bytes.to_string()).unwrap_or_default(),
+        check_only,
+    };
     Ok(backend()?.test(id, Edit::Patch(Box::new(server)), test).await?)
 }
 

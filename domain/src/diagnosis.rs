@@ -710,7 +710,7 @@ const RULES: &[Rule] = &[
         title: "The sign-in service's address isn't encrypted, so nothing was sent to it.",
         steps: &[
             "Use an address that begins with https://.",
-            "For development on this machine only: start Postroom with --oauth-authority http://…",
+            "For development on this machine only: start Postroom with --oauth-authority and an address that begins with http://.",
         ],
         ..ANY
     },
@@ -811,8 +811,21 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "links_unsupported",
         causes: &[Cause::LinksUnsupported],
-        title: "Attachments as URL aren't supported yet, so this server can't be tested or used to send.",
-        steps: &["Switch “Attachment as URL enabled” off.", "Or wait for a version that supports it; the settings are kept."],
+        title: "The attachments have {size} bytes encoded, above the threshold of {limit}, and links for them aren't supported yet.",
+        steps: &[
+            "Attach less, or raise the “Max attachment threshold size”.",
+            "Or wait for a version that makes links; the settings are kept.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "attachments_too_big",
+        causes: &[Cause::AttachmentsTooBig],
+        title: "The attachments have {size} bytes encoded; this server's “Max attachment threshold size” is {limit} bytes.",
+        steps: &[
+            "Attach less, or raise the “Max attachment threshold size”, if the mail server takes that much.",
+            "Encoded for mail, a file grows by more than a third: 10 MB of files need a threshold of 14 MB.",
+        ],
         ..ANY
     },
     Rule {
@@ -2217,7 +2230,11 @@ mod tests {
             ("The sign-in service isn't trusted", evidence(S::Token, C::UnknownIssuer)),
             ("The sign-in service is silent", evidence(S::Token, C::Timeout)),
             ("Fax", evidence(S::Resolve, C::FaxUnsupported)),
-            ("Attachments as URL", evidence(S::Resolve, C::LinksUnsupported)),
+            ("Attachments as URL", Evidence { sizes: Some((14_348_938, 10 << 20)), ..evidence(S::Resolve, C::LinksUnsupported) }),
+            (
+                "Attachments above the threshold",
+                Evidence { sizes: Some((14_348_938, 10 << 20)), ..evidence(S::Resolve, C::AttachmentsTooBig) },
+            ),
             ("No password", evidence(S::Resolve, C::NoPassword)),
             ("A control character in the credentials", evidence(S::Resolve, C::ControlInCredentials)),
             ("A bare name", evidence(S::Resolve, C::AddressWithoutDomain)),

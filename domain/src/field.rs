@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::address::{AddressError, Wanted};
 use crate::idn::IdnError;
+use crate::size::Size;
 use crate::trust::ClientCertificateError;
 use crate::words;
 
@@ -76,13 +77,15 @@ pub enum Field {
     TestFrom,
     /// The recipients of a test.
     TestTo,
+    /// The size of the file that goes with a test.
+    TestAttachment,
     /// The entry that becomes the default when the default is trashed.
     NewDefault,
 }
 
 impl Field {
     /// Every field, in the page's order.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -116,6 +119,7 @@ impl Field {
         Self::ClientCertificate,
         Self::TestFrom,
         Self::TestTo,
+        Self::TestAttachment,
         Self::NewDefault,
     ];
 
@@ -155,6 +159,7 @@ impl Field {
             Self::ClientCertificate => "client_certificate",
             Self::TestFrom => "from",
             Self::TestTo => "to",
+            Self::TestAttachment => "attachment_bytes",
             Self::NewDefault => "new_default",
         }
     }
@@ -314,6 +319,11 @@ pub enum FieldError {
     Address(AddressError),
     /// An address without a domain, where one must be.
     AddressWithoutDomain,
+    /// A larger file than a test carries.
+    TestAttachmentTooBig {
+        /// The largest.
+        max: Size,
+    },
     /// More recipients than a test takes.
     TooManyRecipients {
         /// How many came.

@@ -17,6 +17,14 @@ pub struct Size(u64);
 /// The largest size that can be entered: 1 TiB. No mail server takes more, and sums of it never overflow.
 pub const MAX_SIZE: Size = Size(1 << 40);
 
+/// How many bytes of a file become one line of base64 (RFC 2045 section 6.8).
+pub const BYTES_A_LINE: u64 = 57;
+
+/// How many bytes a file of so many has as an attachment: in base64, in lines of 76 characters and their ends.
+pub const fn encoded_size(bytes: u64) -> u64 {
+    bytes.div_ceil(3).saturating_mul(4).saturating_add(bytes.div_ceil(BYTES_A_LINE).saturating_mul(2))
+}
+
 impl Size {
     /// A size of so many bytes; at most [`MAX_SIZE`] is ever accepted from outside.
     pub const fn from_bytes(bytes: u64) -> Self {
@@ -87,6 +95,13 @@ impl fmt::Display for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attachment_is_some_thirty_seven_percent_bigger_than_its_file() {
+        for (bytes, encoded) in [(0, 0), (1, 6), (57, 78), (58, 84), (114, 156), (10 << 20, 14_348_938)] {
+            assert_eq!(encoded_size(bytes), encoded, "{bytes}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_mail_servers_count() {

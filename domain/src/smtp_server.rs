@@ -182,6 +182,8 @@ pub const LINK_DAYS_RANGE: (u16, u16) = (1, 365);
 pub const MAX_USERNAME: usize = 320;
 /// The most characters of a password.
 pub const MAX_PASSWORD: usize = 1024;
+/// The largest file that a test may carry: more than servers take.
+pub const MAX_TEST_ATTACHMENT: Size = Size::from_bytes(200 << 20);
 /// The most recipients of a test.
 pub const MAX_TEST_RECIPIENTS: usize = 20;
 

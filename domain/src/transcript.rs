@@ -311,7 +311,7 @@ pub enum Cause {
     AzureOauthUnsupported,
     /// The entry is a fax gateway, which sending does not honour yet.
     FaxUnsupported,
-    /// The entry turns attachments into links, which sending does not honour yet.
+    /// The attachments are too big and would become links, which sending does not honour yet.
     LinksUnsupported,
     /// The entry signs in with a password and none is stored.
     NoPassword,
@@ -463,6 +463,8 @@ pub enum Cause {
     EightBitMimeNotOffered,
     /// The message is bigger than the server takes (RFC 1870).
     TooBig,
+    /// The attachments are bigger than the entry lets through.
+    AttachmentsTooBig,
 }
 
 /// Why an address is not connected to.
@@ -504,6 +506,7 @@ impl Cause {
             Self::AzureOauthUnsupported
                 | Self::FaxUnsupported
                 | Self::LinksUnsupported
+                | Self::AttachmentsTooBig
                 | Self::NoPassword
                 | Self::ControlInCredentials
                 | Self::AddressWithoutDomain

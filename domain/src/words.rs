@@ -53,6 +53,7 @@ pub const fn label(field: Field) -> &'static str {
         Field::ClientCertificate => "Client certificate",
         Field::TestFrom => "From",
         Field::TestTo => "To",
+        Field::TestAttachment => "Attach a file of",
         Field::NewDefault => "New default server",
     }
 }
@@ -129,6 +130,7 @@ pub const fn help(field: Field) -> &'static str {
         }
         Field::TestFrom => "The sender of the test. Empty uses the sender address on this page.",
         Field::TestTo => "Who receives the test email; several addresses separated by commas.",
+        Field::TestAttachment => "To see what becomes of attachments of this size, such as 12 MB. Empty attaches none.",
         Field::NewDefault => "The server that takes the default's place.",
     }
 }
@@ -322,6 +324,9 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         FieldError::RequiredWith { other } => format!("“{}” needs this. Fill it in, or switch that off.", label(*other)),
         FieldError::Address(error) => error.sentence(),
         FieldError::AddressWithoutDomain => "The address has no domain. Add @ and the domain, such as @example.com.".into(),
+        FieldError::TestAttachmentTooBig { max } => {
+            format!("A test carries at most {max}. No mail server takes more; choose a smaller size.")
+        }
         FieldError::TooManyRecipients { count, max } => format!("{count} recipients are too many for a test. Use at most {max}."),
         FieldError::LastDefault => {
             "One server must be the default. Open the one that is to take its place and tick it there.".into()

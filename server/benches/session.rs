@@ -64,11 +64,11 @@ async fn messages(port: u16, count: usize) {
     let took = mailer
         .channel(entry(port), None, &mut sink, async |channel| {
             for _ in 0..WARM_UP_MESSAGES {
-                assert_eq!(channel.send(&envelope, &message).await.outcome, Outcome::Sent);
+                assert_eq!(channel.send(&envelope, &Message::from(message.as_slice())).await.outcome, Outcome::Sent);
             }
             let started = Instant::now();
             for _ in 0..count {
-                assert_eq!(channel.send(&envelope, &message).await.outcome, Outcome::Sent);
+                assert_eq!(channel.send(&envelope, &Message::from(message.as_slice())).await.outcome, Outcome::Sent);
             }
             started.elapsed()
         })
@@ -111,7 +111,7 @@ async fn message(mailer: &Mailer, port: u16) -> Vec<u8> {
 
 fn envelope() -> Envelope {
     let mailbox = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
-    Envelope { from: mailbox("scan@example.com"), to: vec![mailbox("anna@example.com")] }
+    Envelope { from: mailbox("scan@example.com"), to: vec![mailbox("anna@example.com")], attachment: None }
 }
 
 fn entry(port: u16) -> SmtpServer {

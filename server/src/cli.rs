@@ -197,6 +197,9 @@ struct SendTestArgs {
     /// The recipients, separated by commas
     #[arg(long, env = "POSTROOM_TO", value_name = "ADDR", default_value = "")]
     to: String,
+    /// Attaches a file of this size to the test email, such as 12MB; above the entry's threshold it is refused
+    #[arg(long, env = "POSTROOM_ATTACH", value_name = "SIZE", default_value = "", hide_default_value = true)]
+    attach: String,
     /// Sends nothing: ends after the recipients were accepted, or after signing in where no addresses are given
     #[arg(long, env = "POSTROOM_CHECK_ONLY", value_parser = BoolishValueParser::new())]
     check_only: bool,

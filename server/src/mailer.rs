@@ -9,6 +9,7 @@ mod compose;
 mod connect;
 mod https;
 mod lines;
+mod message;
 mod policy;
 mod record;
 mod redact;
@@ -34,6 +35,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::sign::CertifiedKey;
 
 pub use connect::{Resolver, SystemResolver};
+pub use message::Message;
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub(crate) use redact::shown;
 pub use session::Channel;

@@ -182,7 +182,8 @@ async fn each_test_leaves_a_line_when_it_begins_and_what_is_refused_none() {
     let house = House::new(Arc::clone(&entries), Mailer::system(None).unwrap()).unwrap();
     let operator = house.local(Caller { permit: Permit::of(Role::Operator), ..anna() });
     let as_saved = || Edit::Patch(Box::default());
-    let test = |to: &str, check_only| TestDraft { from: "scan@example.com".into(), to: to.into(), check_only };
+    let test =
+        |to: &str, check_only| TestDraft { from: "scan@example.com".into(), to: to.into(), attachment: String::new(), check_only };
     operator.test(Some(id), as_saved(), test("a@example.com, Bert <b@example.com>", false)).await.unwrap();
     let line = last(&entries);
     assert_eq!((line.what.deed, names(&line), line.what.who.name()), (Deed::TestSent, vec!["mail"], "anna"));

@@ -3,16 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
+use domain::address::{Mailbox, Strictness};
 use domain::host::Host;
 use domain::name::Name;
 use domain::secret::Secret;
+use domain::size::Size;
 use domain::smtp_server::{
-    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
+    Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Envelope, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
 };
-use domain::transcript::{Cause, Event};
+use domain::transcript::{Cause, Event, Outcome};
 use peak_alloc::PeakAlloc;
 use server::mailer::{Mailer, Mode, TestRun};
 
@@ -48,9 +50,9 @@ fn peer(first: &'static [u8], again: &'static [u8], limit: usize) -> SocketAddr 
     address
 }
 
-/// Tests an entry for the peer and keeps every event, as the page does.
-fn cause(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr) -> Option<Cause> {
-    let server = SmtpServer {
+/// An entry for the peer.
+fn entry(address: SocketAddr) -> SmtpServer {
+    SmtpServer {
         name: Name::parse("mail").unwrap(),
         kind: Kind::Smtp,
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
@@ -62,11 +64,55 @@ fn cause(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr
         sender: None,
         mime_address_strict: true,
         attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
-    };
+    }
+}
+
+/// Tests an entry for the peer and keeps every event, as the page does.
+fn cause(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr) -> Option<Cause> {
     let credential = Some(Secret::new("not-a-password".into()).into());
     let mut events: Vec<Event> = Vec::new();
-    let run = TestRun::new(server, credential, Mode::Check(None));
+    let run = TestRun::new(entry(address), credential, Mode::Check(None));
     runtime.block_on(mailer.run(run, &mut |event| events.push(event))).cause
+}
+
+/// A server that takes any message. Like [`peer`] it allocates nothing once it runs.
+fn sink() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut buffer, mut end) = ([0; 64 << 10], [0; 5]);
+        stream.write_all(b"220 x\r\n").unwrap();
+        for reply in [&b"250 x\r\n"[..], b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"] {
+            if stream.read(&mut buffer).is_err() || stream.write_all(reply).is_err() {
+                return;
+            }
+        }
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            for &byte in &buffer[..count] {
+                end.rotate_left(1);
+                end[4] = byte;
+            }
+            if end == *b"\r\n.\r\n" && stream.write_all(b"250 taken\r\n").is_err() {
+                return;
+            }
+        }
+    });
+    address
+}
+
+/// Sends a test message with a file of so many bytes.
+fn send(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr, bytes: u64) -> Outcome {
+    let mut server = entry(address);
+    server.attachments.threshold = Size::from_bytes(1 << 40);
+    let mailbox = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+    let envelope = Envelope {
+        from: mailbox("scan@example.com"),
+        to: vec![mailbox("anna@example.org")],
+        attachment: Some(Size::from_bytes(bytes)),
+    };
+    let run = TestRun::new(server, None, Mode::Send(envelope));
+    runtime.block_on(mailer.run(run, &mut |_| {})).outcome
 }
 
 #[test]
@@ -94,6 +140,11 @@ fn what_never_ends_stays_under_a_megabyte() {
         assert_eq!(cause, Some(expected), "{name}");
         assert!(peak < LIMIT, "{name} took {peak} bytes");
     }
+
+    // What is sent is made while it is.
+    let (peak, finished) = peak_of(|| send(&mailer, &runtime, sink(), 64 << 20));
+    assert_eq!(finished, Outcome::Sent);
+    assert!(peak < LIMIT, "a message of 88 MB took {peak} bytes");
 
     // The same measure sees a reader without a cap.
     let address = peer(b"220 ", ENDLESS_LINE, 8 << 20);

@@ -126,7 +126,7 @@ fn smtp(starttls: StartTls) -> Protocol {
 
 fn envelope(to: &[&str]) -> Envelope {
     let mailbox = |text: &str| Mailbox::parse(text, Strictness::Strict).unwrap();
-    Envelope { from: mailbox("scan@example.com"), to: to.iter().copied().map(mailbox).collect() }
+    Envelope { from: mailbox("scan@example.com"), to: to.iter().copied().map(mailbox).collect(), attachment: None }
 }
 
 fn sending() -> Mode {

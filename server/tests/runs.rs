@@ -80,7 +80,7 @@ fn caller() -> Caller {
 }
 
 fn sending() -> TestDraft {
-    TestDraft { from: "scan@example.com".into(), to: "anna@example.org".into(), check_only: false }
+    TestDraft { from: "scan@example.com".into(), to: "anna@example.org".into(), attachment: String::new(), check_only: false }
 }
 
 fn checking() -> TestDraft {

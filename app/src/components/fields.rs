@@ -81,7 +81,7 @@ impl FormState {
         if let Some(sentence) = self.remote.with(|r| r.get(field.key()).cloned()) {
             return Some(sentence);
         }
-        let is_test = matches!(field, Field::TestFrom | Field::TestTo);
+        let is_test = matches!(field, Field::TestFrom | Field::TestTo | Field::TestAttachment);
         let speaks = (self.submitted.get() && !is_test) || self.touched.with(|t| t.contains(&field)) || self.address_speaks(field);
         if !speaks {
             return None;
@@ -197,6 +197,7 @@ impl FormState {
         match field {
             Field::TestFrom => self.test.with(|t| t.from.clone()),
             Field::TestTo => self.test.with(|t| t.to.clone()),
+            Field::TestAttachment => self.test.with(|t| t.attachment.clone()),
             _ => self.draft.with(|d| d.text(field).to_owned()),
         }
     }
@@ -223,6 +224,7 @@ impl FormState {
         match field {
             Field::TestFrom => self.test.update(|t| t.from = text),
             Field::TestTo => self.test.update(|t| t.to = text),
+            Field::TestAttachment => self.test.update(|t| t.attachment = text),
             Field::Protocol => self.draft.update(|d| d.choose_protocol(&text)),
             _ => self.draft.update(|d| d.set_text(field, text)),
         }

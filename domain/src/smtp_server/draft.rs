@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS, Kind, LINK_DAYS_RANGE, MAX_PASSWORD,
-    MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls, TIMEOUT_RANGE_MS,
-    TlsSettings,
+    MAX_TEST_ATTACHMENT, MAX_TEST_RECIPIENTS, MAX_USERNAME, MinTls, Protocol, Sender, ServerOut, SignIn, SmtpServer, StartTls,
+    TIMEOUT_RANGE_MS, TlsSettings,
 };
 use crate::address::{AddressList, Mailbox, Strictness};
 use crate::diagnosis::Fix;
@@ -70,6 +70,8 @@ pub struct TestDraft {
     pub from: String,
     /// The recipients.
     pub to: String,
+    /// The size of a file that goes with it; empty for none.
+    pub attachment: String,
     /// Whether nothing is sent: then the recipients may be missing.
     pub check_only: bool,
 }
@@ -81,6 +83,8 @@ pub struct Envelope {
     pub from: Mailbox,
     /// The recipients, 1–[`MAX_TEST_RECIPIENTS`].
     pub to: Vec<Mailbox>,
+    /// The size of a file that goes with it, at most [`MAX_TEST_ATTACHMENT`].
+    pub attachment: Option<Size>,
 }
 
 /// How far a test goes.
@@ -108,11 +112,27 @@ impl TestDraft {
         let from = if from.trim().is_empty() { Err(FieldError::Required) } else { mailbox(from, draft.strictness()) };
         let from = errors.take(Field::TestFrom, from);
         let to = errors.take(Field::TestTo, recipients(&self.to, draft.strictness()));
-        match (from, to) {
-            (Some(from), Some(to)) if self.check_only => Ok(Mode::Check(Some(Envelope { from, to }))),
-            (Some(from), Some(to)) => Ok(Mode::Send(Envelope { from, to })),
+        if self.check_only {
+            return match (from, to) {
+                (Some(from), Some(to)) => Ok(Mode::Check(Some(Envelope { from, to, attachment: None }))),
+                _ => Err(errors),
+            };
+        }
+        let attachment = errors.take(Field::TestAttachment, attachment(&self.attachment));
+        match (from, to, attachment) {
+            (Some(from), Some(to), Some(attachment)) => Ok(Mode::Send(Envelope { from, to, attachment })),
             _ => Err(errors),
         }
+    }
+}
+
+fn attachment(text: &str) -> Result<Option<Size>, FieldError> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match Size::parse(text)? {
+        size if size > MAX_TEST_ATTACHMENT => Err(FieldError::TestAttachmentTooBig { max: MAX_TEST_ATTACHMENT }),
+        size => Ok(Some(size)),
     }
 }
 

@@ -386,7 +386,22 @@ fn a_password_comes_in_as_a_value_or_a_reference_and_never_goes_out() {
 #[test]
 fn a_test_reads_its_addresses_as_the_entry_does() {
     let draft = draft();
-    let test = |from: &str, to: &str, check_only| TestDraft { from: from.into(), to: to.into(), check_only };
+    let attach = |attachment: &str, check_only| TestDraft {
+        attachment: attachment.into(),
+        to: "a@x.org".into(),
+        from: "b@x.org".into(),
+        check_only,
+    };
+    let sized = |mode| if let Mode::Send(envelope) = mode { envelope.attachment } else { None };
+    assert_eq!(attach(" 12 MB ", false).check(&ServerDraft::new("mail")).map(sized), Ok(Some(Size::from_bytes(12 << 20))));
+    assert_eq!(attach("", false).check(&ServerDraft::new("mail")).map(sized), Ok(None));
+    assert!(attach("nonsense", true).check(&ServerDraft::new("mail")).is_ok(), "a check attaches nothing");
+    for wrong in ["nonsense", "201 MB", "-1"] {
+        let errors = attach(wrong, false).check(&ServerDraft::new("mail")).unwrap_err();
+        assert!(errors.get(Field::TestAttachment).is_some(), "{wrong}");
+    }
+    let test =
+        |from: &str, to: &str, check_only| TestDraft { from: from.into(), to: to.into(), attachment: String::new(), check_only };
     assert_eq!(test("", "", true).check(&draft), Ok(Mode::Check(None)));
     let errors = test("", "", false).check(&draft).unwrap_err();
     assert_eq!(

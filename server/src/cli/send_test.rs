@@ -92,7 +92,8 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
     let mut draft = ServerDraft::new("test");
     draft.apply(&patch);
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::new);
-    let test = TestDraft { from: args.from.clone(), to: args.to.clone(), check_only: args.check_only };
+    let test =
+        TestDraft { from: args.from.clone(), to: args.to.clone(), attachment: args.attach.clone(), check_only: args.check_only };
     let password = password_of(&patch, variable);
     let checked = password.as_ref().map_err(Clone::clone).and_then(|password| draft.check(password));
     let mode = test.check(&draft);

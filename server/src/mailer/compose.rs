@@ -7,10 +7,14 @@ use domain::transcript::Security;
 use lettre::message::Body;
 use lettre::message::header::{ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, Subject};
 
+use super::message::Message;
+
 /// What the test message tells.
 pub(super) struct TestMessage<'a> {
     pub(super) from: &'a Mailbox,
     pub(super) to: &'a [Mailbox],
+    /// The bytes of a file that goes with it.
+    pub(super) attachment: Option<u64>,
     /// The entry's name.
     pub(super) server: &'a str,
     /// `host:port`.
@@ -26,7 +30,7 @@ impl TestMessage<'_> {
     ///
     /// # Errors
     /// A mailbox has no domain.
-    pub(super) fn compose(&self) -> Result<Vec<u8>, BareName> {
+    pub(super) fn compose(&self) -> Result<Message<'static>, BareName> {
         use std::fmt::Write as _;
         let mut id = String::from("<");
         for byte in self.random {
@@ -54,9 +58,29 @@ impl TestMessage<'_> {
         // Nobody's out-of-office note should answer (RFC 3834 section 5).
         headers.insert_raw(raw("Auto-Submitted", "auto-generated"));
         headers.set(MIME_VERSION_1_0);
-        headers.set(ContentType::TEXT_PLAIN);
-        headers.set(body.encoding());
-        Ok([headers.to_string().as_bytes(), b"\r\n", body.as_ref()].concat())
+        let mut text = Headers::new();
+        text.set(ContentType::TEXT_PLAIN);
+        text.set(body.encoding());
+        let text = [text.to_string().as_bytes(), b"\r\n", body.as_ref()].concat();
+        let Some(attachment) = self.attachment else {
+            return Ok([headers.to_string().as_bytes(), &text].concat().into());
+        };
+        // 128 random bits that stand in no line of base64 or of ours (RFC 2046 section 5.1.1).
+        let boundary: String = self.random.iter().rev().fold("=_".into(), |text, byte| text + &format!("{byte:02x}"));
+        let mut message = Message::from(
+            format!("{headers}Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").into_bytes(),
+        );
+        message.push(text);
+        message.push(
+            format!(
+                "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: attachment; filename=\"postroom-{attachment}-bytes.bin\"\r\n\r\n"
+            )
+            .into_bytes(),
+        );
+        message.push_filler(attachment);
+        message.push(format!("--{boundary}--\r\n").into_bytes());
+        Ok(message)
     }
 }
 
@@ -141,19 +165,48 @@ mod tests {
 
     use super::*;
 
+    fn whole(message: &Message<'_>) -> String {
+        String::from_utf8(message.chunks().flat_map(std::borrow::Cow::into_owned).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_file_goes_with_it_as_a_part_of_its_own() {
+        let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+        let message = TestMessage {
+            from: &parse("scan@example.com"),
+            to: &[parse("anna@example.com")],
+            attachment: Some(100),
+            server: "mail",
+            target: "smtp.example.com:587",
+            security: Security::Tls13,
+            now: UNIX_EPOCH,
+            random: [0xab; 16],
+        };
+        let text = whole(&message.compose().unwrap());
+        let boundary = text.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+        let parts: Vec<&str> = text.split(&format!("--{boundary}")).collect();
+        assert_eq!(parts.len(), 4, "{text}");
+        assert!(parts[1].contains("text/plain") && parts[1].contains("This is a test message."));
+        assert!(parts[2].contains("filename=\"postroom-100-bytes.bin\""));
+        let encoded = parts[2].split("\r\n\r\n").nth(1).unwrap().replace("\r\n", "");
+        assert_eq!(base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap().len(), 100);
+        assert_eq!(parts[3], "--\r\n");
+    }
+
     #[test]
     fn the_test_message_is_exact() {
         let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
         let message = TestMessage {
             from: &parse("scan@example.com"),
             to: &[parse("anna@example.com"), parse("otto@example.org")],
+            attachment: None,
             server: "mail",
             target: "smtp.example.com:587",
             security: Security::Tls13,
             now: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             random: [0xab; 16],
         };
-        let text = String::from_utf8(message.compose().unwrap()).unwrap();
+        let text = whole(&message.compose().unwrap());
         let (headers, body) = text.split_once("\r\n\r\n").unwrap();
         for header in [
             "Date: Tue, 14 Nov 2023 22:13:20 +0000",

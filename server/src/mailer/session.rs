@@ -16,6 +16,7 @@ use domain::host::Host;
 use domain::oauth::Strategy;
 use domain::oauth::{self, Oauth};
 use domain::secret::Secret;
+use domain::size::{Size, encoded_size};
 use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
 use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 use super::auth::{self, Mechanism, Said};
 use super::compose::{DotStuffer, TestMessage};
 use super::lines::Lines;
+use super::message::Message;
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
@@ -45,8 +47,6 @@ const FINAL_DOT: u32 = 10;
 const MAX_REASON: usize = 500;
 /// The most characters of a reply that the result keeps: the transcript has its lines.
 const MAX_KEPT: usize = 4_000;
-/// Bytes of a message written in one step.
-const CHUNK: usize = 64 << 10;
 
 /// A run in progress.
 pub(super) struct Session<'a, 's> {
@@ -226,15 +226,26 @@ impl<'a, 's> Session<'a, 's> {
             || [server.username(), server.identity()].into_iter().flatten().any(control);
         let cause = match &server.sign_in {
             _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
-            _ if server.attachments.as_url => Cause::LinksUnsupported,
             _ if no_password && server.needs_password() => Cause::NoPassword,
             SignIn::Password { .. } | SignIn::AzureOauth { .. } if controls => Cause::ControlInCredentials,
             SignIn::AzureOauth { oauth, .. } if self.lacks_certificate(oauth) => Cause::NoClientCertificate,
             SignIn::AzureOauth { oauth, .. } if self.lacks_a_person(oauth) => Cause::NotSignedIn,
             _ if self.has_bare_name() => Cause::AddressWithoutDomain,
-            _ => return Ok(()),
+            _ => return self.refuse_big_attachments(),
         };
         Err(Stop::because(Stage::Resolve, cause))
+    }
+
+    /// What is too big for the entry is refused before anything is opened.
+    fn refuse_big_attachments(&self) -> Result<(), Stop> {
+        let Mode::Send(Envelope { attachment: Some(size), .. }) = &self.run.mode else { return Ok(()) };
+        let attachments = self.run.server.attachments;
+        let (encoded, threshold) = (encoded_size(size.bytes()), attachments.threshold.bytes());
+        if encoded <= threshold {
+            return Ok(());
+        }
+        let cause = if attachments.as_url { Cause::LinksUnsupported } else { Cause::AttachmentsTooBig };
+        Err(Stop { sizes: Some((encoded, threshold)), ..Stop::because(Stage::Resolve, cause) })
     }
 
     fn has_token(&self) -> bool {
@@ -612,13 +623,14 @@ impl<'a, 's> Session<'a, 's> {
         self.say(&said.line, said.shown).await
     }
 
-    fn compose(&self, envelope: &Envelope) -> Result<Vec<u8>, Stop> {
+    fn compose(&self, envelope: &Envelope) -> Result<Message<'static>, Stop> {
         let server = &self.run.server;
         let mut random = [0; 16];
         self.mailer.random.fill(&mut random);
         let message = TestMessage {
             from: &envelope.from,
             to: &envelope.to,
+            attachment: envelope.attachment.map(Size::bytes),
             server: server.name.as_str(),
             target: &server.host.with_port(server.port),
             security: self.known.security,
@@ -629,7 +641,7 @@ impl<'a, 's> Session<'a, 's> {
     }
 
     /// Sender and recipients; the last positive reply. One refused recipient is that recipient's result only.
-    async fn envelope(&mut self, envelope: &Envelope, message: Option<&[u8]>) -> Result<Option<Reply>, Stop> {
+    async fn envelope(&mut self, envelope: &Envelope, message: Option<&Message<'_>>) -> Result<Option<Reply>, Stop> {
         self.record.begin(Stage::MailFrom);
         let mail = self.mail_command(envelope, message)?;
         let paths: Vec<String> = envelope.to.iter().map(|to| path(to, Stage::RcptTo)).collect::<Result<_, _>>()?;
@@ -669,9 +681,9 @@ impl<'a, 's> Session<'a, 's> {
         }
     }
 
-    fn mail_command(&mut self, envelope: &Envelope, message: Option<&[u8]>) -> Result<String, Stop> {
+    fn mail_command(&mut self, envelope: &Envelope, message: Option<&Message<'_>>) -> Result<String, Stop> {
         let mut mail = format!("MAIL FROM:<{}>", path(&envelope.from, Stage::MailFrom)?);
-        self.message_size = message.map(|message| u64::try_from(message.len()).unwrap_or(u64::MAX));
+        self.message_size = message.map(Message::size);
         if let Some(size) = self.message_size.filter(|_| self.offers.size) {
             if let Some(limit) = self.offers.size_limit.filter(|limit| size > *limit) {
                 return Err(Stop { sizes: Some((size, limit)), ..Stop::because(Stage::MailFrom, Cause::TooBig) });
@@ -697,7 +709,7 @@ impl<'a, 's> Session<'a, 's> {
     }
 
     /// DATA, the message, the final dot.
-    async fn hand_over(&mut self, message: &[u8]) -> Result<Reply, Stop> {
+    async fn hand_over(&mut self, message: &Message<'_>) -> Result<Reply, Stop> {
         self.record.begin(Stage::Data);
         let reply = self.command("DATA").await?;
         // 250 instead of 354 would make the message itself a series of commands.
@@ -710,20 +722,23 @@ impl<'a, 's> Session<'a, 's> {
         }
         // A reply that is there already would be taken for the one to the final dot.
         self.nothing_unasked()?;
-        let mut stuffed = Vec::with_capacity(message.len() + 64);
-        let mut dots = DotStuffer::new();
-        dots.push(message, &mut stuffed);
-        dots.finish(&mut stuffed);
-        let (body, end) = stuffed.split_at((stuffed.len() - 1) / CHUNK * CHUNK);
-        self.record.sent(&format!("[message, {} bytes]", message.len()));
-        for chunk in body.chunks(CHUNK) {
-            self.write(chunk).await?;
+        let size = message.size();
+        self.record.sent(&format!("[message, {size} bytes]"));
+        // What was made last waits for its successor: the end goes out with the final dot.
+        let (mut dots, mut end) = (DotStuffer::new(), Vec::new());
+        for chunk in message.chunks() {
+            if !end.is_empty() {
+                self.write(&end).await?;
+                end.clear();
+            }
+            dots.push(&chunk, &mut end);
         }
-        self.record.pass(format!("{} bytes", message.len()));
+        dots.finish(&mut end);
+        self.record.pass(format!("{size} bytes"));
         // From here on the server may have the whole message, whatever happens to us.
         self.record.begin(Stage::Accepted);
         self.record.sent(".");
-        self.write(end).await?;
+        self.write(&end).await?;
         let reply = self.reply(FINAL_DOT).await?;
         if !reply.is_positive() {
             return Err(Stop::on(Stage::Accepted, reply));

@@ -103,8 +103,12 @@ pub(super) async fn entry(visit: Visit, Path(id): Path<String>, Form(fields): Po
     if !matches!(action.as_str(), "check" | "send" | "inspect") && !visit.may(Act::Change) {
         return not_allowed(&visit, "", Act::Change).await;
     }
-    let test =
-        TestDraft { from: fields.text(Field::TestFrom.key()), to: fields.text(Field::TestTo.key()), check_only: action == "check" };
+    let test = TestDraft {
+        from: fields.text(Field::TestFrom.key()),
+        to: fields.text(Field::TestTo.key()),
+        attachment: fields.text(Field::TestAttachment.key()),
+        check_only: action == "check",
+    };
     let base = Version(fields.number("version").unwrap_or_default());
     let mut submitted =
         Submitted { base, draft: draft.clone(), test: test.clone(), password_typed, refused: None, report: None, look: None };

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{Visit, admit, api_error, name};
 
 /// The keys of `POST /api/servers/test`, watched live.
-const TEST_KEYS: &[&str] = &["id", "server", "from", "to", "check_only"];
+const TEST_KEYS: &[&str] = &["id", "server", "from", "to", "attachment_bytes", "check_only"];
 /// The keys of `POST /api/servers/test-all`.
 const TEST_ALL_KEYS: &[&str] = &["ids"];
 /// The header that names the run, so that it can be cancelled.
@@ -33,6 +33,7 @@ struct Test {
     from: String,
     #[serde(default)]
     to: String,
+    attachment_bytes: Option<u64>,
     #[serde(default)]
     check_only: bool,
 }
@@ -44,11 +45,11 @@ struct TestAll {
 
 /// `POST /api/servers/test/live`: an [`Event`](domain::transcript::Event) a line; the header `Postroom-Run` names the run.
 pub(super) async fn test(visit: Visit, request: Request) -> Response {
-    let Test { id, server, from, to, check_only } = match read(request, TEST_KEYS).await {
+    let Test { id, server, from, to, attachment_bytes, check_only } = match read(request, TEST_KEYS).await {
         Ok(read) => read,
         Err(refused) => return refused,
     };
-    let test = TestDraft { from, to, check_only };
+    let test = TestDraft { from, to, attachment: attachment_bytes.map(|bytes| bytes.to_string()).unwrap_or_default(), check_only };
     match visit.backend.start_test(id, Edit::Patch(Box::new(server)), test).await {
         Ok(live) => {
             let mut response = lines(live.events);

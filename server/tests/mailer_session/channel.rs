@@ -21,7 +21,7 @@ async fn channel<T>(
 }
 
 async fn send(channel: &mut Channel<'_, '_>) -> Finished {
-    channel.send(&envelope(&["anna@example.org"]), MESSAGE).await
+    channel.send(&envelope(&["anna@example.org"]), &MESSAGE.into()).await
 }
 
 #[tokio::test]

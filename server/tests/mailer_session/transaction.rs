@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::size::{Size, encoded_size};
+use domain::smtp_server::{Envelope, SmtpServer};
 use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What, headline};
 use server::mailer::{Mode, TestRun};
 use tokio::sync::Notify;
@@ -28,6 +32,58 @@ async fn a_test_message_arrives_as_it_should() {
     assert_eq!(lines[5..], ["QUIT"]);
     // The message itself is only counted.
     assert!(!run.shown().contains("Auto-Submitted"), "{}", run.shown());
+}
+
+/// A test message with a file of so many bytes.
+fn attaching(bytes: u64) -> Mode {
+    Mode::Send(Envelope { attachment: Some(Size::from_bytes(bytes)), ..envelope(&["anna@example.org"]) })
+}
+
+#[tokio::test]
+async fn a_file_of_the_size_that_was_chosen_goes_with_it() {
+    // Below the threshold a file stays a file, whether or not links are made above it.
+    for as_url in [false, true] {
+        let script = vec![[hello("SIZE 1000000"), transaction()].concat()];
+        let run = run(script, None, attaching(100_000), |server| server.attachments.as_url = as_url).await;
+        assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
+        let lines = run.log.lines();
+        let message = lines[4].strip_prefix("MESSAGE\n").unwrap();
+        let size: usize = lines[1].split("SIZE=").nth(1).unwrap().parse().unwrap();
+        assert_eq!(size, message.len() + message.matches('\n').count(), "as it was announced");
+        let boundary = message.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+        let parts: Vec<&str> = message.split(&format!("--{boundary}")).collect();
+        assert_eq!(parts.len(), 4);
+        assert!(parts[1].contains("This is a test message.") && parts[2].contains("filename=\"postroom-100000-bytes.bin\""));
+        let encoded = parts[2].split("\n\n").nth(1).unwrap().replace('\n', "");
+        assert_eq!(STANDARD.decode(encoded).unwrap().len(), 100_000);
+        assert!(!run.shown().contains("multipart/mixed"), "the message itself is only counted");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_big_for_the_entry_is_refused_before_anything_is_opened() {
+    for (as_url, cause, kind) in
+        [(false, Cause::AttachmentsTooBig, "attachments_too_big"), (true, Cause::LinksUnsupported, "links_unsupported")]
+    {
+        let change = |server: &mut SmtpServer| {
+            server.attachments.as_url = as_url;
+            server.attachments.threshold = Size::from_bytes(encoded_size(1000) - 1);
+        };
+        let run = run(vec![], None, attaching(1000), change).await;
+        assert_eq!(run.failure(), (Stage::Resolve, Some(cause), kind));
+        let title = run.finished.diagnosis.unwrap().title;
+        assert!(
+            title.contains("1372") && title.contains("1371"),
+            "both sizes are told: {title}"
+        );
+        assert!(run.log.connections.is_empty());
+    }
+    // The threshold itself is fine, and none at all lets nothing through.
+    let exact = |server: &mut SmtpServer| server.attachments.threshold = Size::from_bytes(encoded_size(1000));
+    let run = run(vec![[hello(""), transaction()].concat()], None, attaching(1000), exact).await;
+    assert_eq!(run.outcome(), Outcome::Sent);
+    let run = super::run(vec![], None, attaching(1), |server| server.attachments.threshold = Size::from_bytes(0)).await;
+    assert_eq!(run.finished.cause, Some(Cause::AttachmentsTooBig));
 }
 
 #[tokio::test]

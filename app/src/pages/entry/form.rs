@@ -117,6 +117,7 @@ impl Page {
         if test {
             self.state.touch(Field::TestFrom);
             self.state.touch(Field::TestTo);
+            self.state.touch(Field::TestAttachment);
         }
         let draft = self.state.draft.get_untracked();
         let password = self.state.password.get_untracked();
@@ -207,7 +208,8 @@ impl Page {
 
         self.state.test.update(|t| t.check_only = check_only);
         let Some(patch) = self.patch(true) else { return };
-        let TestDraft { from, to, .. } = self.state.test.get_untracked();
+        let TestDraft { from, to, attachment, .. } = self.state.test.get_untracked();
+        let attachment_bytes = Size::parse(&attachment).ok().map(Size::bytes);
         let tried = (self.state.draft.get_untracked(), self.state.test.get_untracked());
         let host = tried.0.host.trim().to_owned();
         self.error.set(None);
@@ -217,7 +219,7 @@ impl Page {
         });
         leptos::task::spawn_local(async move {
             let _clock = clock;
-            let request = crate::api::TestServer { id: Some(self.id), server: patch, from, to, check_only };
+            let request = crate::api::TestServer { id: Some(self.id), server: patch, from, to, attachment_bytes, check_only };
             let mut stream = match stream::open("/api/servers/test/live", &request, None).await {
                 Ok(stream) => stream,
                 Err(failure) => {
@@ -673,6 +675,7 @@ fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
             <div class="pair" on:keydown=on_enter hidden=!rights.test>
                 <TextField state field=Field::TestFrom/>
                 <TextField state field=Field::TestTo/>
+                <TextField state field=Field::TestAttachment/>
             </div>
             <div class="actions" hidden=!rights.test>
                 <button name="action" value="check" id=CHECK data-shortcut="test" autofocus=trusted aria-disabled=trying>"Check connection"</button>

@@ -4,6 +4,7 @@ use domain::smtp_server::{Envelope, Mode, SmtpServer};
 use domain::transcript::{Aim, Event, Finished, Outcome, Reply, Stage};
 
 use super::{Instant, Reached, Session, Stop, kept, queue_id};
+use crate::mailer::message::Message;
 use crate::mailer::{Credential, Mailer, TestRun};
 
 /// An open connection to an entry's server, signed in. It comes from [`Mailer::channel`].
@@ -53,7 +54,7 @@ impl Channel<'_, '_> {
     /// Sends a message (RFC 5322, as it is to be delivered) to its recipients. What is returned is also the last event. A
     /// message that is refused leaves the channel open for the next one; anything that leaves in doubt what the server takes
     /// the next bytes for closes it. Each message has the deadline of a run of its own.
-    pub async fn send(&mut self, envelope: &Envelope, message: &[u8]) -> Finished {
+    pub async fn send(&mut self, envelope: &Envelope, message: &Message<'_>) -> Finished {
         let session = &mut self.session;
         session.renew();
         match session.transact(envelope, message).await {
@@ -86,7 +87,7 @@ impl Session<'_, '_> {
     }
 
     /// From MAIL to the reply to the final dot.
-    pub(super) async fn transact(&mut self, envelope: &Envelope, message: &[u8]) -> Result<Reached, Stop> {
+    pub(super) async fn transact(&mut self, envelope: &Envelope, message: &Message<'_>) -> Result<Reached, Stop> {
         self.envelope(envelope, Some(message)).await?;
         let reply = self.hand_over(message).await?;
         self.known.queue_id = queue_id(&reply);
