@@ -710,7 +710,7 @@ const RULES: &[Rule] = &[
         title: "The sign-in service's address isn't encrypted, so nothing was sent to it.",
         steps: &[
             "Use an address that begins with https://.",
-            "For development on this machine only: start Postroom with --oauth-authority http://…",
+            "For development on this machine only: start Postroom with --oauth-authority and an address that begins with http://.",
         ],
         ..ANY
     },
