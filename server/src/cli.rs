@@ -10,6 +10,7 @@ mod restore;
 mod rotate_key;
 mod send_test;
 mod serve;
+mod sign_in;
 mod user;
 mod verify_activity;
 
