@@ -10,6 +10,7 @@ mod restore;
 mod rotate_key;
 mod send_test;
 mod serve;
+mod sign_in;
 mod user;
 mod verify_activity;
 
@@ -50,6 +51,7 @@ enum Command {
     /// Serves the web app and the API (the default command)
     Serve(ServeArgs),
     /// Tries one SMTP server, without a server running and without a database
+    #[command(after_help = SEND_TEST_HELP)]
     SendTest(SendTestArgs),
     /// Reads address lists, a line each, and says what they mean
     Address(AddressArgs),
@@ -185,6 +187,13 @@ impl NetworkArgs {
         })
     }
 }
+
+const SEND_TEST_HELP: &str =
+    "Where somebody has to sign in for Azure OAuth, standard error says what to type, or what to open in a browser on this machine; nothing
+of it is kept.
+
+Exit codes: 0 sent or checked, 1 usage or configuration, 2 no connection, 6 closed unexpectedly, 21–26, 28, 29 and 32 the stage that
+failed, as swaks has them, 40 nobody knows whether it was sent, 41 cancelled, 42 it took too long.";
 
 #[derive(Debug, Args)]
 struct SendTestArgs {

@@ -1,10 +1,18 @@
-//! The binary's `send-test`: when somebody ends it in the middle, and what it trusts.
+//! The binary's `send-test`: when somebody ends it in the middle, what it trusts, and how it gets tokens.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "common/canary.rs"]
+#[expect(dead_code, reason = "a part of it is used")]
+mod canary;
 #[path = "common/peer.rs"]
 #[expect(dead_code, reason = "a part of it is used")]
 mod peer;
+#[path = "send_test/sign_in.rs"]
+mod sign_in;
+#[path = "common/sign_in_service.rs"]
+#[expect(dead_code, reason = "a part of it is used")]
+mod sign_in_service;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -11,6 +11,7 @@ use domain::stages;
 use domain::transcript::{Event, Outcome, Stage, What, exit_code, headline};
 use serde_json::json;
 
+use super::sign_in::SignInHere;
 use super::{Format, SendTestArgs, USAGE, end_signal, fail};
 use crate::backend::{client_certificate_of, password_of};
 use crate::mailer::{Mailer, TestRun};
@@ -105,7 +106,8 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
             let key = pem.map(|pem| client_key(&pem)).transpose()?;
             let application = key.clone().filter(|_| server.oauth().is_some());
             let client = key.filter(|_| server.may_encrypt());
-            Ok(TestRun { client, application, ..TestRun::new(server, set(password).map(Into::into), mode) })
+            let tokens = SignInHere::for_server(&server);
+            Ok(TestRun { client, application, tokens, ..TestRun::new(server, set(password).map(Into::into), mode) })
         }
         (checked, mode, client_certificate) => {
             let mut errors = checked.err().unwrap_or_default();

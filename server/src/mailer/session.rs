@@ -283,6 +283,7 @@ impl<'a, 's> Session<'a, 's> {
         self.record.begin(Stage::Token);
         let secret = run.credential.as_ref().map(Credential::secret);
         let time = (self.timer.step, self.timer.end);
+        let began = Instant::now();
         let asked = async {
             let client = self.mailer.token_client(&run.server, secret, run.application.as_ref(), run.trust.as_ref(), time)?;
             let granted = match &run.tokens {
@@ -291,7 +292,12 @@ impl<'a, 's> Session<'a, 's> {
             };
             granted.map(|granted| (client, granted))
         };
-        let (client, granted) = asked.await.map_err(|trouble| {
+        let answer = asked.await;
+        if run.tokens.is_some() {
+            // What somebody takes to sign in, or others who ask for the same, is none of the session's time.
+            self.timer.end += began.elapsed();
+        }
+        let (client, granted) = answer.map_err(|trouble| {
             // Each line by itself: what stands between them is ours.
             let seen =
                 |detail: String| detail.lines().map(|line| self.record.visible(line.as_bytes())).collect::<Vec<_>>().join("\n");

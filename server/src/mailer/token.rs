@@ -96,7 +96,8 @@ pub enum Poll {
     Granted(Box<Granted>),
 }
 
-/// Where a run gets the tokens from that it signs in with, besides asking by itself.
+/// Where a run gets the tokens from that it signs in with, besides asking by itself. It ends by itself, and what it takes is none of the
+/// run's time.
 #[async_trait]
 pub trait TokenSource: fmt::Debug + Send + Sync {
     /// A token; another one than `refused`, which the mail server didn't take.

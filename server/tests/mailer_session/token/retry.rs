@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::oauth::{Provider, Strategy};
 use domain::secret::Secret;
 use domain::transcript::{Cause, Outcome, Stage};
-use server::mailer::{Granted, TestRun, TokenClient, TokenSource, Trouble};
+use server::mailer::{Granted, SessionDeadline, TestRun, TokenClient, TokenSource, Trouble};
 use tokio::time::Instant;
 
 use super::super::canary::{CANARY, USER};
@@ -192,6 +192,43 @@ async fn a_token_that_was_kept_is_replaced_once_and_told_which_one_was_refused()
         let shown = run.shown();
         assert!(shown.contains("kept from before") && shown.contains("valid for 50 minutes"), "{shown}");
         assert!(!shown.contains("-token-"), "{shown}");
+    }
+}
+
+/// Somebody who takes longer to sign in than a session may take.
+#[derive(Debug)]
+struct Slow(Duration);
+
+#[async_trait]
+impl TokenSource for Slow {
+    async fn token(&self, client: &TokenClient, _: Option<&Secret>) -> Result<Granted, Trouble> {
+        tokio::time::sleep(self.0).await;
+        client
+            .clone()
+            .with_time(Duration::from_secs(5), Instant::now() + Duration::from_secs(5))
+            .refresh(&Secret::new("r".into()))
+            .await
+    }
+}
+
+#[tokio::test]
+async fn the_time_that_somebody_takes_to_sign_in_is_none_of_the_sessions() {
+    let service = Service::new(token("fake-token-1", 3600), None).await;
+    let deadline = SessionDeadline { factor: 1, min: Duration::from_millis(500), max: Duration::from_millis(500) };
+    let slow = Arc::new(Slow(Duration::from_millis(700)));
+    let script = |last: Vec<Act>| vec![[hello("AUTH XOAUTH2"), on("AUTH ", "235 2.7.0 welcome").to_vec(), last].concat()];
+    // The session itself still has its end.
+    let never = [Act::Hear("MAIL"), Act::Silence].to_vec();
+    for (last, outcome, cause) in [(transaction(), Outcome::Sent, None), (never, Outcome::Failed, Some(Cause::Deadline))] {
+        let peer = Peer::new(script(last)).await;
+        let mut server = entry(peer.address);
+        azure(&mut server);
+        change(&mut server, |oauth| oauth.strategy = Strategy::AuthorizationCode);
+        let run = TestRun { tokens: Some(slow.clone()), ..TestRun::new(server, None, sending()) };
+        let mailer = mailer(None).with_authority(service.url()).with_session_deadline(deadline);
+        let run = carry_out(peer, run, async |run, sink| mailer.run(run, sink).await).await.0;
+        assert_eq!((run.outcome(), run.finished.cause), (outcome, cause), "{:?}", run.finished);
+        assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
     }
 }
 
