@@ -29,6 +29,26 @@ test('a test email arrives as it was asked for, and the page says who took it', 
   expect(mail.connections).toBe(1);
 });
 
+test('a test carries a file of the size one chooses, and above the threshold it is refused with both sizes', async ({ page, postroom, mail }) => {
+  const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port, attachment_threshold_bytes: 1024 * 1024 });
+  await open(page, `/servers/${id}`);
+  await field(page, 'Attach a file of').fill('700 KB');
+  await sendTest(page, 'scan@example.com', 'anna@example.com');
+  await expectOutcome(page, /^Sent\./);
+  const { mail: message } = await mail.message();
+  expect(message.attachments.map(({ filename, size }) => [filename, size])).toEqual([['postroom-716800-bytes.bin', 700 * 1024]]);
+  expect(message.text).toContain('This is a test message.');
+
+  // Encoded it would have 1.37 MB.
+  await field(page, 'Attach a file of').fill('1 MB');
+  await sendTest(page, 'scan@example.com', 'anna@example.com');
+  await expectOutcome(page, /1434898 bytes encoded; .* is 1048576 bytes/);
+  await field(page, 'Attach a file of').fill('a lot');
+  await tryIt(page).getByRole('button', { name: 'Send test email' }).click();
+  await expectError(field(page, 'Attach a file of'), /“a lot” isn't a size/);
+  expect(mail.connections).toBe(1);
+});
+
 test('what is typed is tried, saved or not, and nothing of it is saved', async ({ page, postroom, mail }) => {
   const { id, version } = await postroom.create({ name: 'mail', host: 'old.example.com', port: 25 });
   await open(page, `/servers/${id}`);

@@ -17,7 +17,7 @@ use domain::smtp_server::{
 use domain::transcript::{Event, Outcome, What};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
-use server::mailer::{Envelope, Mailer, Mode, TestRun};
+use server::mailer::{Envelope, Mailer, Message, Mode, TestRun};
 use tokio::net::TcpStream;
 
 /// Sessions that don't count.

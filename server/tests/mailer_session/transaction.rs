@@ -72,10 +72,7 @@ async fn what_is_too_big_for_the_entry_is_refused_before_anything_is_opened() {
         let run = run(vec![], None, attaching(1000), change).await;
         assert_eq!(run.failure(), (Stage::Resolve, Some(cause), kind));
         let title = run.finished.diagnosis.unwrap().title;
-        assert!(
-            title.contains("1372") && title.contains("1371"),
-            "both sizes are told: {title}"
-        );
+        assert!(title.contains("1372") && title.contains("1371"), "both sizes are told: {title}");
         assert!(run.log.connections.is_empty());
     }
     // The threshold itself is fine, and none at all lets nothing through.
