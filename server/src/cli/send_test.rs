@@ -107,7 +107,7 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
             let application = key.clone().filter(|_| server.oauth().is_some());
             let client = key.filter(|_| server.may_encrypt());
             let tokens = SignInHere::for_server(&server);
-            Ok(TestRun { client, application, tokens, ..TestRun::new(server, set(password).map(Into::into), mode) })
+            Ok(TestRun { client, tokens, application, ..TestRun::new(server, set(password).map(Into::into), mode) })
         }
         (checked, mode, client_certificate) => {
             let mut errors = checked.err().unwrap_or_default();

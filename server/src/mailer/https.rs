@@ -77,7 +77,8 @@ impl Https {
         let host = Host::parse(authority.host()).map_err(|_| unusable())?;
         let encrypted = uri.scheme_str() == Some("https");
         let here = matches!(&host, Host::Ip(ip) if ip.is_loopback()) || authority.host() == "localhost";
-        if !encrypted && !(here && self.clear_allowed && uri.scheme_str() == Some("http")) {
+        let allowed_in_clear = here && self.clear_allowed && uri.scheme_str() == Some("http");
+        if !encrypted && !allowed_in_clear {
             return Err(Trouble { cause: Cause::TokenInClear, detail: Some(uri.to_string()) });
         }
         Ok(Target { host, port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }), encrypted })

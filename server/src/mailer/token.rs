@@ -138,7 +138,7 @@ impl fmt::Display for Said {
 
 impl ErrorResponse for Said {}
 
-/// What an answer has besides what RFC 6749 says: whose the token is (OpenID Connect Core section 3.1.3.3).
+/// What an answer has besides what RFC 6749 says: whose the token is (`OpenID` Connect Core section 3.1.3.3).
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Extra {
     #[serde(default, skip_serializing)]
@@ -355,7 +355,8 @@ impl TokenClient {
     pub async fn device_code(&self) -> Result<DeviceGrant, Trouble> {
         #[derive(Deserialize)]
         struct Device {
-            device_code: Secret,
+            #[serde(rename = "device_code")]
+            code: Secret,
             user_code: String,
             #[serde(alias = "verification_url")]
             verification_uri: String,
@@ -373,11 +374,11 @@ impl TokenClient {
         };
         let verification_url = oauth::service_url(&device.verification_uri).map_err(|_| unreadable(&"its address is none"))?;
         let shown = |text: &str| text.len() <= 64 && !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-        if !shown(&device.user_code) || device.device_code.expose().len() > MAX_TOKEN {
+        if !shown(&device.user_code) || device.code.expose().len() > MAX_TOKEN {
             return Err(unreadable(&"its code is none"));
         }
         Ok(DeviceGrant {
-            device_code: device.device_code,
+            device_code: device.code,
             user_code: device.user_code,
             verification_url,
             expires_in: Duration::from_secs(device.expires_in.clamp(1, 3600)),
@@ -524,7 +525,10 @@ fn form(pairs: &[(&str, &str)]) -> String {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 text.push(char::from(byte));
             } else {
-                text.push_str(&format!("%{byte:02X}"));
+                text.push('%');
+                for half in [byte >> 4, byte & 15] {
+                    text.extend(char::from_digit(half.into(), 16).map(|digit| digit.to_ascii_uppercase()));
+                }
             }
         }
     }

@@ -82,8 +82,8 @@ impl Service {
     }
 
     /// One answer after the other; further requests are answered as the last one is.
-    pub(crate) async fn in_turn(answers: &[String]) -> Self {
-        let (mut answers, mut last) = (answers.to_vec().into_iter(), String::new());
+    pub(crate) async fn in_turn(answers: Vec<String>) -> Self {
+        let (mut answers, mut last) = (answers.into_iter(), String::new());
         Self::answering(move |_| {
             last = answers.next().unwrap_or_else(|| last.clone());
             last.clone()
@@ -126,9 +126,9 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &mut Answ
     let mut received = Vec::new();
     let whole = |received: &[u8]| {
         let text = String::from_utf8_lossy(received);
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        (body.len() >= length.unwrap_or(0)).then(|| Request { head: head.to_owned(), body: body.to_owned() })
+        let (top, body) = text.split_once("\r\n\r\n")?;
+        let length = top.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        (body.len() >= length.unwrap_or(0)).then(|| Request { head: top.to_owned(), body: body.to_owned() })
     };
     let request = loop {
         let mut buffer = [0; 4096];

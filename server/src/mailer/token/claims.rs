@@ -55,12 +55,12 @@ impl Audience {
 /// What can be shown of a token; nothing where it is opaque.
 pub(super) fn of(token: &Secret) -> Claims {
     let Some(raw) = raw(token) else { return Claims::default() };
-    let account = [raw.preferred_username, raw.upn, raw.email, raw.unique_name, raw.app_displayname].into_iter().flatten();
+    let mut account = [raw.preferred_username, raw.upn, raw.email, raw.unique_name, raw.app_displayname].into_iter().flatten();
     let audience = raw.aud.all().into_iter().next();
-    Claims { account: account.filter_map(|text| shown(&text)).next(), audience: audience.and_then(|text| shown(&text)) }
+    Claims { account: account.find_map(|text| shown(&text)), audience: audience.and_then(|text| shown(&text)) }
 }
 
-/// Whether what says whose a token is was made for this application, and in answer to the question with this `nonce` (OpenID Connect
+/// Whether what says whose a token is was made for this application, and in answer to the question with this `nonce` (`OpenID` Connect
 /// Core section 3.1.3.7).
 pub(super) fn is_answer_to(id_token: &Secret, application_id: &str, nonce: &Secret) -> bool {
     let Some(raw) = raw(id_token) else { return false };

@@ -332,6 +332,9 @@ async fn sends_with(granted: &Granted, set: impl FnOnce(&mut Oauth)) {
     assert!(!run.shown().contains(TOKEN), "{}", run.shown());
 }
 
+/// How it is set, where somebody signs in, where tokens are asked for, for what, and what else that address says.
+type Case<'a> = (&'a dyn Fn(&mut Oauth), &'a str, &'a str, &'a str, &'a [&'a str]);
+
 #[tokio::test]
 async fn google_and_others_lead_to_a_message_too() {
     let claims = value!({ "aud": APPLICATION, "nonce": "nonce-2", "email": "scan@example.com" });
@@ -343,11 +346,11 @@ async fn google_and_others_lead_to_a_message_too() {
         oauth.sign_in_url = Some(format!("{}/sso/auth", service.url()));
         oauth.scope = Some("smtp offline_access".into());
     };
-    let sets: [(&dyn Fn(&mut Oauth), &str, &str, &str, &[&str]); 2] = [
+    let cases: [Case<'_>; 2] = [
         (&google, "/o/oauth2/v2/auth", "/token", "openid email https://mail.google.com/", &["access_type", "prompt"]),
         (&other, "/sso/auth", "/sso/token", "smtp offline_access", &[]),
     ];
-    for (set, sign_in, token, scope, extra) in sets {
+    for (set, sign_in, token, scope, extra) in cases {
         let client = client_with(&service, Some("fake-application-secret"), set);
         let url = client.authorize_url(REDIRECT, &secret("s"), &secret("nonce-2"), &secret("v")).unwrap();
         let (place, query) = url.split_once('?').unwrap();

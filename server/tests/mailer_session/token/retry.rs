@@ -81,7 +81,7 @@ async fn the_reason_that_comes_in_a_challenge_is_answered_and_shown() {
 
 #[tokio::test]
 async fn a_token_that_has_run_out_is_replaced_once() {
-    let service = Service::in_turn(&[token("fake-token-1", 0), token("fake-token-2", 3600)]).await;
+    let service = Service::in_turn(vec![token("fake-token-1", 0), token("fake-token-2", 3600)]).await;
     let refused = on("AUTH ", "535 5.7.3 Authentication unsuccessful");
     let run = answering(&service, "AUTH XOAUTH2", &[&refused, &on("AUTH ", "235 2.7.0 welcome")]).await;
     assert_eq!(run.outcome(), Outcome::Sent, "{:?}", run.finished);
@@ -91,7 +91,7 @@ async fn a_token_that_has_run_out_is_replaced_once() {
     assert!(!run.shown().contains("fake-token"), "{}", run.shown());
 
     // While the mail server took its time.
-    let service = Service::in_turn(&[token("fake-token-1", 1), token("fake-token-2", 3600)]).await;
+    let service = Service::in_turn(vec![token("fake-token-1", 1), token("fake-token-2", 3600)]).await;
     let slow = [
         Act::Hear("AUTH "),
         Act::Dawdle(Duration::from_millis(600)),
@@ -126,7 +126,7 @@ async fn a_new_token_that_is_refused_is_not_replaced() {
 async fn another_refusal_than_535_asks_for_no_other_token() {
     for reply in ["454 4.7.0 later", "535-no\r\n535 5.7.139 SmtpClientAuthentication is disabled for the Tenant.", "421 4.7.0 bye"]
     {
-        let service = Service::in_turn(&[token("fake-token-1", 3600)]).await;
+        let service = Service::in_turn(vec![token("fake-token-1", 3600)]).await;
         let run = answering(&service, "AUTH XOAUTH2", &[&on("AUTH ", reply)]).await;
         assert_eq!((run.finished.stage, service.requests().len()), (Stage::Auth, 1), "{reply}: {:?}", run.finished);
     }
@@ -135,7 +135,7 @@ async fn another_refusal_than_535_asks_for_no_other_token() {
 #[tokio::test]
 async fn what_the_service_says_to_the_second_question_is_told() {
     let gone = json("400 Bad Request", r#"{"error":"invalid_grant","error_codes":[50126],"error_description":"AADSTS50126: no"}"#);
-    let service = Service::in_turn(&[token("fake-token-1", 0), gone]).await;
+    let service = Service::in_turn(vec![token("fake-token-1", 0), gone]).await;
     let run = answering(&service, "AUTH XOAUTH2", &[&on("AUTH ", "535 5.7.3 Authentication unsuccessful")]).await;
     assert_eq!(run.failure(), (Stage::Token, Some(Cause::TokenPasswordWrong), "oauth_password_wrong"));
     assert_eq!(service.requests().len(), 2);
@@ -165,7 +165,7 @@ impl TokenSource for Kept {
             seconds: Some(3600),
             account: Some(format!("anna\n{CANARY}@example.com")),
             audience: None,
-            at: Instant::now().checked_sub(Duration::from_secs(600)).unwrap(),
+            at: Instant::now().checked_sub(Duration::from_mins(10)).unwrap(),
         })
     }
 }
