@@ -81,7 +81,7 @@ fn sink() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let (mut buffer, mut end) = ([0; 64 << 10], [0; 5]);
+        let (mut buffer, mut end) = ([0; 8 << 10], [0; 5]);
         stream.write_all(b"220 x\r\n").unwrap();
         for reply in [&b"250 x\r\n"[..], b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"] {
             if stream.read(&mut buffer).is_err() || stream.write_all(reply).is_err() {

@@ -9,7 +9,8 @@ use domain::size::{BYTES_A_LINE, encoded_size};
 /// Bytes of a message that are made and written in one step.
 const CHUNK: usize = 64 << 10;
 /// What a file of a chosen size is full of: what becomes one line of base64, so that every line is the same.
-const LINE: &[u8; BYTES_A_LINE as usize] = b"Postroom sent this file to try a server. It means nothing";
+const LINE: &[u8] = b"Postroom sent this file to try a server. It means nothing";
+const _: () = assert!(LINE.len() as u64 == BYTES_A_LINE, "a line of base64 is full");
 
 /// A message (RFC 5322), not yet fit for DATA.
 #[derive(Debug, Default)]
