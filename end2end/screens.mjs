@@ -16,8 +16,8 @@ import { SMTPServer } from 'smtp-server';
 import ts from 'typescript';
 
 const [, , folder, what] = process.argv;
-if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
-  console.error('Usage: node screens.mjs FOLDER [trust|access]');
+if (!folder || (what !== undefined && !['trust', 'access', 'oauth'].includes(what))) {
+  console.error('Usage: node screens.mjs FOLDER [trust|access|oauth]');
   process.exit(2);
 }
 const PASSWORD = 'seven quiet lighthouses';
