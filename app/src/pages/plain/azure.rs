@@ -85,7 +85,7 @@ impl State {
             SignInState::Missing => {
                 Some("Nobody has signed in yet, so this server can't send. Set up what stands below, then sign in.")
             }
-            SignInState::Untried => Some("No token was asked for yet. The first test or message does, or you, here."),
+            SignInState::Untried => Some("The first test or message asks for one. Ask now to see whether it is granted."),
             SignInState::Works | SignInState::Failing => None,
         };
         let failing = note.failing.clone().map(|failing| failed(failing.diagnosis, just_failed));
