@@ -16,8 +16,8 @@ import { SMTPServer } from 'smtp-server';
 import ts from 'typescript';
 
 const [, , folder, what] = process.argv;
-if (!folder || (what !== undefined && !['trust', 'access'].includes(what))) {
-  console.error('Usage: node screens.mjs FOLDER [trust|access]');
+if (!folder || (what !== undefined && !['trust', 'access', 'oauth'].includes(what))) {
+  console.error('Usage: node screens.mjs FOLDER [trust|access|oauth]');
   process.exit(2);
 }
 const PASSWORD = 'seven quiet lighthouses';
@@ -64,7 +64,9 @@ rmSync(pki, { recursive: true });
 /** Starts Postroom in an empty data directory. */
 async function startPostroom() {
   const dataDir = await mkdtemp(join(tmpdir(), 'postroom-screens-'));
-  const child = spawn(binary, ['serve', '--addr', '127.0.0.1:0', '--data-dir', dataDir], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // Sign-in services in clear are for development, and this says that it is.
+  const env = { ...process.env, POSTROOM_OAUTH_AUTHORITY: 'http://127.0.0.2:9' };
+  const child = spawn(binary, ['serve', '--addr', '127.0.0.1:0', '--data-dir', dataDir], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   let url = '';
   const link = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -480,7 +482,6 @@ async function visitSignIns(page, url, shot) {
   const [inBrowser, device, secret] = [await add('browser', 'authorization_code'), await add('device', 'device_code'), await add('application', 'client_credentials', { secret_expires: new Date(Date.now() + 12 * 86_400_000).toISOString().slice(0, 10) })];
   await add('missing', 'authorization_code');
   await open(`/servers/${secret}`);
-  await page.getByText('More', { exact: true }).first().click();
   await shot('oauth-form');
   await open(`/servers/${secret}/azure`);
   await shot('oauth-untried');

@@ -609,8 +609,9 @@ pub fn sign_in(view: &SignInView, now_ms: u64) -> String {
 pub fn left(ms: u64) -> String {
     match ms / 1000 {
         0..60 => format!("{} s", ms / 1000),
-        60..120 => "1 minute".into(),
-        120..7200 => format!("{} minutes", ms / 60_000),
+        60 => "1 minute".into(),
+        // Rather too long than that a whole minute is missing from the beginning.
+        61..7200 => format!("{} minutes", ms.div_ceil(60_000)),
         _ => format!("{} hours", ms / 3_600_000),
     }
 }
@@ -709,6 +710,20 @@ mod tests {
         assert_eq!(standing(&failing(NOW), NOW), "Failing since 09:12 UTC");
         assert_eq!(standing(&failing(NOW - 3 * 86_400_000), NOW), "Failing since 2026-11-20");
         assert_eq!(standing(&Standing::Changed, NOW), "Not verified since the last change");
+    }
+
+    #[test]
+    fn what_is_left_is_told_roughly() {
+        for (ms, expected) in [
+            (0, "0 s"),
+            (59_900, "59 s"),
+            (60_000, "1 minute"),
+            (61_000, "2 minutes"),
+            (898_000, "15 minutes"),
+            (7_200_000, "2 hours"),
+        ] {
+            assert_eq!(left(ms), expected);
+        }
     }
 
     #[test]

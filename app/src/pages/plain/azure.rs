@@ -32,7 +32,8 @@ pub(super) fn Azure(page: SignInPage, over: bool, refused: Option<ApiError>) -> 
         Some((username, azure)) => {
             let sign_in =
                 sign_in.unwrap_or_else(|| SignInView { needs_a_person: azure.strategy.needs_a_person(), ..SignInView::default() });
-            let state = State { id, sign_in, strategy: azure.strategy, provider: azure.provider, now_ms };
+            let code_waits = matches!(&device, Some(DeviceCode { state: DeviceState::Waiting, .. }));
+            let state = State { id, sign_in, strategy: azure.strategy, provider: azure.provider, code_waits, now_ms };
             let code_failed = matches!(&device, Some(DeviceCode { state: DeviceState::Failed(_), .. }));
             Either::Left(view! {
                 {device.and_then(|device| code(id, device, over, now_ms))}
@@ -72,6 +73,8 @@ struct State {
     sign_in: SignInView,
     strategy: Strategy,
     provider: Provider,
+    /// A code is there to be entered.
+    code_waits: bool,
     now_ms: u64,
 }
 
@@ -79,17 +82,20 @@ impl State {
     fn view(self, over: bool, just_failed: bool) -> impl IntoView {
         let note = self.sign_in.note.clone().unwrap_or_default();
         let lead = match self.sign_in.state() {
+            SignInState::Missing if self.code_waits => Some("Nobody has signed in yet: enter the code above."),
             SignInState::Missing if self.strategy == Strategy::DeviceCode => {
                 Some("Nobody has signed in yet. Get a code, and enter it on any device where the mailbox can sign in.")
             }
             SignInState::Missing => {
                 Some("Nobody has signed in yet, so this server can't send. Set up what stands below, then sign in.")
             }
-            SignInState::Untried => Some("No token was asked for yet. The first test or message does, or you, here."),
+            SignInState::Untried => Some("The first test or message asks for one. Ask now to see whether it is granted."),
             SignInState::Works | SignInState::Failing => None,
         };
         let failing = note.failing.clone().map(|failing| failed(failing.diagnosis, just_failed));
-        let facts = facts(&note, self.now_ms);
+        // Where it works, who signed in is what is said first.
+        let named = self.sign_in.needs_a_person && self.sign_in.state() == SignInState::Works;
+        let facts = facts(&note, !named, self.now_ms);
         let buttons = self.buttons();
         let sign_out = self.sign_out(&note);
         view! {
@@ -110,7 +116,7 @@ impl State {
         let Rights { test, change } = Rights::here();
         let id = self.id;
         let missing = self.sign_in.state() == SignInState::Missing;
-        let primary = missing || self.sign_in.state() == SignInState::Failing;
+        let primary = (missing || self.sign_in.state() == SignInState::Failing) && !self.code_waits;
         let sign_in = match self.strategy {
             Strategy::AuthorizationCode => Some(post(id, "sign-in", if missing { "Sign in" } else { "Sign in again" }, primary)),
             Strategy::DeviceCode => {
@@ -176,7 +182,7 @@ fn failed(diagnosis: Diagnosis, just_now: bool) -> impl IntoView {
     }
 }
 
-fn facts(note: &SignInNote, now_ms: u64) -> Option<impl IntoView + use<>> {
+fn facts(note: &SignInNote, with_account: bool, now_ms: u64) -> Option<impl IntoView + use<>> {
     let time = |name: &'static str, at_ms: Option<u64>| {
         at_ms.map(|at_ms| {
             view! { <div><dt>{name}</dt><dd><time title=words::utc(at_ms)>{words::ago(now_ms, at_ms)}</time></dd></div> }
@@ -190,7 +196,7 @@ fn facts(note: &SignInNote, now_ms: u64) -> Option<impl IntoView + use<>> {
     known.then(|| {
         view! {
             <dl class="facts">
-                {fact("Account", note.account.clone().unwrap_or_default())}
+                {fact("Account", note.account.clone().filter(|_| with_account).unwrap_or_default())}
                 {time("Signed in", note.since_ms)}
                 {time("Last token", note.renewed_ms)}
                 {valid}
