@@ -294,7 +294,7 @@ pub struct TrustTrashPlan {
 pub struct Expiring {
     /// Which one it is to the entry.
     pub role: Needed,
-    /// Its subject; the application of a secret.
+    /// Its subject; empty for a secret, which has none.
     pub subject: String,
     /// The last instant it is valid, as RFC 3339 writes it.
     pub not_after: String,
@@ -324,7 +324,7 @@ impl Needed {
             Self::Authority => "The trusted authority",
             Self::Client => "The client certificate",
             Self::Server => "The server's certificate",
-            Self::ClientSecret => "The client secret of",
+            Self::ClientSecret => "The client secret",
         }
     }
 }

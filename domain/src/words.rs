@@ -684,7 +684,8 @@ pub fn expiring(expiring: &Expiring, now_ms: u64) -> String {
     let Expiring { role, subject, not_after } = expiring;
     // When it began doesn't matter any more.
     let dates = Certificate { not_before: "1970-01-01T00:00:00Z".into(), not_after: not_after.clone(), ..Certificate::default() };
-    format!("{} {} {}", role.words(), subject, validity(&dates, now_ms))
+    let words = [role.words(), subject, &validity(&dates, now_ms)];
+    words.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// How a run ended, in a word.
@@ -776,6 +777,8 @@ mod tests {
         let now = crate::certificate::instant_ms("2026-11-23T09:12:00Z").unwrap();
         let told = |role, not_after: &str| expiring(&Expiring { role, subject: "CN=a".into(), not_after: not_after.into() }, now);
         assert_eq!(told(Needed::Client, "2026-12-05T00:00:00Z"), "The client certificate CN=a expires in 12 days");
+        let secret = Expiring { role: Needed::ClientSecret, subject: String::new(), not_after: "2026-12-05T00:00:00Z".into() };
+        assert_eq!(expiring(&secret, NOW), "The client secret expires in 12 days");
         assert_eq!(told(Needed::Server, "2026-11-22T00:00:00Z"), "The server's certificate CN=a expired yesterday");
     }
 

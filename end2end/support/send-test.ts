@@ -58,21 +58,31 @@ export interface Options {
   ca?: string | undefined;
   /** Environment variables besides. */
   env?: Record<string, string>;
+  /** Does what standard error asks somebody for; it is called once, with what is said first. */
+  person?: (asked: string) => Promise<void>;
 }
 
 /** Runs one test of `server`, which goes in on standard input. */
-export async function sendTest(server: Server, { from = 'scan@example.com', to, checkOnly = false, ca, env = {} }: Options): Promise<Run> {
+export async function sendTest(server: Server, { from = 'scan@example.com', to, checkOnly = false, ca, env = {}, person }: Options): Promise<Run> {
   const args = ['send-test', '--config', '-', '--format', 'ndjson', '--from', from];
   if (to !== undefined) args.push('--to', to);
   if (checkOnly) args.push('--check-only');
   if (ca !== undefined) args.push('--ca', ca);
-  const child = spawn(BINARY, args, { env: { ...environment(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(BINARY, args, { env: { ...environment(), ...env }, stdio: ['pipe', 'pipe', person ? 'pipe' : 'inherit'] });
   let stdout = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stdin.end(JSON.stringify({ timeout_ms: 10_000, ...server }));
+  let said = '';
+  let done = Promise.resolve();
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const first = !said.endsWith('\n');
+    said += text;
+    if (first && said.endsWith('\n')) done = person!(said);
+  });
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stdin!.end(JSON.stringify({ timeout_ms: 10_000, ...server }));
   const timer = setTimeout(() => child.kill('SIGKILL'), 40_000);
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(timer);
+  await done;
   const events = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Event);
   const finished = events.at(-1) as unknown as Finished | undefined;
   if (finished?.event !== 'finished') throw new Error(`send-test ended with ${code} and without a last event:\n${stdout}`);

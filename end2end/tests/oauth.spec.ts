@@ -140,6 +140,35 @@ const signingIn = (port: number, azure: Partial<Azure>): Server & { azure_oauth:
   return { ...rest, azure_oauth: { ...rest.azure_oauth, tenant: 'example.com', ...azure } };
 };
 
+test('from the command line every other strategy sends, too', async ({ service, server }) => {
+  const env = { POSTROOM_OAUTH_AUTHORITY: service.authority };
+  const to = { from: USER, to: 'anna@example.com', env };
+  service.actsFor = USER;
+  const own = ofApplication();
+  service.certificate = own.cert;
+  const azure = (strategy: string) => ({ azure_oauth: { ...entry(0).azure_oauth, tenant: 'example.com', strategy } });
+  const runs = [
+    await sendFromShell({ ...entry(server.mail.port), ...azure('client_credentials') }, to),
+    await sendFromShell({ ...signingIn(server.mail.port, { strategy: 'client_certificate' }), client_certificate: { value: own.cert + own.key } }, to),
+    await sendFromShell(signingIn(server.mail.port, { strategy: 'device_code' }), {
+      ...to,
+      // What is typed has eight hexadecimal digits.
+      person: async (asked) => service.enter(/\b[0-9A-F]{8}\b/.exec(asked)![0]),
+    }),
+    await sendFromShell(signingIn(server.mail.port, { strategy: 'authorization_code' }), {
+      ...to,
+      person: async (asked) => {
+        await fetch(await service.accept(/^http\S+/m.exec(asked)![0]));
+      },
+    }),
+  ];
+  expect(runs.map(({ code, finished }) => [code, finished.outcome])).toEqual(runs.map(() => [0, 'sent']));
+  expect(server.mail.received).toHaveLength(4);
+  expect(server.shown).toEqual(runs.map(() => `XOAUTH2 ${USER}`));
+  expect(service.requests.map(({ grant_type }) => grant_type)).toEqual(expect.arrayContaining(['client_credentials', 'authorization_code']));
+  for (const { stdout } of runs) for (const secret of [PASSWORD, ...service.secrets]) expect(stdout).not.toContain(secret);
+});
+
 /** Signs in at the service, from the page of the entry's sign-in, and comes back. */
 async function signIn(page: Page, id: number, { scripts = true, agrees = true } = {}): Promise<void> {
   await page.goto(`/servers/${id}/azure`);

@@ -48,9 +48,9 @@ pub struct Arriving {
 pub trait SignIns {
     /// What the page about an entry's sign-in shows.
     async fn sign_in_page(&self, id: EntryId) -> Result<SignInPage, Problem>;
-    /// Begins a sign-in in the browser, which shows the page under the name `host`, for the settings that are saved.
+    /// Begins a sign-in in the browser, which shows the page at the origin `host` (such as `http://127.0.0.1:3000`), for the settings that are saved.
     async fn begin_sign_in(&self, id: EntryId, host: String) -> Result<Leaving, Problem>;
-    /// The name under which a sign-in was begun that goes on: whoever comes back under another one, as sign-in services demand of
+    /// The origin at which a sign-in was begun that goes on: whoever comes back at another one, as sign-in services demand of
     /// this machine's own names, is led there, where the cookie is.
     fn sign_in_host(&self, state: &Secret) -> Option<String>;
     /// Ends it: what was granted is kept, sealed, when this returns. The entry.

@@ -51,7 +51,7 @@ fn client_secret(server: &SmtpServer, now_ms: u64) -> Option<Expiring> {
     let dates = Certificate { not_before: "1970-01-01T00:00:00Z".into(), not_after: not_after.clone(), ..Certificate::default() };
     let validity = dates.validity(now_ms);
     let ends = validity.expires_soon() || matches!(validity, Validity::Expired { .. });
-    ends.then(|| Expiring { role: Needed::ClientSecret, subject: oauth.application_id.clone(), not_after })
+    ends.then(|| Expiring { role: Needed::ClientSecret, subject: String::new(), not_after })
 }
 
 /// As much of it as was kept.
