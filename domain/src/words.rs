@@ -778,7 +778,7 @@ mod tests {
         let told = |role, not_after: &str| expiring(&Expiring { role, subject: "CN=a".into(), not_after: not_after.into() }, now);
         assert_eq!(told(Needed::Client, "2026-12-05T00:00:00Z"), "The client certificate CN=a expires in 12 days");
         let secret = Expiring { role: Needed::ClientSecret, subject: String::new(), not_after: "2026-12-05T00:00:00Z".into() };
-        assert_eq!(expiring(&secret, NOW), "The client secret expires in 12 days");
+        assert_eq!(expiring(&secret, now), "The client secret expires in 12 days");
         assert_eq!(told(Needed::Server, "2026-11-22T00:00:00Z"), "The server's certificate CN=a expired yesterday");
     }
 
