@@ -98,7 +98,7 @@ pub const fn help(field: Field) -> &'static str {
         }
         Field::AzureProvider => "Only with Azure OAuth. Who grants the tokens. Microsoft unless the mailbox is elsewhere.",
         Field::AzureAuthority => {
-            "Only with Azure OAuth. Empty uses the provider's own; with another provider, the address that grants tokens, such as https://sso.example.com/token."
+            "Only with Azure OAuth. Empty uses the provider's own; with another provider, the https:// address that grants tokens, such as https://sso.example.com/token."
         }
         Field::AzureSignInUrl => {
             "Only with another provider. Where people sign in, or where a device gets its code, such as https://sso.example.com/auth."

@@ -77,10 +77,13 @@ impl House {
         self.runs.sign_ins()
     }
 
-    /// Ends the tests that run; see [`Runs::close`].
+    /// Ends the tests that run ([`Runs::close`]), then what is said to sign-in services ([`SignIns::settle`]).
     pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
         let runs = Arc::clone(&self.runs);
-        async move { runs.close().await }
+        async move {
+            runs.close().await;
+            runs.sign_ins().settle().await;
+        }
     }
 }
 
@@ -185,7 +188,7 @@ impl Backend for Local {
         });
         let saved = saved.await?;
         // Tokens are for what was saved before.
-        self.runs.sign_ins().forget(id);
+        self.runs.sign_ins().changed(id);
         Ok(saved)
     }
 
@@ -201,16 +204,22 @@ impl Backend for Local {
 
     async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem> {
         self.may_with(Act::Change, &ids)?;
-        for id in &ids {
-            self.runs.sign_ins().forget(*id);
+        let sign_ins = Arc::clone(self.runs.sign_ins());
+        // What is granted just now is kept before the entry goes: it may come back.
+        sign_ins.idle(&ids).await;
+        let going = ids.clone();
+        let trashed = self
+            .stored(move |entries| {
+                let next = entries.after(&ids)?;
+                let undo = entries.trash(&ids, new_default)?;
+                tracing::info!(entries = undo.names.len(), batch = undo.batch, "trashed");
+                Ok(Trashed { undo, next })
+            })
+            .await?;
+        for id in going {
+            sign_ins.forget(id);
         }
-        self.stored(move |entries| {
-            let next = entries.after(&ids)?;
-            let undo = entries.trash(&ids, new_default)?;
-            tracing::info!(entries = undo.names.len(), batch = undo.batch, "trashed");
-            Ok(Trashed { undo, next })
-        })
-        .await
+        Ok(trashed)
     }
 
     async fn undo(&self, batch: u64) -> Result<Vec<EntryId>, Problem> {

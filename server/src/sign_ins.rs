@@ -28,10 +28,13 @@ use crate::runs::{Keys, client_key};
 use crate::seal::Fingerprint;
 
 pub use tokens::Source;
+pub(crate) use tokens::passes;
 
 /// How long a question to a service may take at most: each of its steps, and all of it.
 const STEP: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_mins(1);
+/// How long the end of the program waits for an answer that is still to come.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// The sign-ins of this process.
 pub struct SignIns {
@@ -125,6 +128,35 @@ impl SignIns {
             device.give_up();
         }
         self.leavings().forget(id);
+    }
+
+    /// Forgets the token of an entry that was saved anew. Whoever asks just now still ends; nobody else asks beside him.
+    pub fn changed(self: &Arc<Self>, id: EntryId) {
+        let Some(slot) = self.slots().get(&id).cloned() else { return };
+        let sign_ins = Arc::clone(self);
+        tokio::spawn(async move {
+            slot.idle().await;
+            let there = sign_ins.stored(move |entries| entries.has_sign_in(id)).await.unwrap_or(true);
+            slot.wipe(!there).await;
+        });
+    }
+
+    /// Waits until nobody asks for tokens of these entries; but not for ever.
+    pub async fn idle(&self, ids: &[EntryId]) {
+        let slots: Vec<_> = ids.iter().filter_map(|id| self.slots().get(id).cloned()).collect();
+        let all = async {
+            for slot in slots {
+                slot.idle().await;
+            }
+        };
+        // Who goes on asking after that loses what he is told.
+        let _ = tokio::time::timeout(LAST_WORDS, all).await;
+    }
+
+    /// Waits until no token is being asked for, so that none is granted that isn't kept; but not for ever.
+    pub async fn settle(&self) {
+        let ids: Vec<EntryId> = self.slots().keys().copied().collect();
+        self.idle(&ids).await;
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<EntryId, Arc<tokens::Slot>>> {

@@ -618,7 +618,7 @@ async fn sessions_and_links_are_in_no_back_up_and_passwords_and_tokens_only_in_o
     };
     assert_eq!(tables(LeftOut::Keys), [true, true, true, true, false, false]);
     assert_eq!(tables(LeftOut::Secrets), [true, true, false, false, false, false]);
-    assert_eq!(SecretField::ALL.len(), 3, "a new secret belongs into these tests");
+    assert_eq!(SecretField::ALL.len(), 4, "a new secret belongs into these tests");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use domain::transcript::Cause;
 use domain::trust::Needed;
 use futures::future::join_all;
 use serde_json::json;
-use server::entries::{Entries, Secrets};
+use server::entries::{Entries, GrantedNote, Kept, Secrets};
 use server::mailer::{Granted, Mailer, TokenSource, Trouble};
 use server::ports::SystemRandom;
 use server::sign_ins::SignIns;
@@ -223,7 +223,7 @@ impl Bench {
     fn signed_in(&self) -> EntryId {
         let id = self.add(&azure("device_code"));
         let server = checked(&azure("device_code")).server;
-        let note = server::entries::GrantedNote { account: Some(USER.into()), valid_until_ms: None };
+        let note = GrantedNote { account: Some(USER.into()), valid_until_ms: None };
         self.entries.keep_sign_in(id, &server, &Secret::new(FIRST.into()), &note).unwrap();
         id
     }
@@ -363,6 +363,21 @@ async fn whoever_goes_while_a_token_is_asked_for_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_program_waits_for_what_was_asked_for() {
+    let bench = Bench::new().await;
+    let id = bench.signed_in();
+    {
+        let asking = bench.token(id, None, None);
+        tokio::pin!(asking);
+        assert!(futures::poll!(&mut asking).is_pending());
+        // The task that asks has its turn.
+        tokio::task::yield_now().await;
+    }
+    bench.sign_ins.settle().await;
+    assert_eq!((bench.service.asked(), bench.stored(id).as_deref()), (1, Some("canary-refresh-1")));
+}
+
+#[tokio::test]
 async fn a_token_is_replaced_a_minute_before_its_end_and_when_it_was_refused() {
     let bench = Bench::new().await;
     let id = bench.add(&azure("client_credentials"));
@@ -495,12 +510,66 @@ async fn signing_out_forgets_everything_and_a_renewal_under_way_brings_nothing_b
     assert!(bench.entries.end_sign_in(id).unwrap());
     bench.sign_ins.forget(id);
     assert!(!bench.entries.end_sign_in(id).unwrap(), "there is none any more");
-    let kept = bench.entries.keep_granted(id, &server, Some(&Secret::new("late".into())), &server::entries::GrantedNote::default());
-    assert_eq!(kept.unwrap(), server::entries::Kept::OtherSettings);
+    let late = Secret::new("late".into());
+    let of = Secret::new("canary-refresh-1".into());
+    let kept = bench.entries.keep_granted(id, &server, Some(&of), Some(&late), &GrantedNote::default());
+    assert_eq!(kept.unwrap(), Kept::OtherSettings);
     assert_eq!((bench.view(id).state(), bench.keeps(id)), (SignInState::Missing, false));
     assert_eq!(bench.token(id, None, None).await.unwrap_err().cause, Cause::NotSignedIn);
     assert_eq!(bench.service.asked(), 1, "nobody was asked");
     assert_eq!(bench.deeds()[..2], [Deed::MailboxSignedOut, Deed::MailboxSignedIn]);
+}
+
+#[tokio::test]
+async fn a_renewal_of_before_neither_overwrites_who_signed_in_meanwhile_nor_calls_him_failing() {
+    let bench = Bench::new().await;
+    let id = bench.signed_in();
+    let server = checked(&azure("device_code")).server;
+    let (old, new) = (Secret::new(FIRST.into()), Secret::new("of-bert".into()));
+    let bert = GrantedNote { account: Some("bert@example.com".into()), valid_until_ms: None };
+    bench.entries.keep_sign_in(id, &server, &new, &bert).unwrap();
+    let kept = bench.entries.keep_granted(id, &server, Some(&old), Some(&Secret::new("late".into())), &GrantedNote::default());
+    assert_eq!(kept.unwrap(), Kept::OtherSettings);
+    let settings =
+        bench.entries.fingerprint(&server, Secrets { password: Some(&Secret::new(SECRET.into())), client_certificate: None });
+    let diagnosis = domain::diagnosis::Diagnosis::default();
+    bench.entries.note_sign_in_failing(id, (&server, settings.unwrap()), Some(&old), &diagnosis).unwrap();
+    assert_eq!((bench.view(id).state(), bench.stored(id).as_deref()), (SignInState::Works, Some("of-bert")));
+    assert_eq!(bench.note(id).account.as_deref(), Some("bert@example.com"));
+    // With what lies there it is noted.
+    bench.entries.note_sign_in_failing(id, (&server, settings.unwrap()), Some(&new), &diagnosis).unwrap();
+    assert_eq!(bench.view(id).state(), SignInState::Failing);
+}
+
+#[tokio::test]
+async fn what_is_only_typed_says_nothing_of_what_is_saved() {
+    let bench = Bench::new().await;
+    let id = bench.signed_in();
+    bench.token(id, None, None).await.unwrap();
+    let server = checked(&azure("device_code")).server;
+    let typed = Secret::new("another secret".into());
+    let key = bench.entries.fingerprint(&server, Secrets { password: Some(&typed), client_certificate: None }).unwrap();
+    let mailer = Mailer::system(None).unwrap().with_authority(bench.service.authority.as_str());
+    let time = (Duration::from_secs(10), Instant::now() + Duration::from_secs(30));
+    let client = mailer.token_client(&server, Some(&typed), None, None, time).unwrap();
+    bench.service.refuse(401, json!({"error": "invalid_client"}));
+    let source = bench.sign_ins.source(id, &server, key, Some(Instant::now()));
+    assert!(source.token(&client, None).await.is_err());
+    assert_eq!(bench.view(id).state(), SignInState::Works);
+    assert_eq!(text(&bench.token(id, None, None).await.unwrap().token), "canary-access-1", "and its token is still there");
+}
+
+#[tokio::test]
+async fn a_save_in_between_loses_nothing_that_couldnt_be_stored() {
+    let bench = Bench::new().await;
+    let id = bench.signed_in();
+    bench.full(true);
+    assert!(bench.token(id, None, None).await.is_err());
+    bench.full(false);
+    bench.sign_ins.changed(id);
+    bench.token(id, Some(Instant::now()), None).await.unwrap();
+    assert_eq!(bench.service.last()["refresh_token"], "canary-refresh-1");
+    assert_eq!(bench.stored(id).as_deref(), Some("canary-refresh-2"));
 }
 
 #[tokio::test]

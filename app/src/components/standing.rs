@@ -3,7 +3,7 @@
 use domain::certificate::instant_ms;
 use domain::oauth::{SignInState, SignInView};
 use domain::run::Standing;
-use domain::trust::Expiring;
+use domain::trust::{Expiring, Needed};
 use domain::words;
 use leptos::prelude::*;
 
@@ -35,7 +35,9 @@ pub(crate) fn ExpiringMarks(expiring: Vec<Expiring>, now_ms: u64) -> impl IntoVi
         .map(|expiring| {
             let is_over = instant_ms(&expiring.not_after).is_some_and(|end| end < now_ms);
             let class = if is_over { "state bad" } else { "state warning" };
-            let expiring = Expiring { subject: short_name(&expiring.subject), ..expiring };
+            // A secret has no name, and a certificate without one is said to have none.
+            let subject = if expiring.role == Needed::ClientSecret { String::new() } else { short_name(&expiring.subject) };
+            let expiring = Expiring { subject, ..expiring };
             view! { <span class=class>{words::expiring(&expiring, now_ms)}</span> }
         })
         .collect::<Vec<_>>()

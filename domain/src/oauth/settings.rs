@@ -212,7 +212,8 @@ impl Oauth {
         let of_whom = |oauth: &Self| (oauth.strategy != Strategy::Password).then(|| oauth.application_id.clone());
         self.strategy == other.strategy
             && of_whom(self) == of_whom(other)
-            && (self.provider, &self.authority) == (other.provider, &other.authority)
+            // With another provider, a device gets its code at the latter.
+            && (self.provider, &self.authority, &self.sign_in_url) == (other.provider, &other.authority, &other.sign_in_url)
     }
 }
 

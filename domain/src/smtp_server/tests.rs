@@ -309,6 +309,19 @@ fn a_secret_stays_with_its_service_and_application() {
         d.azure_strategy = "client_credentials".into();
         d.azure_secret_expires = "2027-01-01".into();
     })));
+    let device = |at: &str| {
+        let mut draft = draft();
+        draft.username = "scan@example.com".into();
+        draft.azure_oauth = true;
+        draft.azure_application_id = "postroom".into();
+        draft.azure_provider = "other".into();
+        draft.azure_strategy = "device_code".into();
+        draft.azure_authority = "https://sso.example.com/token".into();
+        draft.azure_sign_in_url = at.into();
+        draft.check(&PasswordDraft::default()).unwrap().server
+    };
+    assert!(device("https://sso.example.com/d").shares_password_with(&device("https://sso.example.com/d")));
+    assert!(!device("https://sso.example.com/d").shares_password_with(&device("https://evil.example/d")), "it would be sent there");
     for other in [
         server(|d| d.azure_strategy = "password".into()),
         server(|d| {

@@ -81,13 +81,17 @@ impl Records for Local {
 
     async fn import_servers(&self, text: String, only: Option<Vec<usize>>) -> Result<Imported, Problem> {
         self.may_with(Act::Change, &[])?;
-        self.stored(move |entries| {
+        let imported = self.stored(move |entries| {
             let servers = exchange::read(text.as_bytes(), MAX_FILE)?;
             exchange::refuse_secrets(&servers)?;
             let imported = entries.import(&servers, only.as_deref(), &Variables::new())?;
             tracing::info!(added = imported.added.len(), changed = imported.changed.len(), "imported");
             Ok(imported)
-        })
-        .await
+        });
+        let imported = imported.await?;
+        for id in &imported.changed {
+            self.runs.sign_ins().changed(*id);
+        }
+        Ok(imported)
     }
 }

@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 
 use crate::mailer::{Granted, Poll, TokenClient, TokenSource, Trouble, refused};
 use crate::ports::{Random, SystemRandom};
+use crate::sign_ins::passes;
 
 /// How long somebody may take to sign in in a browser.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -107,7 +108,7 @@ impl SignInHere {
                 Ok(Poll::Pending) => {}
                 Ok(Poll::SlowDown) => interval = (interval + SLOWER).min(SLOWEST),
                 // It may pass (RFC 8628 section 3.5).
-                Err(Trouble { cause: Cause::Timeout | Cause::Deadline | Cause::TokenServiceBusy, .. }) => {
+                Err(trouble) if passes(trouble.cause) && trouble.cause != Cause::TokenAnswerUnreadable => {
                     interval = (interval * 2).min(SLOWEST);
                 }
                 Err(trouble) => return Err(trouble),

@@ -10,6 +10,7 @@ use domain::secret::Secret;
 use domain::smtp_server::SmtpServer;
 
 use super::{Entries, record, told};
+use crate::seal::Fingerprint;
 use crate::store::{Proof, Read, Record, SecretField, StoreError, Write};
 
 /// What a token that was granted is told of.
@@ -40,7 +41,7 @@ impl Entries {
             if !is_for(&record(tx, id)?, server) {
                 return Ok(None);
             }
-            self.open_secret(tx, id, SecretField::SignIn, "sign-in")
+            self.renews_with(tx, id)
         })
     }
 
@@ -73,6 +74,7 @@ impl Entries {
     }
 
     /// Keeps that a token was granted for `server`, and what the sign-in is renewed with from now on, where that is something else.
+    /// `stored` is what it was renewed with, as it lay here when that was asked: who signed in meanwhile isn't overwritten.
     ///
     /// # Errors
     /// As the store. An entry that has gone is none.
@@ -80,15 +82,19 @@ impl Entries {
         &self,
         id: EntryId,
         server: &SmtpServer,
+        stored: Option<&Secret>,
         renew_with: Option<&Secret>,
         granted: &GrantedNote,
     ) -> Result<Kept, Problem> {
         let now = self.now_ms();
         self.store.writing(|tx| {
             let Some(of) = tx.entry(id)? else { return Ok(Kept::OtherSettings) };
-            let person = server.oauth().is_some_and(|oauth| oauth.strategy.needs_a_person());
-            let same = if person { is_for(&of, server) } else { asks_alike(&of, server) };
-            if !same || person && tx.secret(id, SecretField::SignIn)?.is_none() {
+            let same = if needs_a_person(server) {
+                is_for(&of, server) && stored.is_some() && self.renews_with(&*tx, id)?.as_ref() == stored
+            } else {
+                asks_alike(&of, server)
+            };
+            if !same {
                 return Ok(Kept::OtherSettings);
             }
             if let Some(secret) = renew_with {
@@ -100,15 +106,22 @@ impl Entries {
         })
     }
 
-    /// Notes that no token is granted any more for `server`, and why.
+    /// Notes that no token is granted any more for `server`, if those are the `settings` that are saved, and why. `stored` is as in
+    /// [`Entries::keep_granted`].
     ///
     /// # Errors
     /// As the store. An entry that has gone, or other settings, are none.
-    pub fn note_sign_in_failing(&self, id: EntryId, server: &SmtpServer, diagnosis: &Diagnosis) -> Result<(), Problem> {
+    pub fn note_sign_in_failing(
+        &self,
+        id: EntryId,
+        (server, settings): (&SmtpServer, Fingerprint),
+        stored: Option<&Secret>,
+        diagnosis: &Diagnosis,
+    ) -> Result<(), Problem> {
         let now = self.now_ms();
         self.store.writing(|tx| {
-            let Some(of) = tx.entry(id)? else { return Ok(()) };
-            if !asks_alike(&of, server) {
+            let saved = tx.proof(id)?.and_then(|proof| proof.saved) == Some(settings);
+            if tx.entry(id)?.is_none() || !saved || needs_a_person(server) && self.renews_with(&*tx, id)?.as_ref() != stored {
                 return Ok(());
             }
             let mut note = tx.proof(id)?.and_then(|proof| proof.sign_in).unwrap_or_default();
@@ -116,6 +129,18 @@ impl Entries {
             note.failing = Some(SignInFailing { since_ms, diagnosis: diagnosis.clone() });
             put_note(tx, id, Some(note)).map_err(Into::into)
         })
+    }
+
+    fn renews_with(&self, tx: &dyn Read, id: EntryId) -> Result<Option<Secret>, Problem> {
+        self.open_secret(tx, id, SecretField::SignIn, "sign-in")
+    }
+
+    /// Whether anything is kept that renews a sign-in of `id`.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn has_sign_in(&self, id: EntryId) -> Result<bool, Problem> {
+        self.store.reading(|tx| Ok(tx.secret(id, SecretField::SignIn)?.is_some()))
     }
 
     /// Forgets the sign-in of `id`. Whether there was one.
@@ -214,6 +239,10 @@ fn is_for(record: &Record, server: &SmtpServer) -> bool {
 /// Whether tokens for what is saved are asked for as for `server`.
 fn asks_alike(record: &Record, server: &SmtpServer) -> bool {
     record.content.server().is_some_and(|saved| saved.sign_in == server.sign_in)
+}
+
+fn needs_a_person(server: &SmtpServer) -> bool {
+    server.oauth().is_some_and(|oauth| oauth.strategy.needs_a_person())
 }
 
 fn renewed(note: SignInNote, now_ms: u64, granted: &GrantedNote) -> SignInNote {

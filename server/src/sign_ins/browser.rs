@@ -1,6 +1,7 @@
 //! Signing a mailbox in, in the browser (RFC 6749 section 4.1): what is remembered between the way there and the way back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::backend::{Arriving, Leaving};
@@ -91,7 +92,7 @@ impl SignIns {
     /// # Errors
     /// [`Problem::SignInGone`] where it wasn't begun by him, in this browser, just now, or the settings are others since;
     /// [`Problem::SignInFailed`] where nothing was granted; or as the store.
-    pub async fn finish(&self, who: &Who, arriving: Arriving, entries: std::sync::Arc<Entries>) -> Result<EntryId, Problem> {
+    pub async fn finish(self: &Arc<Self>, who: &Who, arriving: Arriving, entries: Arc<Entries>) -> Result<EntryId, Problem> {
         let left = {
             let mut leavings = self.leavings();
             let state = digest(&arriving.state);
@@ -104,6 +105,13 @@ impl SignIns {
             }
             leavings.0.remove(&state).ok_or(Problem::SignInGone)?
         };
+        // In a task of its own: a browser that goes on meanwhile mustn't lose what the code was spent for.
+        let sign_ins = Arc::clone(self);
+        tokio::spawn(async move { sign_ins.redeem(left, &arriving, entries).await }).await.unwrap_or(Err(Problem::Internal))
+    }
+
+    /// Asks what a code is worth, and keeps that.
+    async fn redeem(&self, left: Left, arriving: &Arriving, entries: Arc<Entries>) -> Result<EntryId, Problem> {
         let Left { entry: id, verifier, nonce, redirect, saved, .. } = left;
         let secrets = [&arriving.code, &verifier];
         if !arriving.error.is_empty() || arriving.code.is_empty() || arriving.code.expose().len() > MAX_CODE {
@@ -123,7 +131,7 @@ impl SignIns {
         id: EntryId,
         saved: &Saved,
         granted: &crate::mailer::Granted,
-        entries: std::sync::Arc<Entries>,
+        entries: Arc<Entries>,
     ) -> Result<(), Problem> {
         let Some(renew_with) = granted.refresh.clone() else {
             let detail = Some("nothing was granted that the sign-in could be renewed with: ask for it in the scope".to_owned());

@@ -11,7 +11,7 @@ use domain::transcript::Cause;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::{END, STEP, Saved, SignIns};
+use super::{END, STEP, Saved, SignIns, passes};
 use crate::entries::Entries;
 use crate::mailer::{DeviceGrant, Poll, Trouble};
 
@@ -112,11 +112,7 @@ impl SignIns {
                 Ok(Poll::SlowDown) => wait += SLOWER,
                 Ok(Poll::Granted(granted)) => return self.keep_new(id, saved, &granted, entries).await,
                 // The network may come back before the code is over.
-                Err(trouble)
-                    if matches!(trouble.cause, Cause::Timeout | Cause::Closed | Cause::Broken | Cause::TokenServiceBusy) =>
-                {
-                    wait += SLOWER;
-                }
+                Err(trouble) if passes(trouble.cause) && trouble.cause != Cause::TokenAnswerUnreadable => wait += SLOWER,
                 Err(trouble) => return Err(saved.failed(&trouble, &[device_code])),
             }
         }

@@ -33,6 +33,22 @@ const WAIT_FOR_SOMEBODY: Duration = Duration::from_hours(24);
 #[derive(Default)]
 pub(super) struct Slot(Mutex<Held>);
 
+impl Slot {
+    /// Ready when nobody asks.
+    pub(super) async fn idle(&self) {
+        drop(self.0.lock().await);
+    }
+
+    /// Forgets the token, once nobody asks; and with `all`, what couldn't be stored.
+    pub(super) async fn wipe(&self, all: bool) {
+        let mut held = self.0.lock().await;
+        held.granted = None;
+        if all {
+            *held = Held::default();
+        }
+    }
+}
+
 #[derive(Default)]
 struct Held {
     /// A token, with the settings it was granted for, and when.
@@ -40,6 +56,8 @@ struct Held {
     failure: Option<Failure>,
     /// What renews the sign-in from now on, where it couldn't be stored yet.
     unkept: Option<Secret>,
+    /// What lay in the store when it was last asked.
+    stored: Option<Secret>,
 }
 
 struct Failure {
@@ -80,7 +98,7 @@ impl Held {
 }
 
 /// Whether waiting may help.
-const fn passes(cause: Cause) -> bool {
+pub(crate) const fn passes(cause: Cause) -> bool {
     matches!(
         cause,
         Cause::Timeout
@@ -160,9 +178,9 @@ impl SignIns {
                     held.failure = None;
                 }
                 Err(trouble) => {
-                    held.granted = None;
+                    held.granted.take_if(|(of, ..)| *of == wanted.key);
                     held.failed(sign_ins.now(), wanted.key, trouble);
-                    sign_ins.note_failing(&wanted, trouble).await;
+                    sign_ins.note_failing(&wanted, held.stored.take(), trouble).await;
                 }
             }
             result
@@ -178,7 +196,7 @@ impl SignIns {
         let Wanted { entry: id, server, .. } = wanted;
         if !client.oauth().strategy.needs_a_person() {
             let granted = client.grant().await?;
-            self.keep(*id, server, None, &granted).await?;
+            self.keep(*id, server, (None, None), &granted).await?;
             return Ok(granted);
         }
         let stored = {
@@ -186,9 +204,10 @@ impl SignIns {
             let id = *id;
             self.stored(move |entries| entries.sign_in_for(id, &server)).await.map_err(|problem| not_kept(&problem))?
         };
+        held.stored.clone_from(&stored);
         let stored = stored.ok_or(Cause::NotSignedIn)?;
         // One that was granted but couldn't be stored is newer than what is.
-        let renew_with = held.unkept.clone().unwrap_or(stored);
+        let renew_with = held.unkept.clone().unwrap_or_else(|| stored.clone());
         let granted = client.refresh(&renew_with).await.map_err(|trouble| {
             let detail = trouble.detail.as_deref().map(|detail| shown(detail, &[&renew_with]));
             Trouble { detail, ..trouble }
@@ -204,7 +223,7 @@ impl SignIns {
             }
         };
         let next = granted.refresh.clone().or_else(|| held.unkept.clone());
-        match self.keep(*id, server, next.clone(), &granted).await {
+        match self.keep(*id, server, (Some(stored), next.clone()), &granted).await {
             Ok(()) => {
                 held.unkept = None;
                 Ok(granted)
@@ -216,12 +235,18 @@ impl SignIns {
         }
     }
 
-    async fn keep(&self, id: EntryId, server: &SmtpServer, renew_with: Option<Secret>, granted: &Granted) -> Result<(), Trouble> {
-        let (server, note) = (server.clone(), self.note_of(granted));
-        match self.stored(move |entries| entries.keep_granted(id, &server, renew_with.as_ref(), &note)).await {
+    async fn keep(
+        &self,
+        id: EntryId,
+        server: &SmtpServer,
+        (stored, renew_with): (Option<Secret>, Option<Secret>),
+        granted: &Granted,
+    ) -> Result<(), Trouble> {
+        let (server, note, must) = (server.clone(), self.note_of(granted), renew_with.is_some());
+        match self.stored(move |entries| entries.keep_granted(id, &server, stored.as_ref(), renew_with.as_ref(), &note)).await {
             Ok(Kept::Yes | Kept::OtherSettings) => Ok(()),
             // A note that can't be written stands in nobody's way; what renews the sign-in does.
-            Err(problem) if granted.refresh.is_none() => {
+            Err(problem) if !must => {
                 tracing::warn!(entry = id.0, ?problem, "can't note that a token was granted");
                 Ok(())
             }
@@ -229,11 +254,13 @@ impl SignIns {
         }
     }
 
-    async fn note_failing(&self, wanted: &Wanted, trouble: &Trouble) {
-        let Wanted { entry: id, server, .. } = wanted.clone();
+    async fn note_failing(&self, wanted: &Wanted, stored: Option<Secret>, trouble: &Trouble) {
+        let Wanted { entry: id, server, key, .. } = wanted.clone();
         let diagnosis = diagnosed(trouble, &[]);
         tracing::warn!(entry = id.0, cause = ?trouble.cause, "no access token");
-        if let Err(problem) = self.stored(move |entries| entries.note_sign_in_failing(id, &server, &diagnosis)).await {
+        if let Err(problem) =
+            self.stored(move |entries| entries.note_sign_in_failing(id, (&server, key), stored.as_ref(), &diagnosis)).await
+        {
             tracing::warn!(entry = id.0, ?problem, "can't note that no token was granted");
         }
     }

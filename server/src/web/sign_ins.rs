@@ -205,6 +205,8 @@ async fn finish(visit: Visit, headers: HeaderMap, Form(fields): Posted) -> Respo
     let finished = visit.backend.finish_sign_in(Arriving { state, code, error, error_description, binding }).await;
     match finished {
         Ok(id) => with_cookie(see_other(&format!("/servers/{id}/azure")), "", 0),
+        // Another sign-in may be under way in this browser, and the cookie is that one's.
+        Err(Problem::SignInGone) => not_arrived(&visit, None, Problem::SignInGone).await,
         Err(problem) => {
             // After the password it goes on, by the same cookie.
             let goes_on = problem.kind() == ErrorKind::ConfirmPassword;

@@ -675,7 +675,7 @@ fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
             <div class="pair" on:keydown=on_enter hidden=!rights.test>
                 <TextField state field=Field::TestFrom/>
                 <TextField state field=Field::TestTo/>
-                <TextField state field=Field::TestAttachment/>
+                <TextField state field=Field::TestAttachment placeholder="12 MB"/>
             </div>
             <div class="actions" hidden=!rights.test>
                 <button name="action" value="check" id=CHECK data-shortcut="test" autofocus=trusted aria-disabled=trying>"Check connection"</button>
