@@ -96,8 +96,10 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     let here = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
     let base = public.as_ref().map_or_else(|| here.clone(), PublicUrl::url);
     let url = if bound.ip().is_loopback() { &here } else { &base };
+    // Made before anybody is told that it is ready: who then looks finds it made.
+    let link = data.accounts().setup_link(Who::Postroom);
     let _ = writeln!(std::io::stdout(), "Postroom is ready at {url}");
-    match data.accounts().setup_link(Who::Postroom) {
+    match link {
         Ok(Some(link)) => {
             let _ =
                 writeln!(std::io::stdout(), "\nSet up the first account within one hour: {base}/welcome?token={}\n", link.expose());
