@@ -10,6 +10,7 @@ pub mod entry;
 pub mod error;
 pub mod exchange;
 pub mod field;
+pub mod file_name;
 pub mod host;
 pub mod idn;
 pub mod name;
