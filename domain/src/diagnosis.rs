@@ -829,6 +829,16 @@ const RULES: &[Rule] = &[
         ..ANY
     },
     Rule {
+        kind: "attachment_unreadable",
+        causes: &[Cause::AttachmentUnreadable],
+        title: "An attachment couldn't be read to its end, so the message was broken off before its end; the server drops such a one.",
+        steps: &[
+            "Hand the message over once more.",
+            "If it happens again: look at the disk of the machine Postroom runs on, and at the log.",
+        ],
+        ..ANY
+    },
+    Rule {
         kind: "no_password",
         causes: &[Cause::NoPassword],
         title: "There is a username, but no password is stored.",
@@ -2234,6 +2244,10 @@ mod tests {
             (
                 "Attachments above the threshold",
                 Evidence { sizes: Some((14_348_938, 10 << 20)), ..evidence(S::Resolve, C::AttachmentsTooBig) },
+            ),
+            (
+                "An attachment that can't be read",
+                Evidence { detail: Some("the file ends after 41 of 1048576 bytes"), ..evidence(S::Data, C::AttachmentUnreadable) },
             ),
             ("No password", evidence(S::Resolve, C::NoPassword)),
             ("A control character in the credentials", evidence(S::Resolve, C::ControlInCredentials)),

@@ -142,7 +142,16 @@ pub fn says_nothing(finished: &Finished, own_sender: bool) -> bool {
     match (outcome, cause) {
         (Outcome::Sent | Outcome::Checked, _) => false,
         (Outcome::Cancelled, _)
-        | (_, Some(Cause::Cancelled | Cause::TooBig | Cause::Smtputf8NotOffered | Cause::EightBitMimeNotOffered)) => true,
+        | (
+            _,
+            Some(
+                Cause::Cancelled
+                | Cause::TooBig
+                | Cause::Smtputf8NotOffered
+                | Cause::EightBitMimeNotOffered
+                | Cause::AttachmentUnreadable,
+            ),
+        ) => true,
         (_, Some(cause)) if cause.is_configuration() => true,
         (_, Some(Cause::Rejected)) => {
             let code = finished.reply.as_ref().map_or(0, |reply| reply.code);
@@ -378,6 +387,7 @@ mod tests {
         let table = [
             (Finished::new(Outcome::Cancelled, Data), never),
             (ended(Accepted, Cancelled, 0, None), never),
+            (ended(Data, AttachmentUnreadable, 0, None), never),
             // Nothing was opened.
             (ended(Resolve, FaxUnsupported, 0, None), never),
             (ended(Resolve, AzureOauthUnsupported, 0, None), never),

@@ -465,6 +465,8 @@ pub enum Cause {
     TooBig,
     /// The attachments are bigger than the entry lets through.
     AttachmentsTooBig,
+    /// The content of an attachment can't be read, or has not as many bytes as were told.
+    AttachmentUnreadable,
 }
 
 /// Why an address is not connected to.

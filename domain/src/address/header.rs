@@ -50,7 +50,7 @@ const ENCODED_TEXT: usize = 75 - 12;
 /// encoded-word = "=?" charset "?" encoding "?" encoded-text "?="
 /// ```
 /// In Q, or in B where that is much shorter; a character is never split over two words.
-fn encoded_words(text: &str, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn encoded_words(text: &str, out: &mut dyn Write) -> fmt::Result {
     let encoding = if q_length(text) * 2 <= b_length(text) * 3 { 'Q' } else { 'B' };
     let length = if encoding == 'Q' { q_length } else { b_length };
     let mut start = 0;
