@@ -326,8 +326,8 @@ impl Mailbox {
     }
 }
 
-/// The value of an unstructured header field such as `Subject`, in encoded words (RFC 2047) of at most 75 characters with a space
-/// between them. Folding is left to whoever writes the message.
+/// The value of an unstructured header field such as `Subject`, in encoded words (RFC 2047) with a space between them, each of
+/// which has its place on a line with a short name before it. Folding is left to whoever writes the message.
 pub fn encoded_words(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let written = header::encoded_words(text, &mut out);

@@ -118,7 +118,7 @@ mod tests {
             [format!("{}.pdf", "a".repeat(197)), format!("{}.pdf", "ä".repeat(100_000)), format!("{}.pdf", "a.".repeat(500))]
         {
             let safe = safe_file_name(&long);
-            assert_eq!((count(&safe), safe.ends_with(".pdf")), (200, true), "{safe}");
+            assert_eq!((count(&safe), safe.rsplit_once('.').map(|(_, ending)| ending)), (200, Some("pdf")), "{safe}");
         }
         assert_eq!(safe_file_name(&"a".repeat(300)), "a".repeat(200));
         assert_eq!(safe_file_name(&format!("a.{}", "b".repeat(300))), format!("a.{}", "b".repeat(198)));

@@ -62,7 +62,7 @@ async fn messages(port: u16, count: usize) {
     let mut sink = |event: Event| drop(std::hint::black_box(event));
     let envelope = envelope();
     let took = mailer
-        .channel(entry(port), None, &mut sink, async |channel| {
+        .channel(TestRun::new(entry(port), None, Mode::Check(None)), &mut sink, async |channel| {
             for _ in 0..WARM_UP_MESSAGES {
                 assert_eq!(channel.send(&envelope, &Message::from(message.as_slice())).await.outcome, Outcome::Sent);
             }

@@ -7,9 +7,11 @@
 mod auth;
 mod compose;
 mod connect;
+mod content;
 mod https;
 mod lines;
 mod message;
+mod mime;
 mod policy;
 mod record;
 mod redact;
@@ -35,7 +37,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::sign::CertifiedKey;
 
 pub use connect::{Resolver, SystemResolver};
+pub use content::{Content, FileContent};
 pub use message::Message;
+pub use mime::{Outgoing, Part};
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub(crate) use redact::shown;
 pub use session::Channel;

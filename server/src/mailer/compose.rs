@@ -91,7 +91,7 @@ fn raw(name: &'static str, value: &str) -> HeaderValue {
 
 /// Breaks lines before a space that a word follows, where they would have more than 78 characters; `used` are taken
 /// already on the first one.
-fn fold(used: usize, value: &str) -> String {
+pub(super) fn fold(used: usize, value: &str) -> String {
     const WIDTH: usize = 78;
     let mut out = String::with_capacity(value.len() + 16);
     let mut width = used;
@@ -121,31 +121,49 @@ pub(super) struct DotStuffer {
     line_start: bool,
 }
 
-impl DotStuffer {
-    pub(super) const fn new() -> Self {
+/// At the beginning of a line.
+impl Default for DotStuffer {
+    fn default() -> Self {
         Self { last: b'\n', line_start: true }
     }
+}
 
+impl DotStuffer {
     /// Appends what `chunk` becomes.
     pub(super) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
-        for &byte in chunk {
-            match byte {
-                // The CR already made the line end.
-                b'\n' if self.last == b'\r' => {}
-                b'\r' | b'\n' => {
-                    out.extend_from_slice(b"\r\n");
-                    self.line_start = true;
-                }
-                byte => {
-                    if self.line_start && byte == b'.' {
-                        out.push(b'.');
-                    }
-                    out.push(byte);
-                    self.line_start = false;
-                }
-            }
-            self.last = byte;
+        let Some(&last) = chunk.last() else { return };
+        // What is fine as it is is copied in one go, up to the next byte that isn't.
+        let (mut copied, mut at) = (0, 0);
+        // The CR of the chunk before made the line end already.
+        if self.last == b'\r' && chunk[0] == b'\n' {
+            (copied, at) = (1, 1);
         }
+        if self.line_start && chunk.get(at) == Some(&b'.') {
+            out.push(b'.');
+        }
+        while let Some(end) = memchr::memchr2(b'\r', b'\n', &chunk[at..]).map(|end| at + end) {
+            at = end + 1;
+            if chunk[end] == b'\r' && chunk.get(at) == Some(&b'\n') {
+                at += 1;
+            } else {
+                out.extend_from_slice(&chunk[copied..end]);
+                out.extend_from_slice(b"\r\n");
+                copied = at;
+            }
+            if chunk.get(at) == Some(&b'.') {
+                out.extend_from_slice(&chunk[copied..at]);
+                out.push(b'.');
+                copied = at;
+            }
+        }
+        out.extend_from_slice(&chunk[copied..]);
+        self.line_start = matches!(last, b'\r' | b'\n');
+        self.last = last;
+    }
+
+    /// Lines were appended that are fit for DATA as they are: each with its end, none that begins with a dot.
+    pub(super) fn lines(&mut self) {
+        *self = Self::default();
     }
 
     /// Appends the end of the message.
@@ -163,11 +181,8 @@ mod tests {
 
     use domain::address::Strictness;
 
+    use super::super::message::tests::whole;
     use super::*;
-
-    fn whole(message: &Message<'_>) -> String {
-        String::from_utf8(message.chunks().flat_map(std::borrow::Cow::into_owned).collect()).unwrap()
-    }
 
     #[test]
     fn a_file_goes_with_it_as_a_part_of_its_own() {
@@ -239,7 +254,7 @@ mod tests {
 
     #[test]
     fn dots_are_stuffed_and_line_ends_repaired_across_every_chunk_border() {
-        let table: [(&[u8], &[u8]); 9] = [
+        let table: [(&[u8], &[u8]); 14] = [
             (b"a", b"a\r\n.\r\n"),
             (b"", b".\r\n"),
             (b".", b"..\r\n.\r\n"),
@@ -249,15 +264,24 @@ mod tests {
             (b"a\n\r.\r\n", b"a\r\n\r\n..\r\n.\r\n"),
             (b"a\r\r\n", b"a\r\n\r\n.\r\n"),
             (b"..a\r\n", b"...a\r\n.\r\n"),
+            (b"\n", b"\r\n.\r\n"),
+            (b"\r.\n.\r\n..", b"\r\n..\r\n..\r\n...\r\n.\r\n"),
+            (b"a\r\n.\rb\n\n.", b"a\r\n..\r\nb\r\n\r\n..\r\n.\r\n"),
+            (b"\r\n\r\n\r\n", b"\r\n\r\n\r\n.\r\n"),
+            (b"a\r.\r\nMAIL FROM:<x>", b"a\r\n..\r\nMAIL FROM:<x>\r\n.\r\n"),
         ];
         for (input, expected) in table {
             for border in 0..=input.len() {
-                let (mut stuffer, mut out) = (DotStuffer::new(), Vec::new());
+                let (mut stuffer, mut out) = (DotStuffer::default(), Vec::new());
                 stuffer.push(&input[..border], &mut out);
                 stuffer.push(&input[border..], &mut out);
                 stuffer.finish(&mut out);
                 assert_eq!(out, expected, "{input:?} at {border}");
             }
+            let (mut stuffer, mut out) = (DotStuffer::default(), Vec::new());
+            input.chunks(1).for_each(|byte| stuffer.push(byte, &mut out));
+            stuffer.finish(&mut out);
+            assert_eq!(out, expected, "{input:?} byte by byte");
         }
     }
 }

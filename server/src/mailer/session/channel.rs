@@ -1,11 +1,11 @@
 //! One connection for many messages.
 
-use domain::smtp_server::{Envelope, Mode, SmtpServer};
+use domain::smtp_server::{Envelope, Mode};
 use domain::transcript::{Aim, Event, Finished, Outcome, Reply, Stage};
 
 use super::{Instant, Reached, Session, Stop, kept, queue_id};
 use crate::mailer::message::Message;
-use crate::mailer::{Credential, Mailer, TestRun};
+use crate::mailer::{Mailer, TestRun};
 
 /// An open connection to an entry's server, signed in. It comes from [`Mailer::channel`].
 pub struct Channel<'c, 's> {
@@ -13,20 +13,19 @@ pub struct Channel<'c, 's> {
 }
 
 impl Mailer {
-    /// Connects to `server`, encrypts and signs in, gives the open channel to `work`, and says goodbye afterwards. `sink` gets
-    /// the events of all of it: those of the opening, then those of each message up to its [`Finished`]. Dropping the future
-    /// breaks off.
+    /// Connects as `run` says, encrypts and signs in, gives the open channel to `work`, and says goodbye afterwards. How far `run`
+    /// itself is to go doesn't matter. `sink` gets the events of all of it: those of the opening, then those of each message up to
+    /// its [`Finished`]. Dropping the future breaks off.
     ///
     /// # Errors
     /// How it ended where the channel could not be opened; `work` was not called then.
     pub async fn channel<T>(
         &self,
-        server: SmtpServer,
-        credential: Option<Credential>,
+        run: TestRun,
         sink: &mut (dyn FnMut(Event) + Send),
         work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
     ) -> Result<T, Finished> {
-        let run = TestRun::new(server, credential, Mode::Check(None));
+        let run = TestRun { mode: Mode::Check(None), ..run };
         let mut record = run.recorder(sink);
         let mut channel = Channel { session: Session::new(self, &run, &mut record) };
         // Messages follow.
