@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::oauth::{SignInNote, SignInState, SignInView};
 use crate::run::{MAX_RUNS, Standing};
 use crate::smtp_server::{ServerDraft, StartTls};
-use crate::transcript::{Forbidden, Outcome};
+use crate::transcript::{Forbidden, Outcome, Security};
 use crate::trust::Expiring;
 
 pub use self::access::{access_error, deed, role, role_help, verb};
@@ -387,6 +387,19 @@ pub fn addresses_left_out(left_out: &[(IpAddr, Forbidden)]) -> String {
 pub fn forbidden_addresses(forbidden: &[(IpAddr, Forbidden)]) -> String {
     forbidden.iter().map(|(ip, why)| format!("{ip} ({})", why.words())).collect::<Vec<_>>().join(", ")
 }
+
+/// What to know of a connection that was there before its message.
+pub fn kept_connection(security: Security) -> String {
+    format!("a connection that was kept, {}", security.words())
+}
+
+/// A kept connection was closed before anything of a message was said on it.
+pub const CONNECTION_WAS_CLOSED: &str =
+    "The server had closed the connection that was kept. Nothing was handed over on it, and another one is opened.";
+
+/// The server doesn't take another connection now.
+pub const ENOUGH_CONNECTIONS: &str =
+    "The server takes no further connection now. The message waits for one that is open, and no more are opened for a while.";
 
 /// What happened, what was not done, and what to do.
 pub fn problem(problem: &Problem) -> String {

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod certificate;
 pub mod cli;
 pub mod control;
+pub mod couriers;
 pub mod data;
 pub mod data_dir;
 pub mod entries;

@@ -92,7 +92,7 @@ impl SessionDeadline {
 }
 
 /// A test of an entry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TestRun {
     /// The entry, saved or not.
     pub server: SmtpServer,
@@ -169,7 +169,7 @@ impl TestRun {
     }
 
     /// What tells of this run, without what must not be told.
-    fn recorder<'s>(&self, sink: &'s mut (dyn FnMut(Event) + Send)) -> record::Recorder<'s> {
+    pub(crate) fn recorder<'s>(&self, sink: &'s mut (dyn FnMut(Event) + Send)) -> record::Recorder<'s> {
         let mut record = record::Recorder::new(sink);
         if let Some(credential) = &self.credential {
             record.hide(credential.secret().expose().as_bytes());
