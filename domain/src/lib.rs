@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod entry;
 pub mod error;
 pub mod exchange;
+pub mod fax;
 pub mod field;
 pub mod host;
 pub mod idn;

@@ -250,7 +250,8 @@ pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-fn named(c: char) -> String {
+/// A character, so that it can be seen.
+pub(crate) fn named(c: char) -> String {
     match c {
         ' ' => "A space".into(),
         '\t' => "A tab".into(),
