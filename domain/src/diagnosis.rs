@@ -801,11 +801,8 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "fax_unsupported",
         causes: &[Cause::FaxUnsupported],
-        title: "Fax servers aren't supported yet, so this one can't be tested or used to send.",
-        steps: &[
-            "Set the kind to “SMTP server” to test the gateway's connection as a mail server.",
-            "Or wait for a version that supports it; the settings are kept.",
-        ],
+        title: "The version of Postroom that ran this test didn't support fax servers.",
+        steps: &["Test it again."],
         ..ANY
     },
     Rule {

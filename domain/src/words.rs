@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::certificate::{Certificate, Validity};
 use crate::error::Problem;
+use crate::fax::{self, Country, FaxExample};
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
 use crate::oauth::{SignInNote, SignInState, SignInView};
@@ -42,6 +43,11 @@ pub const fn label(field: Field) -> &'static str {
         Field::AzureSignInUrl => "Sign-in page address",
         Field::AzureScope => "Scope",
         Field::AzureMailbox => "Shared mailbox",
+        Field::FaxAddress => "Fax address",
+        Field::FaxDomain => "Fax domain",
+        Field::FaxTemplate => "Own address",
+        Field::FaxPrefix => "Fax prefix",
+        Field::FaxCountry => "Country",
         Field::Sender => "Sender address",
         Field::OverrideSender => "Override BPM mail node sender address",
         Field::MimeAddressStrict => "MIME address strict",
@@ -111,6 +117,19 @@ pub const fn help(field: Field) -> &'static str {
         Field::AzureTenant => {
             "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
         }
+        Field::FaxAddress => {
+            "Only with a fax server. How the gateway wants a number as an address; its manual shows one. FAX=+number suits most."
+        }
+        Field::FaxDomain => "Only with a fax server. What stands after the @. Empty uses the SMTP hostname.",
+        Field::FaxTemplate => {
+            "Only with an own address. {number} stands for the digits, {e164} for them with the +, such as fax-{number}@fax.example.com."
+        }
+        Field::FaxPrefix => {
+            "Only with a fax server. Digits dialled before the number, such as 0 for an outside line; they take the place of the +. Empty dials none."
+        }
+        Field::FaxCountry => {
+            "Only with a fax server. Two letters, such as DE, to take national numbers of that country as well. Empty takes only those with +."
+        }
         Field::Sender => "Used when a message names no sender, such as Scan <scan@example.com>.",
         Field::OverrideSender => "Messages from BPM mail nodes go out from the sender address above instead of the node's own.",
         Field::MimeAddressStrict => {
@@ -150,6 +169,9 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::AzureProvider, "microsoft") => "Microsoft",
         (Field::AzureProvider, "google") => "Google",
         (Field::AzureProvider, "other") => "Another one",
+        (Field::FaxAddress, "rfc3192") => "FAX=+number@domain (RFC 3192)",
+        (Field::FaxAddress, "number_at_domain") => "number@domain",
+        (Field::FaxAddress, "own") => "Own address",
         (Field::MinTls, "1.2") => "TLS 1.2",
         (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",
@@ -192,6 +214,41 @@ pub fn summary(draft: &ServerDraft) -> String {
         user => format!("signs in as {user}"),
     };
     format!("Connects to {target}, {encryption}, {sign_in}.")
+}
+
+/// A number and where a fax to it goes with what is entered; `None` for a mail server, and while something is wrong or missing.
+pub fn fax_example(draft: &ServerDraft) -> Option<FaxExample> {
+    draft.fax_settings().ok()??.example().ok()
+}
+
+/// Where a test fax goes: the address of what is entered as its recipient, or several. `None` for a mail server, and while
+/// something is wrong, missing, or an address already.
+pub fn fax_goes_to(draft: &ServerDraft, to: &str) -> Option<String> {
+    let settings = draft.fax_settings().ok()??;
+    let to: Vec<String> =
+        if to.contains('@') { Vec::new() } else { fax::recipients(to, &settings).ok()?.iter().map(ToString::to_string).collect() };
+    (!to.is_empty()).then(|| to.join(", "))
+}
+
+/// The calling code of the country that is entered: `= +49`. Empty while there is none.
+pub fn calling_code(draft: &ServerDraft) -> String {
+    Country::parse(&draft.fax_country).map_or_else(|_| String::new(), |country| format!("= +{}", country.calling_code()))
+}
+
+/// The label of a field, where it is another with what else is entered.
+pub fn label_with(draft: &ServerDraft, field: Field) -> &'static str {
+    if field == Field::TestTo && draft.is_fax() { "Fax number" } else { label(field) }
+}
+
+/// The help of a field, where it is another with what else is entered.
+pub fn help_with(draft: &ServerDraft, field: Field) -> &'static str {
+    match field {
+        Field::TestTo if draft.is_fax() => {
+            "Who receives the test fax, such as +49 30 123456; several separated by commas. It carries a page as PDF."
+        }
+        Field::TestAttachment if draft.is_fax() => "Only with a mail server: a test fax carries a page of its own.",
+        _ => help(field),
+    }
 }
 
 /// What to say beside the password of a mailbox whose provider takes none any more, or soon.
@@ -324,6 +381,7 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         }
         FieldError::RequiredWith { other } => format!("“{}” needs this. Fill it in, or switch that off.", label(*other)),
         FieldError::Address(error) => error.sentence(),
+        FieldError::Fax(error) => error.sentence(),
         FieldError::AddressWithoutDomain => "The address has no domain. Add @ and the domain, such as @example.com.".into(),
         FieldError::TestAttachmentTooBig { max } => {
             format!("A test carries at most {max}. No mail server takes more; choose a smaller size.")
@@ -346,6 +404,9 @@ const fn required(field: Field) -> &'static str {
         Field::Host => "Enter the name of the mail server, such as smtp.example.com.",
         Field::Port => "Enter the port: 25, 465 or 587, or what your provider names.",
         Field::Timeout => "Enter the time to wait, in milliseconds. 10000 suits most servers.",
+        Field::FaxTemplate => {
+            "Enter the gateway's address with {number} where the digits belong, such as fax-{number}@fax.example.com."
+        }
         Field::AttachmentThreshold => "Enter a size, such as 10 MB.",
         Field::LinkDays => "Enter a number of days, such as 30.",
         Field::TestFrom => "Enter the sender, or give the server a sender address.",

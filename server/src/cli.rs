@@ -203,10 +203,10 @@ struct SendTestArgs {
     /// The sender; without it, the entry's own sender
     #[arg(long, env = "POSTROOM_FROM", value_name = "ADDR", default_value = "")]
     from: String,
-    /// The recipients, separated by commas
+    /// The recipients, separated by commas; with a fax server, fax numbers
     #[arg(long, env = "POSTROOM_TO", value_name = "ADDR", default_value = "")]
     to: String,
-    /// Attaches a file of this size to the test email, such as 12MB; above the entry's threshold it is refused
+    /// Attaches a file of this size to the test email, such as 12MB; above the entry's threshold it is refused. Not with a fax server
     #[arg(long, env = "POSTROOM_ATTACH", value_name = "SIZE", default_value = "", hide_default_value = true)]
     attach: String,
     /// Sends nothing: ends after the recipients were accepted, or after signing in where no addresses are given

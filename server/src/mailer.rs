@@ -16,6 +16,7 @@ mod redact;
 mod reply;
 mod session;
 mod stream;
+mod test_fax;
 mod tls;
 mod token;
 mod trust;

@@ -53,6 +53,8 @@ mod auth;
 mod channel;
 #[path = "mailer_session/faults.rs"]
 mod faults;
+#[path = "mailer_session/fax.rs"]
+mod fax;
 #[path = "mailer_session/network.rs"]
 mod network;
 #[path = "mailer_session/starttls.rs"]
@@ -72,6 +74,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
 use domain::name::Name;
 use domain::secret::Secret;
@@ -108,6 +111,7 @@ fn entry(address: SocketAddr) -> SmtpServer {
     SmtpServer {
         name: Name::parse("mail").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: smtp(StartTls::Disabled),
         host: Host::Dns(HOST.into()),
         port: address.port(),

@@ -9,6 +9,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, MinTls, Protocol, ServerDraft, SmtpServer, StartTls};
+use crate::fax::FaxSettings;
 use crate::oauth::{Oauth, Provider, Strategy};
 use crate::secret::Secret;
 use crate::size::Size;
@@ -48,6 +49,16 @@ pub struct ServerPatch {
     /// Missing keeps it, `null` switches it off.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub azure_oauth: Option<Option<AzurePatch>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_domain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_prefix: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_country: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -252,6 +263,16 @@ pub struct ServerOut {
     pub username: String,
     pub has_password: bool,
     pub azure_oauth: Option<AzureOut>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_domain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_prefix: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_country: Option<String>,
     pub sender: String,
     pub override_sender: bool,
     pub mime_address_strict: bool,
@@ -282,6 +303,8 @@ impl ServerOut {
             Protocol::Smtp { starttls, allow_plaintext_credentials } => (Some(starttls), allow_plaintext_credentials),
             Protocol::Smtps => (None, false),
         };
+        // What only a fax server has, it always has; a mail server has none of it.
+        let fax = |value: &dyn Fn(&FaxSettings) -> String| (server.kind == Kind::Fax).then(|| value(&server.fax));
         Self {
             name: server.name.to_string(),
             kind: server.kind,
@@ -295,6 +318,11 @@ impl ServerOut {
             username: server.username().unwrap_or_default().into(),
             has_password: has.password,
             azure_oauth: server.oauth().map(AzureOut::of),
+            fax_address: fax(&|fax| fax.template.key().into()),
+            fax_domain: fax(&|fax| fax.domain.as_ref().map(ToString::to_string).unwrap_or_default()),
+            fax_template: fax(&|fax| fax.template.own().map(|own| own.as_str().to_owned()).unwrap_or_default()),
+            fax_prefix: fax(&|fax| fax.prefix.as_str().into()),
+            fax_country: fax(&|fax| fax.country.map(|country| country.to_string()).unwrap_or_default()),
             sender: server.sender.as_ref().map(|s| s.mailbox.to_string()).unwrap_or_default(),
             override_sender: server.sender.as_ref().is_some_and(|s| s.overrides),
             mime_address_strict: server.mime_address_strict,
@@ -320,6 +348,11 @@ impl ServerDraft {
             (&mut self.host, &patch.host),
             (&mut self.starttls, &patch.starttls),
             (&mut self.username, &patch.username),
+            (&mut self.fax_address, &patch.fax_address),
+            (&mut self.fax_domain, &patch.fax_domain),
+            (&mut self.fax_template, &patch.fax_template),
+            (&mut self.fax_prefix, &patch.fax_prefix),
+            (&mut self.fax_country, &patch.fax_country),
             (&mut self.sender, &patch.sender),
             (&mut self.certificate_name, &patch.certificate_name),
             (&mut self.min_tls, &patch.min_tls),
@@ -403,6 +436,11 @@ impl ServerPatch {
                 scope: Some(a.scope),
                 mailbox: Some(a.mailbox),
             })),
+            fax_address: out.fax_address,
+            fax_domain: out.fax_domain,
+            fax_template: out.fax_template,
+            fax_prefix: out.fax_prefix,
+            fax_country: out.fax_country,
             sender: Some(out.sender),
             override_sender: Some(out.override_sender),
             mime_address_strict: Some(out.mime_address_strict),

@@ -3,18 +3,20 @@
 use std::time::SystemTime;
 
 use domain::address::{BareName, Domain, Mailbox};
+use domain::fax::FaxDocument;
 use domain::transcript::Security;
 use lettre::message::Body;
 use lettre::message::header::{ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, Subject};
 
 use super::message::Message;
+use super::test_fax;
 
 /// What the test message tells.
 pub(super) struct TestMessage<'a> {
     pub(super) from: &'a Mailbox,
     pub(super) to: &'a [Mailbox],
-    /// The bytes of a file that goes with it.
-    pub(super) attachment: Option<u64>,
+    /// What goes with it.
+    pub(super) attachment: Option<TestFile>,
     /// The entry's name.
     pub(super) server: &'a str,
     /// `host:port`.
@@ -23,6 +25,25 @@ pub(super) struct TestMessage<'a> {
     pub(super) now: SystemTime,
     /// Makes the Message-ID one of its own.
     pub(super) random: [u8; 16],
+}
+
+/// A file that goes with a test message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TestFile {
+    /// One of so many bytes that mean nothing.
+    Filler(u64),
+    /// The page that is faxed.
+    Fax,
+}
+
+impl TestFile {
+    /// How many bytes it has.
+    pub(super) fn size(self) -> u64 {
+        match self {
+            Self::Filler(bytes) => bytes,
+            Self::Fax => test_fax::pdf().len() as u64,
+        }
+    }
 }
 
 impl TestMessage<'_> {
@@ -71,14 +92,21 @@ impl TestMessage<'_> {
             format!("{headers}Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").into_bytes(),
         );
         message.push(text);
+        let (media_type, name) = match attachment {
+            TestFile::Filler(bytes) => ("application/octet-stream", format!("postroom-{bytes}-bytes.bin")),
+            TestFile::Fax => (FaxDocument::Pdf.media_type(), test_fax::NAME.to_owned()),
+        };
         message.push(
             format!(
-                "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\
-                 Content-Disposition: attachment; filename=\"postroom-{attachment}-bytes.bin\"\r\n\r\n"
+                "\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n"
             )
             .into_bytes(),
         );
-        message.push_filler(attachment);
+        match attachment {
+            TestFile::Filler(bytes) => message.push_filler(bytes),
+            TestFile::Fax => message.push(test_fax::encoded(&test_fax::pdf())),
+        }
         message.push(format!("--{boundary}--\r\n").into_bytes());
         Ok(message)
     }
@@ -175,7 +203,7 @@ mod tests {
         let message = TestMessage {
             from: &parse("scan@example.com"),
             to: &[parse("anna@example.com")],
-            attachment: Some(100),
+            attachment: Some(TestFile::Filler(100)),
             server: "mail",
             target: "smtp.example.com:587",
             security: Security::Tls13,
@@ -191,6 +219,28 @@ mod tests {
         let encoded = parts[2].split("\r\n\r\n").nth(1).unwrap().replace("\r\n", "");
         assert_eq!(base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap().len(), 100);
         assert_eq!(parts[3], "--\r\n");
+    }
+
+    #[test]
+    fn a_test_fax_carries_a_page() {
+        let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+        let message = TestMessage {
+            from: &parse("scan@example.com"),
+            to: &[parse("FAX=+4930123456@fax.example.com")],
+            attachment: Some(TestFile::Fax),
+            server: "fax",
+            target: "smtp.example.com:587",
+            security: Security::Tls13,
+            now: UNIX_EPOCH,
+            random: [0xab; 16],
+        };
+        let text = whole(&message.compose().unwrap());
+        assert!(text.contains("\r\nTo: FAX=+4930123456@fax.example.com\r\n"), "{text}");
+        let part = text.split("Content-Type: application/pdf\r\n").nth(1).unwrap();
+        assert!(part.contains("filename=\"postroom-test-fax.pdf\""));
+        let encoded = part.split("\r\n\r\n").nth(1).unwrap().split("--").next().unwrap().replace("\r\n", "");
+        let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap();
+        assert_eq!((decoded.len() as u64, decoded), (TestFile::Fax.size(), test_fax::pdf()));
     }
 
     #[test]
