@@ -1,6 +1,6 @@
 // Screenshots of every screen and state, for people to look at: wide and narrow, light and dark.
 //
-//   node screens.mjs FOLDER [trust|access|oauth]        (after `cargo xtask build`; a word takes those of one part alone)
+//   node screens.mjs FOLDER [trust|access|oauth|fax]        (after `cargo xtask build`; a word takes those of one part alone)
 
 import { chromium } from '@playwright/test';
 import { execFileSync, spawn } from 'node:child_process';
@@ -16,8 +16,8 @@ import { SMTPServer } from 'smtp-server';
 import ts from 'typescript';
 
 const [, , folder, what] = process.argv;
-if (!folder || (what !== undefined && !['trust', 'access', 'oauth'].includes(what))) {
-  console.error('Usage: node screens.mjs FOLDER [trust|access|oauth]');
+if (!folder || (what !== undefined && !['trust', 'access', 'oauth', 'fax'].includes(what))) {
+  console.error('Usage: node screens.mjs FOLDER [trust|access|oauth|fax]');
   process.exit(2);
 }
 const PASSWORD = 'seven quiet lighthouses';
@@ -526,6 +526,34 @@ async function visitSignIns(page, url, shot) {
   await service.stop();
 }
 
+/**
+ * A fax server: what its gateway makes of numbers, and a test fax.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} url
+ * @param {(name: string) => Promise<void>} shot
+ */
+async function visitFax(page, url, shot) {
+  const field = (/** @type {string} */ label) => page.getByLabel(labelled(label)).and(page.locator('input, select'));
+  const press = (/** @type {string} */ name) => page.getByRole('button', { name, exact: true }).first().click();
+  const server = { name: 'gateway', kind: 'fax', host: '127.0.0.1', port: mailPort, sender: 'fax@example.com', fax_domain: 'fax.example.com', fax_country: 'DE' };
+  const body = JSON.stringify({ server });
+  const response = await fetch(`${url}/api/servers/create`, { method: 'POST', headers: { 'content-type': 'application/json', origin: url, cookie }, body });
+  const { id } = /** @type {{ id: number }} */ (await response.json());
+  await page.goto(`${url}/servers/${id}`);
+  await page.getByRole('button', { name: 'Shortcuts' }).waitFor();
+  await shot('fax');
+  await field('Fax number').fill('030 / 12 34 56');
+  await press('Send test email');
+  await page.getByRole('button', { name: 'Copy details' }).waitFor();
+  await shot('fax-sent');
+  await field('Fax number').fill('123456');
+  await field('Fax address').selectOption('own');
+  await field('Own address').fill('fax@fax.example.com');
+  await field('Country').fill('Germany');
+  await press('Save');
+  await shot('fax-refused');
+}
+
 await mkdir(folder, { recursive: true });
 const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 if (process.getuid?.() === 0) args.push('--no-sandbox');
@@ -550,6 +578,7 @@ try {
         if (what === undefined) await visit(page, url, shot);
         if (['trust', undefined].includes(what)) await visitTrust(page, url, shot);
         if (['oauth', undefined].includes(what)) await visitSignIns(page, url, shot);
+        if (['fax', undefined].includes(what)) await visitFax(page, url, shot);
         // It ends with signing out.
         if (['access', undefined].includes(what)) await visitAccess(page, url, shot);
         await context.close();

@@ -26,6 +26,11 @@ export interface Server {
   starttls?: string;
   allow_plaintext_credentials?: boolean;
   timeout_ms?: number;
+  fax_address?: string;
+  fax_domain?: string;
+  fax_template?: string;
+  fax_prefix?: string;
+  fax_country?: string;
   sender?: string;
   override_sender?: boolean;
   mime_address_strict?: boolean;
