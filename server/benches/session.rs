@@ -9,6 +9,7 @@
 use std::time::Instant;
 
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
 use domain::name::Name;
 use domain::smtp_server::{
@@ -118,6 +119,7 @@ fn entry(port: u16) -> SmtpServer {
     SmtpServer {
         name: Name::parse("bench").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip([127, 0, 0, 1].into()),
         port,

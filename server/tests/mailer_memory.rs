@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
 use domain::name::Name;
 use domain::secret::Secret;
@@ -55,6 +56,7 @@ fn entry(address: SocketAddr) -> SmtpServer {
     SmtpServer {
         name: Name::parse("mail").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip(IpAddr::from([127, 0, 0, 1])),
         port: address.port(),

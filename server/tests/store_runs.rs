@@ -137,15 +137,15 @@ fn what_a_gateway_makes_of_numbers_is_tested_as_well() {
     bench.save(&fax, &SecretChange::Keep);
     assert!(ran(&bench.entries, bench.id, (&fax, PASSWORD), &run(1, 10, works())).unwrap());
     assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 10 });
-    let changes: [Change; 4] = [
+    let differences: [Change; 4] = [
         |draft| draft.fax_address = "number_at_domain".into(),
         |draft| draft.fax_domain = "fax.example.com".into(),
         |draft| draft.fax_prefix = "0".into(),
         |draft| draft.fax_country = "AT".into(),
     ];
-    for change in changes {
+    for differ in differences {
         let mut changed = fax.clone();
-        change(&mut changed);
+        differ(&mut changed);
         bench.save(&changed, &SecretChange::Keep);
         assert_eq!(bench.standing(), Standing::Changed);
         // Of a mail server they are nothing that is kept.

@@ -20,16 +20,17 @@ pub(super) fn pdf() -> Vec<u8> {
         &drawing,
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ];
-    let mut pdf = String::from("%PDF-1.4\n");
+    let mut pdf = b"%PDF-1.4\n".to_vec();
     // Each entry of the table has 20 bytes; the first one is the head of the free list.
-    let mut table = String::from("0000000000 65535 f \n");
+    let mut table = vec!["0000000000 65535 f \n".to_owned()];
     for (at, object) in objects.iter().enumerate() {
-        table.push_str(&format!("{:010} 00000 n \n", pdf.len()));
-        pdf.push_str(&format!("{} 0 obj\n{object}\nendobj\n", at + 1));
+        table.push(format!("{:010} 00000 n \n", pdf.len()));
+        pdf.extend(format!("{} 0 obj\n{object}\nendobj\n", at + 1).into_bytes());
     }
-    let (size, start) = (objects.len() + 1, pdf.len());
+    let (size, start, table) = (table.len(), pdf.len(), table.concat());
     let end = format!("xref\n0 {size}\n{table}trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n");
-    (pdf + &end).into_bytes()
+    pdf.extend(end.into_bytes());
+    pdf
 }
 
 /// Bytes in base64, each line with its end (RFC 2045 section 6.8).
