@@ -49,7 +49,7 @@ test('an example follows what is typed, and only a fax server has these fields',
   expect((await postroom.get(id)).server).not.toHaveProperty('fax_address');
 });
 
-test('a fax server is entered, and a test fax arrives with a page', async ({ page, postroom, mail }) => {
+test('a fax server is entered, and a test fax arrives with a page', async ({ page, mail }) => {
   await open(page, '/servers/new');
   await field(page, 'Name').fill('fax');
   await page.getByRole('button', { name: 'Save changes' }).click();
