@@ -118,17 +118,17 @@ pub const fn help(field: Field) -> &'static str {
             "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
         }
         Field::FaxAddress => {
-            "Only with a fax server. How the gateway wants a number as an address; its manual shows one. FAX=+number suits most."
+            "How the gateway wants a number as an address; its manual shows one. FAX=+number suits most."
         }
-        Field::FaxDomain => "Only with a fax server. What stands after the @. Empty uses the SMTP hostname.",
+        Field::FaxDomain => "What stands after the @. Empty uses the SMTP hostname.",
         Field::FaxTemplate => {
             "Only with an own address. {number} stands for the digits, {e164} for them with the +, such as fax-{number}@fax.example.com."
         }
         Field::FaxPrefix => {
-            "Only with a fax server. Digits dialled before the number, such as 0 for an outside line; they take the place of the +. Empty dials none."
+            "Digits dialled before the number, such as 0 for an outside line; they take the place of the +. Empty dials none."
         }
         Field::FaxCountry => {
-            "Only with a fax server. Two letters, such as DE, to take national numbers of that country as well. Empty takes only those with +."
+            "Two letters, such as DE, to take national numbers of that country as well. Empty takes only those with +."
         }
         Field::Sender => "Used when a message names no sender, such as Scan <scan@example.com>.",
         Field::OverrideSender => "Messages from BPM mail nodes go out from the sender address above instead of the node's own.",

@@ -592,6 +592,7 @@ fn FaxFields(state: FormState) -> impl IntoView {
     view! {
         <section class="group" aria-labelledby="g-fax" class:inapplicable=move || !state.draft.with(ServerDraft::is_fax)>
             <h2 id="g-fax">"Fax"</h2>
+            <p class="help no-script">"Counts with a fax server only."</p>
             <SelectField state field=Field::FaxAddress choices=FaxTemplate::CHOICES/>
             <TextField state field=Field::FaxDomain placeholder="fax.example.com"/>
             <TextField state field=Field::FaxTemplate placeholder="fax-{number}@fax.example.com"/>
