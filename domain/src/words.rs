@@ -117,9 +117,7 @@ pub const fn help(field: Field) -> &'static str {
         Field::AzureTenant => {
             "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
         }
-        Field::FaxAddress => {
-            "How the gateway wants a number as an address; its manual shows one. FAX=+number suits most."
-        }
+        Field::FaxAddress => "How the gateway wants a number as an address; its manual shows one. FAX=+number suits most.",
         Field::FaxDomain => "What stands after the @. Empty uses the SMTP hostname.",
         Field::FaxTemplate => {
             "Only with an own address. {number} stands for the digits, {e164} for them with the +, such as fax-{number}@fax.example.com."
