@@ -1,6 +1,7 @@
 //! Every label, help and sentence about fields and problems, in one place. Nothing ever matches on them.
 
 mod access;
+mod submission;
 
 use std::net::IpAddr;
 
@@ -456,6 +457,12 @@ pub fn problem(problem: &Problem) -> String {
         }
         Problem::NoSuchAccess => "It isn't there any more, so nothing was done. Look at the page again.".into(),
         Problem::TooManyAccess { max } => format!("Not added: there can be {max}. Remove some first."),
+        Problem::InvalidSubmission(fields) => submission::wrong(fields),
+        Problem::NoSuchMessage(id) => {
+            format!("There is no message with the number {id} any more: messages are remembered for a while only.")
+        }
+        Problem::NoSuchLink(id) => format!("There is no link with the number {id} any more: it has ended, and its file is removed."),
+        Problem::NoRoom { quota } => submission::no_room(*quota),
         Problem::NotImportable { detail } => format!("Nothing was imported: {detail}"),
         Problem::CrossOrigin => {
             "Refused: the request came from another site, so nothing was done. Open Postroom itself and try there.".into()

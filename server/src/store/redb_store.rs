@@ -16,6 +16,7 @@ use domain::access::AccountId;
 use domain::entry::EntryId;
 use domain::error::Problem;
 use domain::run::{Run, RunId, RunSummary};
+use domain::submission::{Message, SubmissionId};
 use domain::transcript::Event;
 use domain::trust::TrustId;
 use redb::backends::FileBackend;
@@ -26,9 +27,10 @@ use redb::{
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, ACCOUNTS, ACTIVITY, Definition, INVITATIONS, KEYS, META, META_ACTIVITY_FIRST, META_ACTIVITY_NEXT, META_COMMITS,
-    META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration,
-    NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS, SESSIONS, TOKENS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
+    self, ACCOUNTS, ACTIVITY, Definition, INVITATIONS, KEYS, LINK_TOKENS, LINKS, MESSAGE_EVENTS, MESSAGES, META,
+    META_ACTIVITY_FIRST, META_ACTIVITY_NEXT, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA,
+    META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS, SESSIONS, TOKENS,
+    TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
 };
 use super::{
     AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, PasswordRecord, Proof, Read, Record, Row,
@@ -514,6 +516,10 @@ struct View<T> {
     tokens: T,
     invitations: T,
     activity: T,
+    messages: T,
+    message_events: T,
+    links: T,
+    link_tokens: T,
 }
 
 type Bytes = &'static [u8];
@@ -547,6 +553,10 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             tokens: table(TOKENS)?,
             invitations: table(INVITATIONS)?,
             activity: table(ACTIVITY)?,
+            messages: table(MESSAGES)?,
+            message_events: table(MESSAGE_EVENTS)?,
+            links: table(LINKS)?,
+            link_tokens: table(LINK_TOKENS)?,
         })
     }
 }
@@ -573,11 +583,15 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             tokens: table(TOKENS)?,
             invitations: table(INVITATIONS)?,
             activity: table(ACTIVITY)?,
+            messages: table(MESSAGES)?,
+            message_events: table(MESSAGE_EVENTS)?,
+            links: table(LINKS)?,
+            link_tokens: table(LINK_TOKENS)?,
         })
     }
 
     /// Each table with its name.
-    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 18] {
+    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 22] {
         [
             (META, &mut self.meta),
             (SERVERS, &mut self.servers),
@@ -597,6 +611,10 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             (TOKENS, &mut self.tokens),
             (INVITATIONS, &mut self.invitations),
             (ACTIVITY, &mut self.activity),
+            (MESSAGES, &mut self.messages),
+            (MESSAGE_EVENTS, &mut self.message_events),
+            (LINKS, &mut self.links),
+            (LINK_TOKENS, &mut self.link_tokens),
         ]
     }
 
@@ -636,7 +654,7 @@ enum Holds {
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     /// Each table with its name and what it holds. A new one belongs here and in `tables_mut`.
-    const fn tables(&self) -> [(Definition, Holds, &T); 18] {
+    const fn tables(&self) -> [(Definition, Holds, &T); 22] {
         [
             (META, Holds::Plain, &self.meta),
             (SERVERS, Holds::Plain, &self.servers),
@@ -656,6 +674,11 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             (TOKENS, Holds::Secrets, &self.tokens),
             (INVITATIONS, Holds::Keys, &self.invitations),
             (ACTIVITY, Holds::Plain, &self.activity),
+            (MESSAGES, Holds::Plain, &self.messages),
+            (MESSAGE_EVENTS, Holds::Plain, &self.message_events),
+            // What they lead to isn't in a back-up.
+            (LINKS, Holds::Keys, &self.links),
+            (LINK_TOKENS, Holds::Keys, &self.link_tokens),
         ]
     }
 
@@ -773,6 +796,45 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         let line = line.ok_or_else(|| codec::corrupt(&format!("run {run}"), "it isn't in the history"))?;
         let summary = codec::read_value(&format!("the history of server {entry}"), line.value())?;
         Ok(Some((entry, Run { summary, events })))
+    }
+
+    fn message(&self, id: SubmissionId) -> Result<Option<Message>, StoreError> {
+        Self::one(&self.messages, &codec::number(id.0), &format!("message {id}"))
+    }
+
+    fn message_events(&self, id: SubmissionId) -> Result<Vec<Event>, StoreError> {
+        let events = Self::one(&self.message_events, &codec::number(id.0), &format!("what happened to message {id}"))?;
+        Ok(events.unwrap_or_default())
+    }
+
+    fn count_messages(&self) -> Result<u64, StoreError> {
+        self.messages.len().map_err(failed)
+    }
+
+    fn messages_back(
+        &self,
+        before: Option<SubmissionId>,
+        visit: &mut dyn FnMut(Message) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = before.map(|before| codec::number(before.0));
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        for line in self.messages.range::<&[u8]>((Bound::Unbounded, end)).map_err(failed)?.rev() {
+            let (_, value) = line.map_err(failed)?;
+            if visit(codec::read_value("a message", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn messages_from(&self, visit: &mut dyn FnMut(Message) -> ControlFlow<()>) -> Result<(), StoreError> {
+        for line in self.messages.iter().map_err(failed)? {
+            let (_, value) = line.map_err(failed)?;
+            if visit(codec::read_value("a message", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn last_run(&self) -> Result<u64, StoreError> {
@@ -993,6 +1055,19 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
     fn remove_run(&mut self, id: EntryId, run: RunId) -> Result<(), StoreError> {
         remove(&mut self.runs, &codec::run_key(id, run))?;
         remove(&mut self.transcripts, &codec::number(run.0))
+    }
+
+    fn put_message(&mut self, message: &Message) -> Result<(), StoreError> {
+        put(&mut self.messages, &codec::number(message.id.0), &codec::value(message)?)
+    }
+
+    fn put_message_events(&mut self, id: SubmissionId, events: &[Event]) -> Result<(), StoreError> {
+        put(&mut self.message_events, &codec::number(id.0), &codec::value(&events)?)
+    }
+
+    fn remove_message(&mut self, id: SubmissionId) -> Result<(), StoreError> {
+        remove(&mut self.messages, &codec::number(id.0))?;
+        remove(&mut self.message_events, &codec::number(id.0))
     }
 
     fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError> {
