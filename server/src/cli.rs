@@ -20,7 +20,10 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use domain::size::Size;
+
 use self::data::DataArgs;
+use crate::files::Limits;
 use crate::hardening;
 use crate::mailer::{List, NetworkPolicy};
 
@@ -157,9 +160,37 @@ struct ServeArgs {
     #[arg(long = "trusted-proxy", env = "POSTROOM_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxies: Vec<String>,
     #[command(flatten)]
+    attachments: AttachmentArgs,
+    #[command(flatten)]
     oauth: OauthArgs,
     #[command(flatten)]
     networks: NetworkArgs,
+}
+
+/// How much may be kept of what download links stand for. Read by hand, as networks are.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files that links stand for")]
+struct AttachmentArgs {
+    /// How much all of them may take, such as 500 MB; what doesn't fit is refused
+    #[arg(long = "attachments-quota", env = "POSTROOM_ATTACHMENTS_QUOTA", value_name = "SIZE", default_value = "10 GB")]
+    quota: String,
+    /// What stays free on the disk for everything else
+    #[arg(long = "attachments-reserve", env = "POSTROOM_ATTACHMENTS_RESERVE", value_name = "SIZE", default_value = "1 GB")]
+    reserve: String,
+}
+
+impl AttachmentArgs {
+    /// What they mean, or the sentence that says what is wrong.
+    fn limits(&self) -> Result<Limits, String> {
+        let read = |text: &str, option: &str| {
+            let wrong = |_| format!("{option}: “{text}” isn't a size of at most 1024 GB. Use one such as 10 GB or 500 MB.");
+            Size::parse(text).map(Size::bytes).map_err(wrong)
+        };
+        Ok(Limits {
+            quota: read(&self.quota, "--attachments-quota (POSTROOM_ATTACHMENTS_QUOTA)")?,
+            reserve: read(&self.reserve, "--attachments-reserve (POSTROOM_ATTACHMENTS_RESERVE)")?,
+        })
+    }
 }
 
 /// Where mail servers may be. Both are read by hand: a wrong one is to be told in a sentence of ours.
@@ -439,6 +470,18 @@ fn end_signal() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_files_may_take_is_a_size_and_a_bad_one_names_its_option() {
+        let limits = |args: &[&str]| Cli::try_parse_from([&["postroom"], args].concat()).unwrap().serve.attachments.limits();
+        assert_eq!(limits(&[]), Ok(Limits::default()));
+        let small = limits(&["--attachments-quota", "500 MB", "--attachments-reserve", "0"]);
+        assert_eq!(small, Ok(Limits { quota: 500 << 20, reserve: 0 }));
+        for (option, text) in [("--attachments-quota", "much"), ("--attachments-reserve", "2000 GB"), ("--attachments-quota", "")] {
+            let sentence = limits(&[option, text]).unwrap_err();
+            assert!(sentence.starts_with(option) && sentence.contains(text), "{sentence}");
+        }
+    }
 
     #[test]
     fn networks_are_options_of_serving_and_testing_and_a_bad_one_names_its_option() {

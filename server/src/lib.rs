@@ -13,6 +13,7 @@ pub mod data;
 pub mod data_dir;
 pub mod entries;
 pub mod exchange;
+pub mod files;
 pub mod hardening;
 pub mod key_file;
 pub mod mailer;

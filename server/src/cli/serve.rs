@@ -19,6 +19,7 @@ use crate::backend::House;
 #[cfg(unix)]
 use crate::control::server::ControlSocket;
 use crate::data::Data;
+use crate::files::Limits;
 use crate::mailer::{Mailer, NetworkPolicy};
 use crate::web::{Hosts, PageTls, Proxies, TlsFiles, Web, router, serve};
 
@@ -47,16 +48,20 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(policy) => policy,
         Err(sentence) => return fail(&sentence, USAGE),
     };
+    let limits = match args.attachments.limits() {
+        Ok(limits) => limits,
+        Err(sentence) => return fail(&sentence, USAGE),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The system gives no threads ({error}). Stop other programs, then try again."), USAGE),
     };
-    let code = runtime.block_on(start(args, listening, policy));
+    let code = runtime.block_on(start(args, listening, policy, limits));
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) -> ExitCode {
+async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy, limits: Limits) -> ExitCode {
     let Listening { addr, public, tls, proxies } = listening;
     let listener = match TcpListener::bind(addr).await {
         Ok(listener) => listener,
@@ -71,6 +76,9 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     };
     if data.made_key() {
         say_where_the_key_is(&data.dir().key());
+    }
+    if let Err(error) = data.files(limits) {
+        return fail(&error.to_string(), error.exit_code());
     }
     let entries = Arc::clone(data.entries());
     let mailer = match Mailer::system(None) {
