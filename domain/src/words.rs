@@ -543,6 +543,23 @@ pub fn ago(now_ms: u64, at_ms: u64) -> String {
 
 /// The minute in UTC, such as `2026-11-23 09:12 UTC`; from milliseconds since 1970.
 pub fn utc(at_ms: u64) -> String {
+    let Calendar { year, month, day, hour, minute } = calendar(at_ms);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// A minute of the calendar, in UTC.
+pub(crate) struct Calendar {
+    pub(crate) year: u64,
+    /// From 1 on.
+    pub(crate) month: u64,
+    /// From 1 on.
+    pub(crate) day: u64,
+    pub(crate) hour: u64,
+    pub(crate) minute: u64,
+}
+
+/// The minute of an instant; from milliseconds since 1970.
+pub(crate) fn calendar(at_ms: u64) -> Calendar {
     let minutes = at_ms / 60_000;
     let (days, hour, minute) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     // The calendar repeats every 400 years; counted from 1 March of the year 0, leap days come last in their year.
@@ -553,8 +570,7 @@ pub fn utc(at_ms: u64) -> String {
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    Calendar { year: era * 400 + year_of_era + u64::from(month <= 2), month, day, hour, minute }
 }
 
 /// What the dates of a certificate mean now, in a few words: `expires in 40 days`, `expired yesterday`. In milliseconds since
