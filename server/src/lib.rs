@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod files;
 pub mod hardening;
 pub mod key_file;
+pub mod links;
 pub mod mailer;
 pub mod ports;
 pub mod rotation;

@@ -44,6 +44,9 @@ impl Default for Limits {
     }
 }
 
+/// Says how many bytes are free on the disk of a folder.
+type FreeSpace = dyn Fn(&Path) -> io::Result<u64> + Send + Sync;
+
 /// A folder of files, which nobody else writes to.
 #[derive(Clone)]
 pub struct Folder(Arc<Inner>);
@@ -51,7 +54,7 @@ pub struct Folder(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     limits: Limits,
-    free: Box<dyn Fn(&Path) -> io::Result<u64> + Send + Sync>,
+    free: Box<FreeSpace>,
     random: Arc<dyn Random + Send + Sync>,
     table: Mutex<Table>,
 }

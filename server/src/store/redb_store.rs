@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use domain::access::AccountId;
 use domain::entry::EntryId;
 use domain::error::Problem;
+use domain::link::LinkId;
 use domain::run::{Run, RunId, RunSummary};
 use domain::submission::{Message, SubmissionId};
 use domain::transcript::Event;
@@ -33,8 +34,8 @@ use super::schema::{
     TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
 };
 use super::{
-    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, PasswordRecord, Proof, Read, Record, Row,
-    SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
+    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, LinkRecord, PasswordRecord, Proof, Read,
+    Record, Row, SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
 };
 use crate::data_dir::{DataDir, plain, private_file};
 use crate::seal::KeyName;
@@ -837,6 +838,35 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         Ok(())
     }
 
+    fn link(&self, id: LinkId) -> Result<Option<LinkRecord>, StoreError> {
+        Self::one(&self.links, &codec::number(id.0), &format!("link {id}"))
+    }
+
+    fn link_of(&self, digest: &Digest) -> Result<Option<LinkId>, StoreError> {
+        let id = self.link_tokens.get(digest.as_slice()).map_err(failed)?;
+        id.map(|id| codec::read_number(id.value()).map(LinkId)).transpose()
+    }
+
+    fn count_links(&self) -> Result<u64, StoreError> {
+        self.links.len().map_err(failed)
+    }
+
+    fn links_back(
+        &self,
+        before: Option<LinkId>,
+        visit: &mut dyn FnMut(LinkId, LinkRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = before.map(|before| codec::number(before.0));
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        for line in self.links.range::<&[u8]>((Bound::Unbounded, end)).map_err(failed)?.rev() {
+            let (id, value) = line.map_err(failed)?;
+            if visit(LinkId(codec::read_number(id.value())?), codec::read_value("a link", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn last_run(&self) -> Result<u64, StoreError> {
         self.number(META_LAST_RUN)
     }
@@ -1068,6 +1098,18 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
     fn remove_message(&mut self, id: SubmissionId) -> Result<(), StoreError> {
         remove(&mut self.messages, &codec::number(id.0))?;
         remove(&mut self.message_events, &codec::number(id.0))
+    }
+
+    fn put_link(&mut self, id: LinkId, record: &LinkRecord) -> Result<(), StoreError> {
+        put(&mut self.link_tokens, &record.digest, &codec::number(id.0))?;
+        put(&mut self.links, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove_link(&mut self, id: LinkId) -> Result<(), StoreError> {
+        if let Some(record) = self.link(id)? {
+            remove(&mut self.link_tokens, &record.digest)?;
+        }
+        remove(&mut self.links, &codec::number(id.0))
     }
 
     fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError> {
