@@ -114,6 +114,7 @@ pub enum Look {
 pub(crate) enum Section {
     Servers,
     Certificates,
+    Links,
     Accounts,
     Tokens,
     Activity,

@@ -128,7 +128,7 @@ fn parts(place: Place) -> impl IntoView {
         let manage = visitor.permit.allows(Act::Manage).then(|| {
             view! { {link(Section::Accounts, place)} {link(Section::Tokens, place)} {link(Section::Activity, place)} }
         });
-        view! { {link(Section::Servers, place)} {link(Section::Certificates, place)} {manage} }
+        view! { {link(Section::Servers, place)} {link(Section::Certificates, place)} {link(Section::Links, place)} {manage} }
     })
 }
 
@@ -166,6 +166,7 @@ fn link(to: Section, place: Place) -> impl IntoView {
     let (href, text) = match to {
         Section::Servers => ("/", "Mail SMTP servers"),
         Section::Certificates => ("/certificates", "Certificates"),
+        Section::Links => ("/links", "Links"),
         Section::Accounts => ("/accounts", "Accounts"),
         Section::Tokens => ("/tokens", "Tokens"),
         Section::Activity => ("/activity", "Activity"),

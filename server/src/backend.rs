@@ -2,6 +2,7 @@
 
 mod access;
 mod certificates;
+mod links;
 mod records;
 mod sign_ins;
 
@@ -23,6 +24,7 @@ use domain::words;
 
 use crate::access::{Accounts, Cost};
 use crate::entries::{Entries, read_client_certificate};
+use crate::links::Links;
 use crate::mailer::Mailer;
 use crate::ports::SystemRandom;
 use crate::runs::{Keys, PATIENCE, Planned, Runs};
@@ -33,6 +35,7 @@ pub struct House {
     entries: Arc<Entries>,
     accounts: Arc<Accounts>,
     runs: Arc<Runs>,
+    links: Option<Arc<Links>>,
     patience: Duration,
 }
 
@@ -44,13 +47,20 @@ impl House {
     pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
         let runs = Arc::new(Runs::new(Arc::clone(&entries), mailer)?);
         let accounts = Arc::new(Accounts::new(&entries, Arc::new(SystemRandom), Cost::PRODUCTION));
-        Ok(Self { entries, accounts, runs, patience: PATIENCE })
+        Ok(Self { entries, accounts, runs, links: None, patience: PATIENCE })
     }
 
     /// Lets in by these.
     #[must_use]
     pub fn with_accounts(mut self, accounts: Arc<Accounts>) -> Self {
         self.accounts = accounts;
+        self
+    }
+
+    /// Makes and shows links by these. Without them there are none.
+    #[must_use]
+    pub fn with_links(mut self, links: Arc<Links>) -> Self {
+        self.links = Some(links);
         self
     }
 
@@ -67,6 +77,7 @@ impl House {
             entries: Arc::new(self.entries.on_behalf_of(&caller)),
             accounts: Arc::clone(&self.accounts),
             runs: Arc::clone(&self.runs),
+            links: self.links.clone(),
             patience: self.patience,
             caller,
         }
@@ -93,6 +104,7 @@ pub struct Local {
     entries: Arc<Entries>,
     accounts: Arc<Accounts>,
     runs: Arc<Runs>,
+    links: Option<Arc<Links>>,
     patience: Duration,
     caller: Caller,
 }
@@ -112,6 +124,11 @@ impl Local {
     fn may_freshly(&self, act: Act, entries: &[EntryId]) -> Result<(), Problem> {
         self.may_with(act, entries)?;
         if self.caller.session.is_none_or(|session| session.fresh) { Ok(()) } else { Err(Problem::ConfirmPassword) }
+    }
+
+    /// The links, where files are kept at all.
+    fn all_links(&self) -> Result<&Arc<Links>, Problem> {
+        self.links.as_ref().ok_or(Problem::Internal)
     }
 
     /// Why the caller may not. That he tried is written down, by itself: he has his answer.

@@ -149,6 +149,13 @@ struct ServeArgs {
         value_name = "URL"
     )]
     public_url: Option<String>,
+    #[arg(
+        help = "The address that download links begin with, if they are to have a name of their own, such as https://files.example.com; nothing else is there",
+        long,
+        env = "POSTROOM_LINKS_URL",
+        value_name = "URL"
+    )]
+    links_url: Option<String>,
     /// The certificate that the page shows, with those above it (PEM); read anew when it changes
     #[arg(long, env = "POSTROOM_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,

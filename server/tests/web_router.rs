@@ -4,6 +4,8 @@
 
 #[path = "web_router/access.rs"]
 mod access;
+#[path = "web_router/links.rs"]
+mod links;
 #[path = "web_router/sign_ins.rs"]
 mod sign_ins;
 
@@ -833,6 +835,9 @@ async fn every_page_answers_with_careful_headers_and_is_not_kept() {
         "/activity?search=mail&deed=server_saved&before=7",
         "/servers/import",
         "/servers/import?added=1&changed=2",
+        "/links",
+        "/links?search=mail&state=live&before=7",
+        "/links/1/revoke",
     ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");

@@ -20,7 +20,9 @@ use crate::backend::House;
 use crate::control::server::ControlSocket;
 use crate::data::Data;
 use crate::files::Limits;
+use crate::links::Links;
 use crate::mailer::{Mailer, NetworkPolicy};
+use crate::ports::SystemRandom;
 use crate::web::{Hosts, PageTls, Proxies, TlsFiles, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
@@ -62,7 +64,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy, limits: Limits) -> ExitCode {
-    let Listening { addr, public, tls, proxies } = listening;
+    let Listening { addr, public, links_url, tls, proxies } = listening;
     let listener = match TcpListener::bind(addr).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -77,22 +79,26 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy, li
     if data.made_key() {
         say_where_the_key_is(&data.dir().key());
     }
-    if let Err(error) = data.files(limits) {
-        return fail(&error.to_string(), error.exit_code());
-    }
+    let files = match data.files(limits) {
+        Ok(files) => files,
+        Err(error) => return fail(&error.to_string(), error.exit_code()),
+    };
     let entries = Arc::clone(data.entries());
+    let links = Arc::new(Links::new(&entries, Arc::new(files), Arc::new(SystemRandom)));
     let mailer = match Mailer::system(None) {
         Ok(mailer) => mailer.with_network_policy(policy).with_authority(&args.oauth.oauth_authority),
         Err(error) => return fail(&error.to_string(), USAGE),
     };
     let purge = tokio::spawn(purge(Arc::clone(&data)));
     let house = match House::new(Arc::clone(&entries), mailer) {
-        Ok(house) => Arc::new(house.with_accounts(Arc::clone(data.accounts()))),
+        Ok(house) => Arc::new(house.with_accounts(Arc::clone(data.accounts())).with_links(Arc::clone(&links))),
         Err(problem) => return fail(&words::problem(&problem), CANT_READ),
     };
     let close = house.close();
     let sign_ins = Arc::clone(house.sign_ins());
-    let web = Web::new(house, Hosts::new(public.as_ref().map(|public| public.authority.as_str()))).behind(proxies);
+    let authority = |url: &Option<PublicUrl>| url.as_ref().map(|url| url.authority.clone());
+    let hosts = Hosts::new(authority(&public).as_deref()).with_links(authority(&links_url).as_deref());
+    let web = Web::new(house, hosts).behind(proxies).with_links(Arc::clone(&links));
     let bound = listener.local_addr().unwrap_or(addr);
     let end = match end_signal() {
         Ok(end) => end,
@@ -124,6 +130,8 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy, li
     };
     sign_ins.serve_at(returns_to);
     let renewing = tokio::spawn(sign_ins.keep_alive());
+    links.serve_at(links_url.as_ref().map_or_else(|| base.clone(), PublicUrl::url));
+    let sweeping = tokio::spawn(links.keep_sweeping());
     data.serves_at(base);
     tracing::info!(address = %bound, data_dir = %args.data.data_dir.display(), key = %args.data.key(), "ready");
     let (ending, ended) = tokio::sync::oneshot::channel();
@@ -148,6 +156,7 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy, li
     }
     purge.abort();
     renewing.abort();
+    sweeping.abort();
     #[cfg(unix)]
     if let Some(socket) = socket {
         socket.abort();
@@ -211,6 +220,7 @@ where
 struct Listening {
     addr: SocketAddr,
     public: Option<PublicUrl>,
+    links_url: Option<PublicUrl>,
     tls: Option<PageTls>,
     proxies: Proxies,
 }
@@ -220,6 +230,7 @@ impl Listening {
     fn of(args: &ServeArgs) -> Result<Self, String> {
         let addr = parse_addr(&args.addr)?;
         let public = args.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let links_url = args.links_url.as_deref().map(PublicUrl::parse).transpose()?;
         let trusted = Proxies::parse(&args.trusted_proxies).map_err(|text| {
             format!("--trusted-proxy (POSTROOM_TRUSTED_PROXIES): “{text}” is no address and no network. Use one such as 10.0.0.5 or 10.0.0.0/24.")
         })?;
@@ -231,7 +242,7 @@ impl Listening {
         check_reach(addr, files.is_some(), !trusted.is_empty(), public.is_some())?;
         let only = !addr.ip().is_loopback() && files.is_none();
         let tls = files.map(TlsFiles::load).transpose().map_err(|error| format!("--tls-cert, --tls-key: {error}"))?;
-        Ok(Self { addr, public, tls, proxies: Proxies { trusted, only } })
+        Ok(Self { addr, public, links_url, tls, proxies: Proxies { trusted, only } })
     }
 }
 
