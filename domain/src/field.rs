@@ -67,6 +67,8 @@ pub enum Field {
     AttachmentThreshold,
     /// How long a link lives.
     LinkDays,
+    /// In which language a link is spoken of.
+    LinkLanguage,
     /// The name that the server's certificate is for, where it isn't the hostname.
     CertificateName,
     /// The lowest version of TLS that is accepted.
@@ -85,7 +87,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in the page's order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -114,6 +116,7 @@ impl Field {
         Self::AttachmentAsUrl,
         Self::AttachmentThreshold,
         Self::LinkDays,
+        Self::LinkLanguage,
         Self::CertificateName,
         Self::MinTls,
         Self::ClientCertificate,
@@ -154,6 +157,7 @@ impl Field {
             Self::AttachmentAsUrl => "attachment_as_url",
             Self::AttachmentThreshold => "attachment_threshold_bytes",
             Self::LinkDays => "link_days",
+            Self::LinkLanguage => "link_language",
             Self::CertificateName => "certificate_name",
             Self::MinTls => "min_tls",
             Self::ClientCertificate => "client_certificate",
@@ -194,6 +198,7 @@ impl Field {
                 | Self::AzureMailbox
                 | Self::OverrideSender
                 | Self::LinkDays
+                | Self::LinkLanguage
                 | Self::CertificateName
                 | Self::MinTls
                 | Self::ClientCertificate

@@ -13,6 +13,7 @@ pub use json::{AzureOut, AzurePatch, Has, SecretInput, ServerOut, ServerPatch};
 
 use crate::address::{Mailbox, Strictness};
 use crate::host::Host;
+use crate::link::Language;
 use crate::name::Name;
 use crate::oauth::{Oauth, Strategy};
 use crate::size::Size;
@@ -166,6 +167,14 @@ pub struct Attachments {
     pub threshold: Size,
     /// Days that a link lives, 1–365.
     pub link_days: u16,
+    /// The language in which recipients are told of links. What was kept before there was a choice has the default, and stays as it was.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub link_language: Language,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_default(language: &Language) -> bool {
+    *language == Language::default()
 }
 
 /// The default for "Timeout": milliseconds. Long enough for a greylisting gateway's second thoughts, short enough to wait for.

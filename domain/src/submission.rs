@@ -367,11 +367,17 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Language;
     use crate::size::Size;
 
     #[test]
     fn files_go_along_become_links_or_are_refused() {
-        let of = |as_url, threshold| Attachments { as_url, threshold: Size::from_bytes(threshold), link_days: 30 };
+        let of = |as_url, threshold| Attachments {
+            as_url,
+            threshold: Size::from_bytes(threshold),
+            link_days: 30,
+            link_language: Language::English,
+        };
         let line = encoded_size(57);
         for (attachments, sizes, expected) in [
             (of(false, 0), vec![], Ok(Handling::Attach)),

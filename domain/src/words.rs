@@ -49,6 +49,7 @@ pub const fn label(field: Field) -> &'static str {
         Field::AttachmentAsUrl => "Attachment as URL enabled",
         Field::AttachmentThreshold => "Max attachment threshold size",
         Field::LinkDays => "Links expire after",
+        Field::LinkLanguage => "Language of links",
         Field::CertificateName => "Certificate name",
         Field::MinTls => "Minimum TLS version",
         Field::ClientCertificate => "Client certificate",
@@ -122,6 +123,7 @@ pub const fn help(field: Field) -> &'static str {
             "What all attachments of a message may have together, encoded. Type 10 MB or 512 KiB; 0 makes every attachment too big."
         }
         Field::LinkDays => "Only with attachments as URL. Days until a download link stops working, 1 to 365.",
+        Field::LinkLanguage => "Only with attachments as URL. What recipients read in the message and on the page of a link.",
         Field::CertificateName => {
             "Only with encryption. The name in the server's certificate, where it differs from the hostname. Empty uses the hostname."
         }
@@ -151,6 +153,9 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::AzureProvider, "microsoft") => "Microsoft",
         (Field::AzureProvider, "google") => "Google",
         (Field::AzureProvider, "other") => "Another one",
+        (Field::LinkLanguage, "en") => "English",
+        (Field::LinkLanguage, "de") => "German",
+        (Field::LinkLanguage, "it") => "Italian",
         (Field::MinTls, "1.2") => "TLS 1.2",
         (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",

@@ -32,6 +32,7 @@ export interface Server {
   attachment_as_url?: boolean;
   attachment_threshold_bytes?: number;
   link_days?: number;
+  link_language?: string;
   certificate_name?: string;
   min_tls?: string;
   client_certificate?: { value: string } | null;

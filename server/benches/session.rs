@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use domain::address::{Mailbox, Strictness};
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::smtp_server::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
@@ -126,6 +127,11 @@ fn entry(port: u16) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }

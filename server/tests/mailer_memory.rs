@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use domain::address::{Mailbox, Strictness};
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::secret::Secret;
 use domain::size::Size;
@@ -63,7 +64,12 @@ fn entry(address: SocketAddr) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }
 

@@ -73,6 +73,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use domain::address::{Mailbox, Strictness};
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::secret::Secret;
 use domain::smtp_server::{
@@ -116,7 +117,12 @@ fn entry(address: SocketAddr) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }
 

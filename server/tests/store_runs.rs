@@ -138,10 +138,11 @@ fn only_what_was_tested_is_verified() {
     let bench = bench.reopened();
     assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 10 });
 
-    let harmless: [Change; 4] = [
+    let harmless: [Change; 5] = [
         |draft| draft.name = "renamed".into(),
         |draft| draft.attachment_threshold = "5 MB".into(),
         |draft| draft.link_days = "3".into(),
+        |draft| draft.link_language = "de".into(),
         |draft| draft.attachment_as_url = true,
     ];
     for change in harmless {

@@ -1139,7 +1139,7 @@ async fn an_entry_comes_back_with_every_error_and_without_the_password() {
     let site = Site::new();
     let form = format!(
         "action=save&version=3&name=mail&kind=smtp&protocol=smtp&host=a+b&port=0&timeout_ms=10000&starttls=disabled&username=anna\
-         &password={PASSWORD}&password_confirm={PASSWORD}&attachment_threshold_bytes=10+MB&link_days=30&from=x%40example.com"
+         &password={PASSWORD}&password_confirm={PASSWORD}&attachment_threshold_bytes=10+MB&link_days=30&link_language=en&from=x%40example.com"
     );
     let answer = site.form("/servers/1", &form).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -41,7 +41,9 @@ pub struct PageWords {
 }
 
 impl Language {
-    /// All of them.
+    /// The choices as forms and JSON write them.
+    pub const CHOICES: &'static [&'static str] = &["en", "de", "it"];
+    /// All of them, in the same order.
     pub const ALL: [Self; 3] = [Self::English, Self::German, Self::Italian];
 
     /// Its tag (RFC 5646), as JSON, forms and pages write it.

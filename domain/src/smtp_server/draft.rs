@@ -11,6 +11,7 @@ use crate::address::{AddressList, Mailbox, Strictness};
 use crate::diagnosis::Fix;
 use crate::field::{Field, FieldError, FieldErrors};
 use crate::host::Host;
+use crate::link::Language;
 use crate::name::Name;
 use crate::oauth::{self, Oauth, Provider, Strategy};
 use crate::secret::{Secret, SecretChange};
@@ -48,6 +49,7 @@ pub struct ServerDraft {
     pub attachment_as_url: bool,
     pub attachment_threshold: String,
     pub link_days: String,
+    pub link_language: String,
     pub certificate_name: String,
     pub min_tls: String,
 }
@@ -195,6 +197,7 @@ impl ServerDraft {
             attachment_as_url: false,
             attachment_threshold: DEFAULT_THRESHOLD.to_string(),
             link_days: DEFAULT_LINK_DAYS.to_string(),
+            link_language: Language::default().key().into(),
             certificate_name: String::new(),
             min_tls: MinTls::default().key().into(),
         }
@@ -231,6 +234,7 @@ impl ServerDraft {
             attachment_as_url: server.attachment_as_url,
             attachment_threshold: Size::from_bytes(server.attachment_threshold_bytes).to_string(),
             link_days: server.link_days.to_string(),
+            link_language: server.link_language.key().into(),
             certificate_name: server.certificate_name.clone(),
             min_tls: server.min_tls.key().into(),
         }
@@ -280,6 +284,7 @@ impl ServerDraft {
             self.azure_oauth,
             self.override_sender,
             self.link_days.trim() != DEFAULT_LINK_DAYS.to_string(),
+            self.link_language != Language::default().key(),
             !self.certificate_name.trim().is_empty() && self.applies(Field::CertificateName),
             self.min_tls != MinTls::default().key() && self.applies(Field::MinTls),
         ]
@@ -297,9 +302,13 @@ impl ServerDraft {
             | Field::OverrideSender
             | Field::MimeAddressStrict
             | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
-            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls | Field::AzureStrategy | Field::AzureProvider => {
-                Some(words::choice(field, self.text(field)).into())
-            }
+            Field::Kind
+            | Field::Protocol
+            | Field::StartTls
+            | Field::MinTls
+            | Field::AzureStrategy
+            | Field::AzureProvider
+            | Field::LinkLanguage => Some(words::choice(field, self.text(field)).into()),
             _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
         }
     }
@@ -444,6 +453,7 @@ impl ServerDraft {
         let (min, max) = LINK_DAYS_RANGE;
         let link_days =
             errors.take(Field::LinkDays, number(&self.link_days, min.into(), max.into())).and_then(|n| u16::try_from(n).ok());
+        let link_language = errors.take(Field::LinkLanguage, choice(&self.link_language, Language::CHOICES, &Language::ALL));
         Some(SmtpServer {
             name: name?,
             kind: kind?,
@@ -455,7 +465,12 @@ impl ServerDraft {
             sign_in: sign_in?,
             sender: sender?,
             mime_address_strict: self.mime_address_strict,
-            attachments: Attachments { as_url: self.attachment_as_url, threshold: threshold?, link_days: link_days? },
+            attachments: Attachments {
+                as_url: self.attachment_as_url,
+                threshold: threshold?,
+                link_days: link_days?,
+                link_language: link_language?,
+            },
         })
     }
 
@@ -597,6 +612,7 @@ impl ServerDraft {
             Field::Sender => &self.sender,
             Field::AttachmentThreshold => &self.attachment_threshold,
             Field::LinkDays => &self.link_days,
+            Field::LinkLanguage => &self.link_language,
             Field::CertificateName => &self.certificate_name,
             Field::MinTls => &self.min_tls,
             _ => return None,
@@ -625,6 +641,7 @@ impl ServerDraft {
             Field::Sender => &mut self.sender,
             Field::AttachmentThreshold => &mut self.attachment_threshold,
             Field::LinkDays => &mut self.link_days,
+            Field::LinkLanguage => &mut self.link_language,
             Field::CertificateName => &mut self.certificate_name,
             Field::MinTls => &mut self.min_tls,
             _ => return None,

@@ -9,6 +9,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, MinTls, Protocol, ServerDraft, SmtpServer, StartTls};
+use crate::link::Language;
 use crate::oauth::{Oauth, Provider, Strategy};
 use crate::secret::Secret;
 use crate::size::Size;
@@ -60,6 +61,8 @@ pub struct ServerPatch {
     pub attachment_threshold_bytes: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_language: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -259,6 +262,8 @@ pub struct ServerOut {
     pub attachment_threshold_bytes: u64,
     pub link_days: u16,
     #[serde(default)]
+    pub link_language: Language,
+    #[serde(default)]
     pub certificate_name: String,
     #[serde(default)]
     pub min_tls: MinTls,
@@ -301,6 +306,7 @@ impl ServerOut {
             attachment_as_url: server.attachments.as_url,
             attachment_threshold_bytes: server.attachments.threshold.bytes(),
             link_days: server.attachments.link_days,
+            link_language: server.attachments.link_language,
             certificate_name: server.tls.certificate_name.as_ref().map(ToString::to_string).unwrap_or_default(),
             min_tls: server.tls.min,
             has_client_certificate: has.client_certificate,
@@ -321,6 +327,7 @@ impl ServerDraft {
             (&mut self.starttls, &patch.starttls),
             (&mut self.username, &patch.username),
             (&mut self.sender, &patch.sender),
+            (&mut self.link_language, &patch.link_language),
             (&mut self.certificate_name, &patch.certificate_name),
             (&mut self.min_tls, &patch.min_tls),
         ] {
@@ -409,6 +416,7 @@ impl ServerPatch {
             attachment_as_url: Some(out.attachment_as_url),
             attachment_threshold_bytes: i64::try_from(Size::bytes(server.attachments.threshold)).ok(),
             link_days: Some(out.link_days.into()),
+            link_language: Some(out.link_language.key().into()),
             certificate_name: Some(out.certificate_name),
             min_tls: Some(out.min_tls.key().into()),
             client_certificate: None,

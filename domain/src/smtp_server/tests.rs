@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::field::{Field, FieldError, FieldErrors};
+use crate::link::Language;
 use crate::secret::{Secret, SecretChange};
 
 /// A draft that is right, to be changed by a test.
@@ -33,7 +34,9 @@ fn an_untouched_draft_has_the_defaults_of_the_table() {
     assert_eq!(server.protocol, Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false });
     assert_eq!((server.port, server.timeout_ms, server.kind), (25, 10_000, Kind::Smtp));
     assert_eq!((server.sign_in, server.sender, server.mime_address_strict), (SignIn::None, None, true));
-    assert_eq!(server.attachments, Attachments { as_url: false, threshold: Size::from_bytes(10_485_760), link_days: 30 });
+    let attachments =
+        Attachments { as_url: false, threshold: Size::from_bytes(10_485_760), link_days: 30, link_language: Language::English };
+    assert_eq!(server.attachments, attachments);
     assert!(!checked.default);
 }
 
@@ -53,6 +56,7 @@ fn every_problem_is_reported_at_once() {
         d.attachment_threshold = "much".into();
         d.attachment_as_url = true;
         d.link_days = "366".into();
+        d.link_language = "tlh".into();
     });
     assert_eq!(
         wrong_fields(result),
@@ -69,6 +73,7 @@ fn every_problem_is_reported_at_once() {
             Field::Sender,
             Field::AttachmentThreshold,
             Field::LinkDays,
+            Field::LinkLanguage,
         ]
     );
 }
@@ -349,6 +354,7 @@ fn json_comes_back_as_it_went_out() {
         d.attachment_as_url = true;
         d.attachment_threshold = "512 KiB".into();
         d.link_days = "7".into();
+        d.link_language = "it".into();
         d.default = true;
     })
     .unwrap();
@@ -454,4 +460,16 @@ fn only_an_object_is_a_server() {
     let patch: ServerPatch = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&patch).unwrap(), text);
     assert!(serde_json::from_str::<ServerPatch>(r#"{"nonsense": 1}"#).is_err());
+}
+
+#[test]
+fn what_was_kept_before_links_had_a_language_has_the_default_and_stays_as_it_was() {
+    let old = r#"{"as_url":true,"threshold":1024,"link_days":7}"#;
+    let kept: Attachments = serde_json::from_str(old).unwrap();
+    assert_eq!((kept.link_days, kept.link_language), (7, Language::English));
+    assert_eq!(serde_json::to_string(&kept).unwrap(), old);
+    let german = Attachments { link_language: Language::German, ..kept };
+    let json = serde_json::to_string(&german).unwrap();
+    assert!(json.contains(r#""link_language":"de""#), "{json}");
+    assert_eq!(serde_json::from_str::<Attachments>(&json).unwrap(), german);
 }

@@ -152,6 +152,7 @@ fn values(content: &Content) -> Vec<(Field, String)> {
         (Field::AttachmentAsUrl, out.attachment_as_url.to_string()),
         (Field::AttachmentThreshold, out.attachment_threshold_bytes.to_string()),
         (Field::LinkDays, out.link_days.to_string()),
+        (Field::LinkLanguage, out.link_language.key().into()),
         (Field::CertificateName, out.certificate_name),
         (Field::MinTls, out.min_tls.key().into()),
     ]

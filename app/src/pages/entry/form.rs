@@ -5,6 +5,7 @@ use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
 use domain::field::Field;
+use domain::link::Language;
 use domain::oauth::{Provider, Strategy};
 use domain::run::{History, RunId};
 use domain::size::Size;
@@ -573,6 +574,7 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <summary>{advanced}</summary>
                 <CheckField state field=Field::OverrideSender/>
                 <TextField state field=Field::LinkDays inputmode="numeric"/>
+                <SelectField state field=Field::LinkLanguage choices=Language::CHOICES/>
                 <AzureFields state href=azure/>
                 <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
                 <SelectField state field=Field::MinTls choices=MinTls::CHOICES/>
