@@ -330,18 +330,14 @@ impl Links {
         let now_ms = self.clock.now_ms();
         let wait = |seconds| Problem::WaitBefore { seconds };
         let attempt: Attempt<'_> = self.throttle.begin(vec![Key::address(address)], now_ms).map_err(wait)?;
-        match self.store.reading(|tx| find(tx))? {
-            Some(found) => {
-                attempt.succeeded(now_ms);
-                Ok(found)
-            }
-            None => {
-                if attempt.failed(now_ms) {
-                    tracing::warn!(address, "holding back somebody who follows links that aren't there");
-                }
-                Err(Problem::NoSuchPage)
-            }
+        if let Some(found) = self.store.reading(|tx| find(tx))? {
+            attempt.succeeded(now_ms);
+            return Ok(found);
         }
+        if attempt.failed(now_ms) {
+            tracing::warn!(address, "holding back somebody who follows links that aren't there");
+        }
+        Err(Problem::NoSuchPage)
     }
 
     /// Runs `work` where it may block: every call of the store waits for the disk.

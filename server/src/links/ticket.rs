@@ -37,8 +37,8 @@ impl Tickets {
     pub(super) fn holds(&self, link: &Digest, ticket: &Secret, now_ms: u64) -> bool {
         let Ok(ticket) = URL_SAFE_NO_PAD.decode(ticket.expose()) else { return false };
         let Some((until, voucher)) = ticket.split_first_chunk::<8>() else { return false };
-        let vouched = bool::from(self.voucher(link, *until).as_slice().ct_eq(voucher));
-        vouched && now_ms < u64::from_be_bytes(*until)
+        let is_ours = bool::from(self.voucher(link, *until).as_slice().ct_eq(voucher));
+        is_ours && now_ms < u64::from_be_bytes(*until)
     }
 
     fn voucher(&self, link: &Digest, until: [u8; 8]) -> [u8; VOUCHER] {
