@@ -326,6 +326,15 @@ impl Mailbox {
     }
 }
 
+/// The value of an unstructured header field such as `Subject`, in encoded words (RFC 2047) with a space between them, each of
+/// which has its place on a line with a short name before it. Folding is left to whoever writes the message.
+pub fn encoded_words(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let written = header::encoded_words(text, &mut out);
+    debug_assert!(written.is_ok(), "writing to a string cannot fail");
+    out
+}
+
 impl From<AddrSpec> for Mailbox {
     fn from(addr: AddrSpec) -> Self {
         Self { name: None, target: Target::Addr(addr) }

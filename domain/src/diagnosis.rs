@@ -801,20 +801,17 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "fax_unsupported",
         causes: &[Cause::FaxUnsupported],
-        title: "Fax servers aren't supported yet, so this one can't be tested or used to send.",
-        steps: &[
-            "Set the kind to “SMTP server” to test the gateway's connection as a mail server.",
-            "Or wait for a version that supports it; the settings are kept.",
-        ],
+        title: "The version of Postroom that ran this test didn't support fax servers.",
+        steps: &["Test it again."],
         ..ANY
     },
     Rule {
         kind: "links_unsupported",
         causes: &[Cause::LinksUnsupported],
-        title: "The attachments have {size} bytes encoded, above the threshold of {limit}, and links for them aren't supported yet.",
+        title: "The attachments have {size} bytes encoded, above the threshold of {limit}, and only a Postroom that serves makes links of them.",
         steps: &[
-            "Attach less, or raise the “Max attachment threshold size”.",
-            "Or wait for a version that makes links; the settings are kept.",
+            "Test it on the page of the server instead, or attach less.",
+            "Or raise the “Max attachment threshold size”, if the mail server takes that much.",
         ],
         ..ANY
     },
@@ -825,6 +822,16 @@ const RULES: &[Rule] = &[
         steps: &[
             "Attach less, or raise the “Max attachment threshold size”, if the mail server takes that much.",
             "Encoded for mail, a file grows by more than a third: 10 MB of files need a threshold of 14 MB.",
+        ],
+        ..ANY
+    },
+    Rule {
+        kind: "attachment_unreadable",
+        causes: &[Cause::AttachmentUnreadable],
+        title: "An attachment couldn't be read to its end, so the message was broken off before its end; the server drops such a one.",
+        steps: &[
+            "Hand the message over once more.",
+            "If it happens again: look at the disk of the machine Postroom runs on, and at the log.",
         ],
         ..ANY
     },
@@ -2234,6 +2241,10 @@ mod tests {
             (
                 "Attachments above the threshold",
                 Evidence { sizes: Some((14_348_938, 10 << 20)), ..evidence(S::Resolve, C::AttachmentsTooBig) },
+            ),
+            (
+                "An attachment that can't be read",
+                Evidence { detail: Some("the file ends after 41 of 1048576 bytes"), ..evidence(S::Data, C::AttachmentUnreadable) },
             ),
             ("No password", evidence(S::Resolve, C::NoPassword)),
             ("A control character in the credentials", evidence(S::Resolve, C::ControlInCredentials)),

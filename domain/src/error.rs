@@ -218,6 +218,10 @@ pub enum ErrorKind {
     DiskFull,
     Storage,
     Internal,
+    /// A message was not sent, to nobody.
+    NotSent,
+    /// Nobody knows whether a message was sent.
+    SentUnknown,
     /// The browser could not reach the program.
     Unreachable,
 }
@@ -234,7 +238,8 @@ impl ErrorKind {
             Self::NotFound => 404,
             Self::Stale | Self::UndoNameTaken | Self::TooManyEntries | Self::TooManyCertificates | Self::LastAdministrator => 409,
             Self::UndoGone | Self::LinkGone | Self::SignInGone => 410,
-            Self::SignInFailed => 502,
+            Self::SignInFailed | Self::NotSent => 502,
+            Self::SentUnknown => 504,
             Self::NotSignedIn | Self::SignInRefused => 401,
             Self::WaitBefore => 429,
             Self::Busy => 503,

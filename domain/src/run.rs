@@ -134,15 +134,24 @@ impl Standing {
     }
 }
 
-/// Whether a run says nothing of whether its settings work: somebody cancelled it, it never reached the network because the
-/// entry can't be tested yet, or it ended over what is typed for one test only, its sender, its recipients and their mailboxes,
+/// Whether a run says nothing of whether its settings work: somebody cancelled it, it never reached the network because
+/// something is missing that the entry needs, or it ended over what is typed for one test only, its sender, its recipients and their mailboxes,
 /// and its size. What a server wants of whoever connects, such as a sign-in, it says of the settings, whatever the addresses.
 pub fn says_nothing(finished: &Finished, own_sender: bool) -> bool {
     let Finished { outcome, stage, cause, .. } = finished;
     match (outcome, cause) {
         (Outcome::Sent | Outcome::Checked, _) => false,
         (Outcome::Cancelled, _)
-        | (_, Some(Cause::Cancelled | Cause::TooBig | Cause::Smtputf8NotOffered | Cause::EightBitMimeNotOffered)) => true,
+        | (
+            _,
+            Some(
+                Cause::Cancelled
+                | Cause::TooBig
+                | Cause::Smtputf8NotOffered
+                | Cause::EightBitMimeNotOffered
+                | Cause::AttachmentUnreadable,
+            ),
+        ) => true,
         (_, Some(cause)) if cause.is_configuration() => true,
         (_, Some(Cause::Rejected)) => {
             let code = finished.reply.as_ref().map_or(0, |reply| reply.code);
@@ -378,6 +387,7 @@ mod tests {
         let table = [
             (Finished::new(Outcome::Cancelled, Data), never),
             (ended(Accepted, Cancelled, 0, None), never),
+            (ended(Data, AttachmentUnreadable, 0, None), never),
             // Nothing was opened.
             (ended(Resolve, FaxUnsupported, 0, None), never),
             (ended(Resolve, AzureOauthUnsupported, 0, None), never),

@@ -52,6 +52,13 @@ pub struct Line {
     pub encrypted: bool,
 }
 
+impl Row {
+    const fn begun(stage: Stage, now: u64) -> Self {
+        let (took_ms, began_ms, ended) = (0, now, None);
+        Self { stage, label: "", mark: Mark::Running, took_ms, began_ms, ended, detail: String::new(), lines: Vec::new() }
+    }
+}
+
 /// The rows of a transcript, finished or not.
 pub fn rows(events: &[Event]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
@@ -65,16 +72,7 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
                     row.ended = Some(now);
                 }
                 let lines = ahead.extract_if(.., |(of, _)| of == stage).map(|(_, line)| line).collect();
-                rows.push(Row {
-                    stage: *stage,
-                    label: "",
-                    mark: Mark::Running,
-                    took_ms: 0,
-                    began_ms: now,
-                    ended: None,
-                    detail: String::new(),
-                    lines,
-                });
+                rows.push(Row { lines, ..Row::begun(*stage, now) });
             }
             What::Sent { stage, line, encrypted } | What::Received { stage, line, encrypted } => {
                 let sent = matches!(event.what, What::Sent { .. });
@@ -85,13 +83,16 @@ pub fn rows(events: &[Event]) -> Vec<Row> {
                 }
             }
             What::Passed { stage, detail } => {
-                if let Some(row) = rows.iter_mut().rfind(|row| row.stage == *stage) {
-                    row.ended = Some(now);
-                    // A warning stays one.
-                    if row.mark == Mark::Running {
-                        row.mark = Mark::Passed;
-                        row.detail.clone_from(detail);
-                    }
+                let Some(row) = rows.iter_mut().rfind(|row| row.stage == *stage) else {
+                    // It was over before, as connecting is where a connection was kept.
+                    rows.push(Row { mark: Mark::Passed, ended: Some(now), detail: detail.clone(), ..Row::begun(*stage, now) });
+                    continue;
+                };
+                row.ended = Some(now);
+                // A warning stays one.
+                if row.mark == Mark::Running {
+                    row.mark = Mark::Passed;
+                    row.detail.clone_from(detail);
                 }
             }
             What::Warning { message, .. } => {
@@ -249,6 +250,17 @@ mod tests {
         assert_eq!(marks(&events), [(Mark::Passed, 0, 3), (Mark::Running, 5, 4)]);
         events.push(event(11, What::Finished(Finished::new(Outcome::Cancelled, Stage::Ehlo))));
         assert_eq!(marks(&events), [(Mark::Passed, 0, 3), (Mark::Cancelled, 5, 6)]);
+    }
+
+    #[test]
+    fn a_connection_that_was_there_before_is_a_row_of_its_own() {
+        let rows = rows(&[
+            event(7, What::Passed { stage: Stage::Connect, detail: "kept".into() }),
+            event(7, What::Begun { stage: Stage::MailFrom }),
+            event(9, What::Finished(Finished::new(Outcome::Sent, Stage::Accepted))),
+        ]);
+        let shown: Vec<_> = rows.iter().map(|r| (r.stage, r.mark, r.began_ms, r.took_ms, r.detail.as_str())).collect();
+        assert_eq!(shown, [(Stage::Connect, Mark::Passed, 7, 0, "kept"), (Stage::MailFrom, Mark::Passed, 7, 2, "")]);
     }
 
     #[test]

@@ -11,10 +11,11 @@ use crate::access::Who;
 use crate::address::{AddrSpec, Mailbox};
 use crate::diagnosis::Diagnosis;
 use crate::entry::EntryId;
+use crate::error::ErrorKind;
 use crate::link::LinkId;
 use crate::size::encoded_size;
 use crate::smtp_server::Attachments;
-use crate::transcript::{Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, headline};
+use crate::transcript::{Cause, Event, Finished, Outcome, RecipientResult, Reply, Security, Stage, headline};
 
 pub use draft::{SubmissionDraft, TextPart};
 pub use field::{SubmissionError, SubmissionField};
@@ -200,6 +201,9 @@ pub struct Ended {
     pub partial: bool,
     /// The server's last reply that matters to the outcome.
     pub reply: Option<Reply>,
+    /// Why it was not sent, as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// The id under which the server queued it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_id: Option<String>,
@@ -225,6 +229,7 @@ impl Ended {
             downgraded: finished.downgrade.is_some(),
             partial: finished.partial,
             reply: finished.reply.clone(),
+            cause: finished.cause,
             queue_id: finished.queue_id.clone(),
             recipients: finished.recipients.clone(),
             diagnosis: finished.diagnosis.clone(),
@@ -291,6 +296,9 @@ pub struct MessageView {
 /// What whoever handed a message over is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubmissionReport {
+    /// Where it was not sent, or nobody knows: the kind, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorKind>,
     /// Which it is.
     pub id: SubmissionId,
     /// The entry's name.
@@ -311,6 +319,9 @@ pub struct SubmissionReport {
     pub recipients: Vec<RecipientResult>,
     /// Whether some recipients were refused although others were accepted.
     pub partial: bool,
+    /// Why it was not sent, as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// The links that stand for its files.
     pub links: Vec<LinkMade>,
     /// What a failure means, and what to do.
@@ -354,12 +365,12 @@ impl Verdict {
         }
     }
 
-    /// The HTTP status of an answer (RFC 9110 section 15): the mail server is what answers badly, or not in time.
-    pub const fn status(self) -> u16 {
+    /// The kind of error that it is. Its HTTP status says that the mail server answered badly, or not in time.
+    pub const fn error(self) -> Option<ErrorKind> {
         match self {
-            Self::Sent => 200,
-            Self::NotSent => 502,
-            Self::Unknown => 504,
+            Self::Sent => None,
+            Self::NotSent => Some(ErrorKind::NotSent),
+            Self::Unknown => Some(ErrorKind::SentUnknown),
         }
     }
 }
@@ -367,11 +378,17 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::Language;
     use crate::size::Size;
 
     #[test]
     fn files_go_along_become_links_or_are_refused() {
-        let of = |as_url, threshold| Attachments { as_url, threshold: Size::from_bytes(threshold), link_days: 30 };
+        let of = |as_url, threshold| Attachments {
+            as_url,
+            threshold: Size::from_bytes(threshold),
+            link_days: 30,
+            link_language: Language::English,
+        };
         let line = encoded_size(57);
         for (attachments, sizes, expected) in [
             (of(false, 0), vec![], Ok(Handling::Attach)),

@@ -309,7 +309,7 @@ pub struct RecipientResult {
 pub enum Cause {
     /// The entry signs in with Azure OAuth, which earlier versions did not honour: only old runs ended so.
     AzureOauthUnsupported,
-    /// The entry is a fax gateway, which sending does not honour yet.
+    /// The entry is a fax gateway, which earlier versions did not honour: only old runs ended so.
     FaxUnsupported,
     /// The attachments are too big and would become links, which sending does not honour yet.
     LinksUnsupported,
@@ -465,6 +465,8 @@ pub enum Cause {
     TooBig,
     /// The attachments are bigger than the entry lets through.
     AttachmentsTooBig,
+    /// The content of an attachment can't be read, or has not as many bytes as were told.
+    AttachmentUnreadable,
 }
 
 /// Why an address is not connected to.

@@ -7,15 +7,18 @@
 mod auth;
 mod compose;
 mod connect;
+mod content;
 mod https;
 mod lines;
 mod message;
+mod mime;
 mod policy;
 mod record;
 mod redact;
 mod reply;
 mod session;
 mod stream;
+mod test_fax;
 mod tls;
 mod token;
 mod trust;
@@ -35,7 +38,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::sign::CertifiedKey;
 
 pub use connect::{Resolver, SystemResolver};
+pub use content::{Content, FileContent};
 pub use message::Message;
+pub use mime::{Outgoing, Part};
 pub use policy::{BadNetwork, List, NetworkPolicy};
 pub(crate) use redact::shown;
 pub use session::Channel;
@@ -88,7 +93,7 @@ impl SessionDeadline {
 }
 
 /// A test of an entry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TestRun {
     /// The entry, saved or not.
     pub server: SmtpServer,
@@ -104,6 +109,8 @@ pub struct TestRun {
     pub tokens: Option<Arc<dyn TokenSource>>,
     /// What its application proves with that it is itself.
     pub application: Option<Arc<CertifiedKey>>,
+    /// What stands in the test message in the place of its file: a link to that, in words.
+    pub link: Option<String>,
 }
 
 /// What a server presents, and what is to be thought of it.
@@ -161,11 +168,11 @@ impl From<Secret> for Credential {
 impl TestRun {
     /// With the mailer's own trust, and nothing to show a server that asks who connects.
     pub const fn new(server: SmtpServer, credential: Option<Credential>, mode: Mode) -> Self {
-        Self { server, credential, mode, trust: None, client: None, tokens: None, application: None }
+        Self { server, credential, mode, trust: None, client: None, tokens: None, application: None, link: None }
     }
 
     /// What tells of this run, without what must not be told.
-    fn recorder<'s>(&self, sink: &'s mut (dyn FnMut(Event) + Send)) -> record::Recorder<'s> {
+    pub(crate) fn recorder<'s>(&self, sink: &'s mut (dyn FnMut(Event) + Send)) -> record::Recorder<'s> {
         let mut record = record::Recorder::new(sink);
         if let Some(credential) = &self.credential {
             record.hide(credential.secret().expose().as_bytes());

@@ -5,9 +5,14 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::secret::Secret;
 use domain::size::Size;
@@ -16,7 +21,7 @@ use domain::smtp_server::{
 };
 use domain::transcript::{Cause, Event, Outcome};
 use peak_alloc::PeakAlloc;
-use server::mailer::{Mailer, Mode, TestRun};
+use server::mailer::{FileContent, Mailer, Mode, Outgoing, Part, TestRun};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -55,6 +60,7 @@ fn entry(address: SocketAddr) -> SmtpServer {
     SmtpServer {
         name: Name::parse("mail").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip(IpAddr::from([127, 0, 0, 1])),
         port: address.port(),
@@ -63,7 +69,12 @@ fn entry(address: SocketAddr) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }
 
@@ -89,7 +100,8 @@ fn sink() -> SocketAddr {
             }
         }
         while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            for &byte in &buffer[..count] {
+            // Only the last bytes matter.
+            for &byte in &buffer[count.saturating_sub(5)..count] {
                 end.rotate_left(1);
                 end[4] = byte;
             }
@@ -113,6 +125,39 @@ fn send(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr,
     };
     let run = TestRun::new(server, None, Mode::Send(envelope));
     runtime.block_on(mailer.run(run, &mut |_| {})).outcome
+}
+
+/// A file of so many bytes, of which there is nothing on the disk.
+fn file_of(bytes: u64) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+    (directory, path)
+}
+
+/// Sends a file along with a message of an application.
+fn send_file(mailer: &Mailer, runtime: &tokio::runtime::Runtime, address: SocketAddr, path: &Path, size: u64) -> Outcome {
+    let mailbox = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+    let (from, to) = (mailbox("scan@example.com"), vec![mailbox("anna@example.org")]);
+    let content = Arc::new(FileContent::new(path));
+    let outgoing = Outgoing {
+        from: &from,
+        reply_to: &[],
+        to: &to,
+        cc: &[],
+        subject: "A large file",
+        text: Some("Here it is."),
+        html: None,
+        attachments: vec![Part { name: "large.bin".into(), content_type: "application/octet-stream".into(), size, content }],
+        now: UNIX_EPOCH,
+        random: [0; 16],
+    };
+    let message = outgoing.compose().unwrap();
+    let envelope = Envelope { from, to, attachment: None };
+    let run = TestRun::new(entry(address), None, Mode::Check(None));
+    let mut sink = |_: Event| {};
+    let sending = mailer.channel(run, &mut sink, async |channel| channel.send(&envelope, &message).await.outcome);
+    runtime.block_on(sending).unwrap()
 }
 
 #[test]
@@ -145,6 +190,13 @@ fn what_never_ends_stays_under_a_megabyte() {
     let (peak, finished) = peak_of(|| send(&mailer, &runtime, sink(), 64 << 20));
     assert_eq!(finished, Outcome::Sent);
     assert!(peak < LIMIT, "a message of 88 MB took {peak} bytes");
+
+    // Also what is read from a file.
+    let (directory, file) = file_of(200 << 20);
+    let (peak, finished) = peak_of(|| send_file(&mailer, &runtime, sink(), &file, 200 << 20));
+    assert_eq!(finished, Outcome::Sent);
+    assert!(peak < LIMIT, "a file of 200 MiB took {peak} bytes");
+    drop(directory);
 
     // The same measure sees a reader without a cap.
     let address = peer(b"220 ", ENDLESS_LINE, 8 << 20);

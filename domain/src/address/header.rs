@@ -43,14 +43,15 @@ pub(super) fn encoded_phrase(name: &str, out: &mut dyn Write) -> fmt::Result {
     if name.is_ascii() { phrase(name, out) } else { encoded_words(name, out) }
 }
 
-/// An encoded word has 75 characters at most (RFC 2047 section 2); `=?UTF-8?Q?` and `?=` are 12 of them.
-const ENCODED_TEXT: usize = 75 - 12;
+/// A line with an encoded word has 76 characters at most (RFC 2047 section 2); `Reply-To: `, `=?UTF-8?Q?` and `?=` may be 22 of
+/// them.
+const ENCODED_TEXT: usize = 76 - 22;
 
 /// ```text
 /// encoded-word = "=?" charset "?" encoding "?" encoded-text "?="
 /// ```
 /// In Q, or in B where that is much shorter; a character is never split over two words.
-fn encoded_words(text: &str, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn encoded_words(text: &str, out: &mut dyn Write) -> fmt::Result {
     let encoding = if q_length(text) * 2 <= b_length(text) * 3 { 'Q' } else { 'B' };
     let length = if encoding == 'Q' { q_length } else { b_length };
     let mut start = 0;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_RECIPIENTS, MAX_SUBJECT, MAX_TEXT, Source, Submission, SubmissionError, SubmissionField};
 use crate::address::{AddressList, Mailbox};
+use crate::fax::{self, FaxSettings};
 use crate::smtp_server::SmtpServer;
 
 /// What an application hands over, but for the files.
@@ -14,7 +15,7 @@ pub struct SubmissionDraft {
     pub server: String,
     /// The sender; the entry's sender address where it is empty.
     pub from: String,
-    /// Recipients, each an address or a list of them (RFC 5322 section 3.4).
+    /// Recipients, each an address or a list of them (RFC 5322 section 3.4); of a fax server numbers, such as `fax:+4930123456`.
     pub to: Vec<String>,
     /// More of them.
     pub cc: Vec<String>,
@@ -61,7 +62,8 @@ impl SubmissionDraft {
     /// Everything that is wrong, in the fields' order.
     pub fn check(self, server: &SmtpServer) -> Result<Submission, Errors> {
         let mut errors = Errors::new();
-        let mut read = |field, texts: &[String]| match mailboxes(texts, server) {
+        let fax = server.fax_settings();
+        let mut read = |field, texts: &[String]| match of_list(texts, server, fax.as_ref()) {
             Ok(mailboxes) => mailboxes,
             Err(error) => {
                 errors.push((field, error));
@@ -71,7 +73,8 @@ impl SubmissionDraft {
         let to = read(SubmissionField::To, &self.to);
         let cc = read(SubmissionField::Cc, &self.cc);
         let bcc = read(SubmissionField::Bcc, &self.bcc);
-        let reply_to = read(SubmissionField::ReplyTo, &self.reply_to);
+        let reply_to = mailboxes(&self.reply_to, server).map_err(|error| errors.push((SubmissionField::ReplyTo, error)));
+        let reply_to = reply_to.unwrap_or_default();
         let count = to.len() + cc.len() + bcc.len();
         let named = [SubmissionField::To, SubmissionField::Cc, SubmissionField::Bcc];
         if count == 0 && !errors.iter().any(|(field, _)| named.contains(field)) {
@@ -148,6 +151,14 @@ fn sender(text: &str, server: &SmtpServer) -> Result<Mailbox, SubmissionError> {
     }
     let mailbox = Mailbox::parse(text, server.strictness()).map_err(SubmissionError::Address)?;
     if mailbox.addr().is_some() { Ok(mailbox) } else { Err(SubmissionError::AddressWithoutDomain) }
+}
+
+/// The recipients of a list: addresses, or what a fax gateway makes of numbers.
+fn of_list(texts: &[String], server: &SmtpServer, fax: Option<&FaxSettings>) -> Result<Vec<Mailbox>, SubmissionError> {
+    let Some(fax) = fax else { return mailboxes(texts, server) };
+    let all = texts.iter().filter(|text| !text.trim().is_empty()).map(|text| fax::recipients(text, fax));
+    let all: Vec<Vec<Mailbox>> = all.collect::<Result<_, _>>().map_err(SubmissionError::Fax)?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 fn mailboxes(texts: &[String], server: &SmtpServer) -> Result<Vec<Mailbox>, SubmissionError> {
@@ -279,6 +290,30 @@ mod tests {
         assert!(matches!(odd.clone().check(&plain()).unwrap_err()[..], [(SubmissionField::To, SubmissionError::Address(_))]));
         let lenient = server(|draft| draft.mime_address_strict = false);
         assert_eq!(odd.check(&lenient).unwrap().to.len(), 2);
+    }
+
+    #[test]
+    fn a_fax_is_for_numbers() {
+        let fax = server(|draft| {
+            draft.kind = "fax".into();
+            draft.host = "fax.example.com".into();
+            draft.fax_country = "DE".into();
+        });
+        let to = ["fax:+4930123456, 030 123457", "tel:+49-30-123458", "4930@fax.example.com"].map(str::to_owned).to_vec();
+        let sent = SubmissionDraft { to, ..draft() }.check(&fax).unwrap();
+        assert_eq!(
+            shown(&sent.recipients()),
+            [
+                "FAX=+4930123456@fax.example.com",
+                "FAX=+4930123457@fax.example.com",
+                "FAX=+4930123458@fax.example.com",
+                "4930@fax.example.com"
+            ]
+        );
+        let wrong = SubmissionDraft { to: vec!["anna".into()], ..draft() }.check(&fax).unwrap_err();
+        assert!(matches!(wrong[..], [(SubmissionField::To, SubmissionError::Fax(_))]), "{wrong:?}");
+        let to_mail = SubmissionDraft { to: vec!["fax:+4930123456".into()], ..draft() };
+        assert!(matches!(to_mail.check(&plain()).unwrap_err()[..], [(SubmissionField::To, _)]), "a mail server takes no numbers");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The fields of a submission and what can be wrong with them, as data.
 
 use crate::address::AddressError;
+use crate::fax::FaxError;
 use crate::submission::{MAX_ATTACHMENTS, MAX_RECIPIENTS, MAX_SUBJECT, MAX_TEXT, TooBig};
 use crate::words;
 
@@ -109,11 +110,8 @@ pub enum SubmissionError {
     },
     /// A fax gateway takes no links.
     FaxTooBig(TooBig),
-    /// A recipient is no fax number.
-    NotANumber {
-        /// Why, in a sentence.
-        sentence: String,
-    },
+    /// A recipient of a fax is no fax number.
+    Fax(FaxError),
 }
 
 impl SubmissionError {
@@ -161,7 +159,7 @@ impl SubmissionError {
                 words::grouped(*encoded),
                 words::grouped(*threshold)
             ),
-            Self::NotANumber { sentence } => sentence.clone(),
+            Self::Fax(error) => error.sentence(),
         }
     }
 }

@@ -3,18 +3,22 @@
 use std::time::SystemTime;
 
 use domain::address::{BareName, Domain, Mailbox};
+use domain::fax::FaxDocument;
 use domain::transcript::Security;
 use lettre::message::Body;
 use lettre::message::header::{ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, Subject};
 
 use super::message::Message;
+use super::test_fax;
 
 /// What the test message tells.
 pub(super) struct TestMessage<'a> {
     pub(super) from: &'a Mailbox,
     pub(super) to: &'a [Mailbox],
-    /// The bytes of a file that goes with it.
-    pub(super) attachment: Option<u64>,
+    /// What goes with it.
+    pub(super) attachment: Option<TestFile>,
+    /// What stands in the place of a file: a link to it, in words.
+    pub(super) link: Option<&'a str>,
     /// The entry's name.
     pub(super) server: &'a str,
     /// `host:port`.
@@ -23,6 +27,25 @@ pub(super) struct TestMessage<'a> {
     pub(super) now: SystemTime,
     /// Makes the Message-ID one of its own.
     pub(super) random: [u8; 16],
+}
+
+/// A file that goes with a test message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TestFile {
+    /// One of so many bytes that mean nothing.
+    Filler(u64),
+    /// The page that is faxed.
+    Fax,
+}
+
+impl TestFile {
+    /// How many bytes it has.
+    pub(super) fn size(self) -> u64 {
+        match self {
+            Self::Filler(bytes) => bytes,
+            Self::Fax => test_fax::pdf().len() as u64,
+        }
+    }
 }
 
 impl TestMessage<'_> {
@@ -42,10 +65,11 @@ impl TestMessage<'_> {
         id.push_str(domain);
         id.push('>');
         let body = format!(
-            "This is a test message.\r\n\r\nPostroom sent it to prove that the mail server entry “{}” works:\r\nthrough {}, {}.\r\n\r\nNobody needs to answer it.\r\n",
+            "This is a test message.\r\n\r\nPostroom sent it to prove that the mail server entry “{}” works:\r\nthrough {}, {}.\r\n\r\nNobody needs to answer it.\r\n{}",
             self.server,
             self.target,
-            self.security.words()
+            self.security.words(),
+            self.link.map(|link| format!("\r\n{}", link.replace('\n', "\r\n"))).unwrap_or_default()
         );
         let body = Body::new(body);
         let mut headers = Headers::new();
@@ -71,14 +95,21 @@ impl TestMessage<'_> {
             format!("{headers}Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").into_bytes(),
         );
         message.push(text);
+        let (media_type, name) = match attachment {
+            TestFile::Filler(bytes) => ("application/octet-stream", format!("postroom-{bytes}-bytes.bin")),
+            TestFile::Fax => (FaxDocument::Pdf.media_type(), test_fax::NAME.to_owned()),
+        };
         message.push(
             format!(
-                "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\
-                 Content-Disposition: attachment; filename=\"postroom-{attachment}-bytes.bin\"\r\n\r\n"
+                "\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n"
             )
             .into_bytes(),
         );
-        message.push_filler(attachment);
+        match attachment {
+            TestFile::Filler(bytes) => message.push_filler(bytes),
+            TestFile::Fax => message.push(test_fax::encoded(&test_fax::pdf())),
+        }
         message.push(format!("--{boundary}--\r\n").into_bytes());
         Ok(message)
     }
@@ -91,7 +122,7 @@ fn raw(name: &'static str, value: &str) -> HeaderValue {
 
 /// Breaks lines before a space that a word follows, where they would have more than 78 characters; `used` are taken
 /// already on the first one.
-fn fold(used: usize, value: &str) -> String {
+pub(super) fn fold(used: usize, value: &str) -> String {
     const WIDTH: usize = 78;
     let mut out = String::with_capacity(value.len() + 16);
     let mut width = used;
@@ -121,31 +152,49 @@ pub(super) struct DotStuffer {
     line_start: bool,
 }
 
-impl DotStuffer {
-    pub(super) const fn new() -> Self {
+/// At the beginning of a line.
+impl Default for DotStuffer {
+    fn default() -> Self {
         Self { last: b'\n', line_start: true }
     }
+}
 
+impl DotStuffer {
     /// Appends what `chunk` becomes.
     pub(super) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
-        for &byte in chunk {
-            match byte {
-                // The CR already made the line end.
-                b'\n' if self.last == b'\r' => {}
-                b'\r' | b'\n' => {
-                    out.extend_from_slice(b"\r\n");
-                    self.line_start = true;
-                }
-                byte => {
-                    if self.line_start && byte == b'.' {
-                        out.push(b'.');
-                    }
-                    out.push(byte);
-                    self.line_start = false;
-                }
-            }
-            self.last = byte;
+        let Some(&last) = chunk.last() else { return };
+        // What is fine as it is is copied in one go, up to the next byte that isn't.
+        let (mut copied, mut at) = (0, 0);
+        // The CR of the chunk before made the line end already.
+        if self.last == b'\r' && chunk[0] == b'\n' {
+            (copied, at) = (1, 1);
         }
+        if self.line_start && chunk.get(at) == Some(&b'.') {
+            out.push(b'.');
+        }
+        while let Some(end) = memchr::memchr2(b'\r', b'\n', &chunk[at..]).map(|end| at + end) {
+            at = end + 1;
+            if chunk[end] == b'\r' && chunk.get(at) == Some(&b'\n') {
+                at += 1;
+            } else {
+                out.extend_from_slice(&chunk[copied..end]);
+                out.extend_from_slice(b"\r\n");
+                copied = at;
+            }
+            if chunk.get(at) == Some(&b'.') {
+                out.extend_from_slice(&chunk[copied..at]);
+                out.push(b'.');
+                copied = at;
+            }
+        }
+        out.extend_from_slice(&chunk[copied..]);
+        self.line_start = matches!(last, b'\r' | b'\n');
+        self.last = last;
+    }
+
+    /// Lines were appended that are fit for DATA as they are: each with its end, none that begins with a dot.
+    pub(super) fn lines(&mut self) {
+        *self = Self::default();
     }
 
     /// Appends the end of the message.
@@ -163,11 +212,8 @@ mod tests {
 
     use domain::address::Strictness;
 
+    use super::super::message::tests::whole;
     use super::*;
-
-    fn whole(message: &Message<'_>) -> String {
-        String::from_utf8(message.chunks().flat_map(std::borrow::Cow::into_owned).collect()).unwrap()
-    }
 
     #[test]
     fn a_file_goes_with_it_as_a_part_of_its_own() {
@@ -175,7 +221,8 @@ mod tests {
         let message = TestMessage {
             from: &parse("scan@example.com"),
             to: &[parse("anna@example.com")],
-            attachment: Some(100),
+            attachment: Some(TestFile::Filler(100)),
+            link: None,
             server: "mail",
             target: "smtp.example.com:587",
             security: Security::Tls13,
@@ -194,12 +241,36 @@ mod tests {
     }
 
     #[test]
+    fn a_test_fax_carries_a_page() {
+        let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+        let message = TestMessage {
+            from: &parse("scan@example.com"),
+            to: &[parse("FAX=+4930123456@fax.example.com")],
+            attachment: Some(TestFile::Fax),
+            link: None,
+            server: "fax",
+            target: "smtp.example.com:587",
+            security: Security::Tls13,
+            now: UNIX_EPOCH,
+            random: [0xab; 16],
+        };
+        let text = whole(&message.compose().unwrap());
+        assert!(text.contains("\r\nTo: FAX=+4930123456@fax.example.com\r\n"), "{text}");
+        let part = text.split("Content-Type: application/pdf\r\n").nth(1).unwrap();
+        assert!(part.contains("filename=\"postroom-test-fax.pdf\""));
+        let encoded = part.split("\r\n\r\n").nth(1).unwrap().split("--").next().unwrap().replace("\r\n", "");
+        let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap();
+        assert_eq!((decoded.len() as u64, decoded), (TestFile::Fax.size(), test_fax::pdf()));
+    }
+
+    #[test]
     fn the_test_message_is_exact() {
         let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
         let message = TestMessage {
             from: &parse("scan@example.com"),
             to: &[parse("anna@example.com"), parse("otto@example.org")],
             attachment: None,
+            link: None,
             server: "mail",
             target: "smtp.example.com:587",
             security: Security::Tls13,
@@ -239,7 +310,7 @@ mod tests {
 
     #[test]
     fn dots_are_stuffed_and_line_ends_repaired_across_every_chunk_border() {
-        let table: [(&[u8], &[u8]); 9] = [
+        let table: [(&[u8], &[u8]); 14] = [
             (b"a", b"a\r\n.\r\n"),
             (b"", b".\r\n"),
             (b".", b"..\r\n.\r\n"),
@@ -249,15 +320,24 @@ mod tests {
             (b"a\n\r.\r\n", b"a\r\n\r\n..\r\n.\r\n"),
             (b"a\r\r\n", b"a\r\n\r\n.\r\n"),
             (b"..a\r\n", b"...a\r\n.\r\n"),
+            (b"\n", b"\r\n.\r\n"),
+            (b"\r.\n.\r\n..", b"\r\n..\r\n..\r\n...\r\n.\r\n"),
+            (b"a\r\n.\rb\n\n.", b"a\r\n..\r\nb\r\n\r\n..\r\n.\r\n"),
+            (b"\r\n\r\n\r\n", b"\r\n\r\n\r\n.\r\n"),
+            (b"a\r.\r\nMAIL FROM:<x>", b"a\r\n..\r\nMAIL FROM:<x>\r\n.\r\n"),
         ];
         for (input, expected) in table {
             for border in 0..=input.len() {
-                let (mut stuffer, mut out) = (DotStuffer::new(), Vec::new());
+                let (mut stuffer, mut out) = (DotStuffer::default(), Vec::new());
                 stuffer.push(&input[..border], &mut out);
                 stuffer.push(&input[border..], &mut out);
                 stuffer.finish(&mut out);
                 assert_eq!(out, expected, "{input:?} at {border}");
             }
+            let (mut stuffer, mut out) = (DotStuffer::default(), Vec::new());
+            input.chunks(1).for_each(|byte| stuffer.push(byte, &mut out));
+            stuffer.finish(&mut out);
+            assert_eq!(out, expected, "{input:?} byte by byte");
         }
     }
 }

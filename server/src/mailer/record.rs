@@ -13,7 +13,7 @@ const MAX_LINES: usize = 2_000;
 const MAX_BYTES: usize = 256 << 10;
 
 /// The record of one run.
-pub(super) struct Recorder<'s> {
+pub(crate) struct Recorder<'s> {
     sink: &'s mut (dyn FnMut(Event) + Send),
     started: Instant,
     stage: Stage,

@@ -16,7 +16,7 @@ use domain::host::Host;
 use domain::oauth::Strategy;
 use domain::oauth::{self, Oauth};
 use domain::secret::Secret;
-use domain::size::{Size, encoded_size};
+use domain::size::encoded_size;
 use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
 use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
@@ -26,9 +26,9 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism, Said};
-use super::compose::{DotStuffer, TestMessage};
+use super::compose::{TestFile, TestMessage};
 use super::lines::Lines;
-use super::message::Message;
+use super::message::{Message, Wire};
 use super::record::Recorder;
 use super::reply::{Capabilities, Progress, ReplyReader, queue_id};
 use super::stream::{Connection, Timer, Trouble};
@@ -43,6 +43,10 @@ pub use channel::Channel;
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How many steps the reply to the final dot may take: servers scan messages before they answer.
 const FINAL_DOT: u32 = 10;
+/// Bytes of a message that are to be taken within a step.
+const WRITE: usize = 64 << 10;
+/// How many steps the next part of an attachment may take to be read.
+const READING: u32 = 10;
 /// The most characters of a reason that a server gives besides its reply.
 const MAX_REASON: usize = 500;
 /// The most characters of a reply that the result keeps: the transcript has its lines.
@@ -225,7 +229,6 @@ impl<'a, 's> Session<'a, 's> {
         let controls = credential.is_some_and(|credential| control(credential.secret().expose()))
             || [server.username(), server.identity()].into_iter().flatten().any(control);
         let cause = match &server.sign_in {
-            _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
             _ if no_password && server.needs_password() => Cause::NoPassword,
             SignIn::Password { .. } | SignIn::AzureOauth { .. } if controls => Cause::ControlInCredentials,
             SignIn::AzureOauth { oauth, .. } if self.lacks_certificate(oauth) => Cause::NoClientCertificate,
@@ -238,14 +241,23 @@ impl<'a, 's> Session<'a, 's> {
 
     /// What is too big for the entry is refused before anything is opened.
     fn refuse_big_attachments(&self) -> Result<(), Stop> {
-        let Mode::Send(Envelope { attachment: Some(size), .. }) = &self.run.mode else { return Ok(()) };
+        let Mode::Send(envelope) = &self.run.mode else { return Ok(()) };
+        let Some(file) = self.attachment(envelope) else { return Ok(()) };
         let attachments = self.run.server.attachments;
-        let (encoded, threshold) = (encoded_size(size.bytes()), attachments.threshold.bytes());
-        if encoded <= threshold {
+        let (encoded, threshold) = (encoded_size(file.size()), attachments.threshold.bytes());
+        if encoded <= threshold || self.run.link.is_some() {
             return Ok(());
         }
         let cause = if attachments.as_url { Cause::LinksUnsupported } else { Cause::AttachmentsTooBig };
         Err(Stop { sizes: Some((encoded, threshold)), ..Stop::because(Stage::Resolve, cause) })
+    }
+
+    /// What goes with a test message: a gateway gets a page, as it takes nothing else.
+    fn attachment(&self, envelope: &Envelope) -> Option<TestFile> {
+        match self.run.server.kind {
+            Kind::Fax => Some(TestFile::Fax),
+            Kind::Smtp => envelope.attachment.map(|size| TestFile::Filler(size.bytes())),
+        }
     }
 
     fn has_token(&self) -> bool {
@@ -636,7 +648,8 @@ impl<'a, 's> Session<'a, 's> {
         let message = TestMessage {
             from: &envelope.from,
             to: &envelope.to,
-            attachment: envelope.attachment.map(Size::bytes),
+            attachment: self.attachment(envelope).filter(|_| self.run.link.is_none()),
+            link: self.run.link.as_deref(),
             server: server.name.as_str(),
             target: &server.host.with_port(server.port),
             security: self.known.security,
@@ -730,27 +743,36 @@ impl<'a, 's> Session<'a, 's> {
         self.nothing_unasked()?;
         let size = message.size();
         self.record.sent(&format!("[message, {size} bytes]"));
-        // What was made last waits for its successor: the end goes out with the final dot.
-        let (mut dots, mut end) = (DotStuffer::new(), Vec::new());
-        for chunk in message.chunks() {
-            if !end.is_empty() {
-                self.write(&end).await?;
-                end.clear();
-            }
-            dots.push(&chunk, &mut end);
+        // What was made last waits until it is known whether all of it is there: the end goes out with the final dot.
+        let (mut wire, mut chunk) = (message.wire(), Vec::new());
+        while self.make(&mut wire, &mut chunk).await? {
+            self.write(&chunk).await?;
+            chunk.clear();
         }
-        dots.finish(&mut end);
         self.record.pass(format!("{size} bytes"));
         // From here on the server may have the whole message, whatever happens to us.
         self.record.begin(Stage::Accepted);
         self.record.sent(".");
-        self.write(&end).await?;
+        self.write(&chunk).await?;
         let reply = self.reply(FINAL_DOT).await?;
         if !reply.is_positive() {
             return Err(Stop::on(Stage::Accepted, reply));
         }
         self.record.pass(queue_id(&reply).unwrap_or_default());
         Ok(reply)
+    }
+
+    /// The next chunk of a message; whether there is more. Where a file isn't as it was told, the connection is given up: the server
+    /// must not take what is there for the whole message.
+    async fn make(&mut self, wire: &mut Wire<'_>, chunk: &mut Vec<u8>) -> Result<bool, Stop> {
+        let made = self.timer.bound(READING, async { Ok::<_, Trouble>(wire.fill(chunk).await) }).await;
+        let trouble = match made {
+            Ok(Ok(more)) => return Ok(more),
+            Ok(Err(error)) => Trouble { cause: Cause::AttachmentUnreadable, detail: Some(error.to_string()) },
+            Err(Trouble { cause: Cause::Timeout, detail }) => Trouble { cause: Cause::AttachmentUnreadable, detail },
+            Err(trouble) => trouble,
+        };
+        Err(self.broken(trouble))
     }
 
     /// Sends a command without secrets, unless it was sent ahead, and reads its reply.
@@ -837,9 +859,15 @@ impl<'a, 's> Session<'a, 's> {
         self.reply(1).await
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
-        let written = self.timer.bound(1, connection.write(bytes)).await;
+    async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+        let mut written = Ok(());
+        // Whoever takes a little within each step is slow, not gone.
+        while written.is_ok() && !bytes.is_empty() {
+            let Some(connection) = &mut self.connection else { return Err(self.broken(Cause::Closed.into())) };
+            let (now, later) = bytes.split_at(bytes.len().min(WRITE));
+            written = self.timer.bound(1, connection.write(now)).await;
+            bytes = later;
+        }
         written.map_err(|trouble| {
             // Whoever closes may have said why, in SMTP or by an alert of TLS.
             let (came, why) = self.connection.as_mut().map(Connection::last_words).unwrap_or_default();

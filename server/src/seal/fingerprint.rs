@@ -38,7 +38,7 @@ impl Fingerprints {
 }
 
 /// Tells whether texts are the same. It never leaves the server: whoever had it and the key could try passwords against it.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint([u8; 32]);
 

@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use domain::access::AccountId;
 use domain::entry::EntryId;
 use domain::error::Problem;
+use domain::link::LinkId;
 use domain::run::{Run, RunId, RunSummary};
 use domain::submission::{Message, SubmissionId};
 use domain::transcript::Event;
@@ -29,12 +30,12 @@ use super::rehearsal::Rehearsal;
 use super::schema::{
     self, ACCOUNTS, ACTIVITY, Definition, INVITATIONS, KEYS, LINK_TOKENS, LINKS, MESSAGE_EVENTS, MESSAGES, META,
     META_ACTIVITY_FIRST, META_ACTIVITY_NEXT, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA,
-    META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS, SESSIONS, TOKENS,
-    TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
+    META_SENDING, META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS,
+    SESSIONS, TOKENS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
 };
 use super::{
-    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, PasswordRecord, Proof, Read, Record, Row,
-    SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
+    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, LinkRecord, PasswordRecord, Proof, Read,
+    Record, Row, SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
 };
 use crate::data_dir::{DataDir, plain, private_file};
 use crate::seal::KeyName;
@@ -625,6 +626,21 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
         Ok(number)
     }
 
+    /// Notes whether a message is being sent.
+    fn note_sending(&mut self, id: SubmissionId, is_being_sent: bool) -> Result<(), StoreError> {
+        let mut sending = self.sending()?;
+        let was = sending.contains(&id);
+        if was == is_being_sent {
+            return Ok(());
+        }
+        if is_being_sent {
+            sending.push(id);
+        } else {
+            sending.retain(|other| *other != id);
+        }
+        put(&mut self.meta, META_SENDING, &codec::value(&sending)?)
+    }
+
     fn remove_from_index(&mut self, id: EntryId) -> Result<(), StoreError> {
         match self.entry(id)? {
             Some(old) => remove(&mut self.names, old.content.name().key().as_bytes()),
@@ -807,6 +823,10 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         Ok(events.unwrap_or_default())
     }
 
+    fn sending(&self) -> Result<Vec<SubmissionId>, StoreError> {
+        Ok(Self::one(&self.meta, META_SENDING, "the messages that are being sent")?.unwrap_or_default())
+    }
+
     fn count_messages(&self) -> Result<u64, StoreError> {
         self.messages.len().map_err(failed)
     }
@@ -831,6 +851,35 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         for line in self.messages.iter().map_err(failed)? {
             let (_, value) = line.map_err(failed)?;
             if visit(codec::read_value("a message", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, id: LinkId) -> Result<Option<LinkRecord>, StoreError> {
+        Self::one(&self.links, &codec::number(id.0), &format!("link {id}"))
+    }
+
+    fn link_of(&self, digest: &Digest) -> Result<Option<LinkId>, StoreError> {
+        let id = self.link_tokens.get(digest.as_slice()).map_err(failed)?;
+        id.map(|id| codec::read_number(id.value()).map(LinkId)).transpose()
+    }
+
+    fn count_links(&self) -> Result<u64, StoreError> {
+        self.links.len().map_err(failed)
+    }
+
+    fn links_back(
+        &self,
+        before: Option<LinkId>,
+        visit: &mut dyn FnMut(LinkId, LinkRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = before.map(|before| codec::number(before.0));
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        for line in self.links.range::<&[u8]>((Bound::Unbounded, end)).map_err(failed)?.rev() {
+            let (id, value) = line.map_err(failed)?;
+            if visit(LinkId(codec::read_number(id.value())?), codec::read_value("a link", value.value())?).is_break() {
                 break;
             }
         }
@@ -1058,6 +1107,7 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
     }
 
     fn put_message(&mut self, message: &Message) -> Result<(), StoreError> {
+        self.note_sending(message.id, message.ended.is_none())?;
         put(&mut self.messages, &codec::number(message.id.0), &codec::value(message)?)
     }
 
@@ -1066,8 +1116,21 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
     }
 
     fn remove_message(&mut self, id: SubmissionId) -> Result<(), StoreError> {
+        self.note_sending(id, false)?;
         remove(&mut self.messages, &codec::number(id.0))?;
         remove(&mut self.message_events, &codec::number(id.0))
+    }
+
+    fn put_link(&mut self, id: LinkId, record: &LinkRecord) -> Result<(), StoreError> {
+        put(&mut self.link_tokens, &record.digest, &codec::number(id.0))?;
+        put(&mut self.links, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove_link(&mut self, id: LinkId) -> Result<(), StoreError> {
+        if let Some(record) = self.link(id)? {
+            remove(&mut self.link_tokens, &record.digest)?;
+        }
+        remove(&mut self.links, &codec::number(id.0))
     }
 
     fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError> {

@@ -75,6 +75,8 @@ pub(super) const META_TRUST_EPOCH: &[u8] = b"trust_epoch";
 pub(super) const META_ACTIVITY_FIRST: &[u8] = b"activity_first";
 /// In [`META`]: the number that the next line of the activity gets, and the hash of the one before it.
 pub(super) const META_ACTIVITY_NEXT: &[u8] = b"activity_next";
+/// In [`META`]: the messages that are being sent; absent where there never was one.
+pub(super) const META_SENDING: &[u8] = b"sending";
 /// In [`META`]: how many transactions were committed.
 pub(super) const META_COMMITS: &[u8] = b"commits";
 

@@ -44,6 +44,10 @@ pub(crate) enum Act {
     Deaf(Arc<Notify>),
     /// Says nothing any more, listens until the other side is gone.
     Silence,
+    /// Listens until the other side is gone, and lets the script go on.
+    HearEnd,
+    /// Takes every message until the other side says goodbye.
+    Polite,
     /// Closes without a word, also without TLS' `close_notify`.
     Close,
     /// Closes so that the other side sees a reset.
@@ -142,6 +146,40 @@ impl Peer {
         Self { address, stop, task }
     }
 
+    /// Serves all connections at once, in the order in which they come.
+    pub(crate) async fn at_once(scripts: Vec<Vec<Act>>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, mut stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let (mut serving, mut extra) = (Vec::new(), Vec::new());
+            let mut scripts = scripts.into_iter();
+            loop {
+                let stream = tokio::select! {
+                    biased;
+                    accepted = listener.accept() => accepted.unwrap().0,
+                    _ = &mut stopped => break,
+                };
+                match scripts.next() {
+                    Some(script) => serving.push(tokio::spawn(async move {
+                        let mut hellos = Vec::new();
+                        (serve(stream, script, &mut hellos).await, hellos)
+                    })),
+                    None => extra.push(vec![Heard { line: "EXTRA".into(), encrypted: false }]),
+                }
+            }
+            let mut log = Log { connections: Vec::new(), hellos: Vec::new() };
+            for serving in serving {
+                let (heard, hellos) = serving.await.unwrap();
+                log.connections.push(heard);
+                log.hellos.extend(hellos);
+            }
+            log.connections.extend(extra);
+            log
+        });
+        Self { address, stop, task }
+    }
+
     /// What was said to it, once the other side is done.
     pub(crate) async fn log(self) -> Log {
         // Gone already where the script itself failed; then `task` says so.
@@ -211,6 +249,31 @@ impl Ear {
         }
     }
 
+    /// A message up to the final dot.
+    async fn message(&mut self, stream: &mut dyn Talk) {
+        let mut message = String::new();
+        let from = self.heard.len();
+        while let Some(line) = self.line(stream).await.filter(|line| line != ".") {
+            message.push_str(line.strip_prefix('.').unwrap_or(&line));
+            message.push('\n');
+        }
+        self.heard.truncate(from);
+        self.heard.push(Heard { line: format!("MESSAGE\n{message}"), encrypted: self.encrypted });
+    }
+
+    /// Whatever else is said is remembered; a polite end is answered.
+    async fn end(&mut self, stream: &mut dyn Talk) {
+        while let Some(line) = self.line(stream).await {
+            let answer: &[u8] = match line.as_str() {
+                "QUIT" => b"221 bye\r\n",
+                "RSET" => b"250 reset\r\n",
+                _ => continue,
+            };
+            let _gone = stream.write_all(answer).await;
+            let _gone = stream.flush().await;
+        }
+    }
+
     /// The end of a connection: what is left without a line end counts too.
     fn done(mut self) -> Vec<Heard> {
         if !self.pending.is_empty() {
@@ -246,16 +309,7 @@ async fn serve(stream: TcpStream, script: Vec<Act>, hellos: &mut Vec<Hello>) -> 
                 Some(line) => assert!(line.starts_with(start), "expected {start}, heard {line}"),
                 None => break,
             },
-            Act::HearMessage => {
-                let mut message = String::new();
-                let from = ear.heard.len();
-                while let Some(line) = ear.line(&mut *stream).await.filter(|line| line != ".") {
-                    message.push_str(line.strip_prefix('.').unwrap_or(&line));
-                    message.push('\n');
-                }
-                ear.heard.truncate(from);
-                ear.heard.push(Heard { line: format!("MESSAGE\n{message}"), encrypted: ear.encrypted });
-            }
+            Act::HearMessage => ear.message(&mut *stream).await,
             Act::Handshake(config) => {
                 assert!(ear.pending.is_empty(), "something was said before the handshake: {:?}", ear.pending);
                 match TlsAcceptor::from(config).accept(stream).await {
@@ -288,6 +342,24 @@ async fn serve(stream: TcpStream, script: Vec<Act>, hellos: &mut Vec<Hello>) -> 
             Act::Dawdle(time) => tokio::time::sleep(time).await,
             Act::Deaf(until) => until.notified().await,
             Act::Silence => break,
+            Act::HearEnd => ear.end(&mut *stream).await,
+            Act::Polite => {
+                while let Some(line) = ear.line(&mut *stream).await {
+                    let answer: &[u8] = match line.as_str() {
+                        "DATA" => b"354 go on\r\n",
+                        "QUIT" => b"221 bye\r\n",
+                        _ => b"250 2.0.0 ok\r\n",
+                    };
+                    let _gone = stream.write_all(answer).await;
+                    let _gone = stream.flush().await;
+                    if line == "DATA" {
+                        ear.message(&mut *stream).await;
+                        let _gone = stream.write_all(b"250 2.0.0 Ok: queued as 4F2B1C\r\n").await;
+                        let _gone = stream.flush().await;
+                    }
+                }
+                break;
+            }
             Act::Close => return ear.done(),
             Act::Reset => {
                 socket.set_linger(Some(Duration::ZERO)).unwrap();
@@ -295,16 +367,7 @@ async fn serve(stream: TcpStream, script: Vec<Act>, hellos: &mut Vec<Hello>) -> 
             }
         }
     }
-    // Whatever else is said is remembered; a polite end is answered.
-    while let Some(line) = ear.line(&mut *stream).await {
-        let answer: &[u8] = match line.as_str() {
-            "QUIT" => b"221 bye\r\n",
-            "RSET" => b"250 reset\r\n",
-            _ => continue,
-        };
-        let _gone = stream.write_all(answer).await;
-        let _gone = stream.flush().await;
-    }
+    ear.end(&mut *stream).await;
     ear.done()
 }
 

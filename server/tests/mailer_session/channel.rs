@@ -1,10 +1,16 @@
 //! One connection for many messages.
 
-use domain::transcript::{Cause, Event, Finished, Outcome, Stage, What};
-use server::mailer::Channel;
+use std::sync::Arc;
 
-use super::peer::{Act, Log, Peer, on, say};
-use super::{entry, envelope, hello, mailer, transaction};
+use domain::smtp_server::StartTls;
+use domain::transcript::{Cause, Event, Finished, Outcome, Security, Stage, What};
+use server::mailer::{Channel, Mailer, TestRun, Trust, TrustList};
+
+use super::canary;
+use super::peer::{Act, Authority, Log, Peer, on, say};
+use super::sign_in_service::Service;
+use super::token::{Kept, azure_person, password, token, xoauth2};
+use super::{HOST, ehlo, entry, envelope, hello, mailer, sending, smtp, transaction};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\n.dot\r\n";
 
@@ -13,10 +19,23 @@ async fn channel<T>(
     scripts: Vec<Vec<Act>>,
     work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
 ) -> (Result<T, Finished>, Vec<Event>, Log) {
+    channel_with(&mailer(None), scripts, |_| {}, work).await
+}
+
+/// The same through another mailer, with a run changed by `change`.
+async fn channel_with<T>(
+    mailer: &Mailer,
+    scripts: Vec<Vec<Act>>,
+    change: impl FnOnce(&mut TestRun),
+    work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
+) -> (Result<T, Finished>, Vec<Event>, Log) {
     let peer = Peer::new(scripts).await;
     let mut events = Vec::new();
     let mut sink = |event| events.push(event);
-    let result = mailer(None).channel(entry(peer.address), None, &mut sink, work).await;
+    // How far it is to go doesn't matter.
+    let mut run = TestRun::new(entry(peer.address), None, sending());
+    change(&mut run);
+    let result = mailer.channel(run, &mut sink, work).await;
     (result, events, peer.log().await)
 }
 
@@ -83,4 +102,69 @@ async fn what_cannot_be_opened_gives_nobody_anything_to_do() {
     assert_eq!(result.unwrap_err().stage, Stage::Greeting);
     assert!(matches!(events.last().unwrap().what, What::Finished(_)));
     assert!(!log.has("MAIL"));
+}
+
+#[tokio::test]
+async fn a_channel_trusts_and_shows_what_its_run_says() {
+    let (ours, clients) = (Authority::new("Ours"), Authority::new("Clients"));
+    let scanner = clients.issue(&[], |_| {});
+    let asking = ours.issue(&[HOST], |_| {}).server_asking(&rustls::version::TLS13, &clients, true);
+    let script = [
+        hello("STARTTLS"),
+        on("STARTTLS", "220 go").to_vec(),
+        vec![Act::Handshake(asking)],
+        ehlo("PIPELINING").to_vec(),
+        transaction(),
+        transaction(),
+        on("QUIT", "221 bye").to_vec(),
+    ]
+    .concat();
+    let trusting = |authorities: &[&Authority]| {
+        let authorities = authorities.iter().map(|authority| authority.der()).collect();
+        Some(Arc::new(Trust::new(TrustList { authorities, ..TrustList::default() })))
+    };
+    let change = |run: &mut TestRun| {
+        run.server.protocol = smtp(StartTls::EnabledAndRequired);
+        (run.trust, run.client) = (trusting(&[&ours]), Some(scanner.as_client()));
+    };
+    let (result, _, log) =
+        channel_with(&mailer(None), vec![script.clone()], change, async |channel| [send(channel).await, send(channel).await]).await;
+    for finished in result.unwrap() {
+        assert_eq!((finished.outcome, finished.security), (Outcome::Sent, Security::Tls13));
+        assert!(finished.upgraded && finished.trusted_by.is_some(), "each message tells what protected it");
+    }
+    assert_eq!(log.hellos[0].client, [scanner.der()]);
+    assert!(!log.has_in_clear("MAIL"));
+
+    // Whoever isn't trusted is shown nothing and told nothing.
+    let change = |run: &mut TestRun| {
+        run.server.protocol = smtp(StartTls::EnabledAndRequired);
+        (run.trust, run.client) = (trusting(&[&clients]), Some(scanner.as_client()));
+    };
+    let (result, _, log) = channel_with(&mailer(None), vec![script], change, async |_| ()).await;
+    assert_eq!(result.unwrap_err().cause, Some(Cause::UnknownIssuer));
+    assert!(log.hellos.is_empty() && !log.has("MAIL"));
+}
+
+#[tokio::test]
+async fn a_kept_token_that_is_refused_is_replaced_once_for_a_channel_too() {
+    let service = Service::new(token("new-token-2", 3600), None).await;
+    let refused = on("AUTH ", "535 5.7.3 Authentication unsuccessful");
+    let welcome = on("AUTH ", "235 2.7.0 welcome");
+    let script = [hello("AUTH XOAUTH2"), refused.to_vec(), welcome.to_vec(), transaction(), transaction()].concat();
+    let kept = Arc::new(Kept::default());
+    let change = |run: &mut TestRun| {
+        azure_person(&mut run.server);
+        run.tokens = Some(kept.clone());
+        run.credential = Some(password());
+    };
+    let mailer = mailer(None).with_authority(service.url());
+    let (result, events, log) =
+        channel_with(&mailer, vec![script], change, async |channel| [send(channel).await, send(channel).await]).await;
+    assert_eq!(result.unwrap().map(|finished| finished.outcome), [Outcome::Sent; 2]);
+    assert_eq!(kept.asked(), [None, Some("kept-token-1".to_owned())]);
+    assert_eq!(log.lines()[1..3], [xoauth2("kept-token-1"), xoauth2("new-token-2")]);
+    assert_eq!(service.requests().len(), 1);
+    let shown = serde_json::to_string(&events).unwrap();
+    assert!(!shown.contains("-token-") && canary::found_in(&shown).is_none(), "{shown}");
 }

@@ -21,6 +21,7 @@ use super::canary::{CANARY, USER};
 use super::peer::{Act, Authority, Peer, on};
 use super::sign_in_service::{Service, json};
 use super::{HOST, Run, hello, mailer, run_at, sending, transaction};
+pub(super) use retry::{Kept, azure_person, token, xoauth2};
 
 const APPLICATION: &str = "11111111-2222-3333-4444-555555555555";
 const TOKEN: &str = "eyJ0b2tlbiI6InRlc3QifQ";
@@ -43,7 +44,7 @@ fn change(server: &mut SmtpServer, change: impl FnOnce(&mut Oauth)) {
     change(oauth);
 }
 
-fn password() -> Credential {
+pub(super) fn password() -> Credential {
     Credential::Password(Secret::new(CANARY.into()))
 }
 

@@ -1,11 +1,12 @@
 //! One connection for many messages.
 
-use domain::smtp_server::{Envelope, Mode, SmtpServer};
-use domain::transcript::{Aim, Event, Finished, Outcome, Reply, Stage};
+use domain::smtp_server::{Envelope, Mode};
+use domain::transcript::{Aim, Event, Finished, Outcome, Reply, Security, Stage};
 
 use super::{Instant, Reached, Session, Stop, kept, queue_id};
 use crate::mailer::message::Message;
-use crate::mailer::{Credential, Mailer, TestRun};
+use crate::mailer::record::Recorder;
+use crate::mailer::{Mailer, TestRun};
 
 /// An open connection to an entry's server, signed in. It comes from [`Mailer::channel`].
 pub struct Channel<'c, 's> {
@@ -13,39 +14,62 @@ pub struct Channel<'c, 's> {
 }
 
 impl Mailer {
-    /// Connects to `server`, encrypts and signs in, gives the open channel to `work`, and says goodbye afterwards. `sink` gets
-    /// the events of all of it: those of the opening, then those of each message up to its [`Finished`]. Dropping the future
-    /// breaks off.
+    /// Connects as `run` says, encrypts and signs in, gives the open channel to `work`, and says goodbye afterwards. How far `run`
+    /// itself is to go doesn't matter. `sink` gets the events of all of it: those of the opening, then those of each message up to
+    /// its [`Finished`]. Dropping the future breaks off.
     ///
     /// # Errors
     /// How it ended where the channel could not be opened; `work` was not called then.
     pub async fn channel<T>(
         &self,
-        server: SmtpServer,
-        credential: Option<Credential>,
+        run: TestRun,
         sink: &mut (dyn FnMut(Event) + Send),
         work: impl AsyncFnOnce(&mut Channel<'_, '_>) -> T,
     ) -> Result<T, Finished> {
-        let run = TestRun::new(server, credential, Mode::Check(None));
+        let run = TestRun { mode: Mode::Check(None), ..run };
         let mut record = run.recorder(sink);
-        let mut channel = Channel { session: Session::new(self, &run, &mut record) };
-        // Messages follow.
-        channel.session.known.aim = Aim::Send;
-        if let Err(stop) = channel.session.open().await {
-            channel.session.fail(stop);
-            channel.session.quit().await;
-            let Session { known, record, .. } = channel.session;
-            record.finish(known.clone());
-            return Err(known);
-        }
+        let mut channel = self.open(&run, &mut record).await?;
         let result = work(&mut channel).await;
-        channel.session.renew();
-        channel.session.quit().await;
+        channel.close().await;
         Ok(result)
+    }
+
+    /// The open channel alone; how far `run` is to go has to be [`Mode::Check`] of nobody.
+    ///
+    /// # Errors
+    /// As [`Mailer::channel`].
+    pub(crate) async fn open<'c, 's>(
+        &'c self,
+        run: &'c TestRun,
+        record: &'c mut Recorder<'s>,
+    ) -> Result<Channel<'c, 's>, Finished> {
+        let mut session = Session::new(self, run, record);
+        // Messages follow.
+        session.known.aim = Aim::Send;
+        match session.open().await {
+            Ok(_) => Ok(Channel { session }),
+            Err(stop) => {
+                session.fail(stop);
+                session.quit().await;
+                session.record.finish(session.known.clone());
+                Err(session.known)
+            }
+        }
     }
 }
 
 impl Channel<'_, '_> {
+    /// What protects it.
+    pub fn security(&self) -> Security {
+        self.session.known.security
+    }
+
+    /// Says goodbye, where there is still somebody to say it to.
+    pub(crate) async fn close(mut self) {
+        self.session.renew();
+        self.session.quit().await;
+    }
+
     /// Whether another message can be sent. A server may still close the connection at any time.
     pub fn is_open(&self) -> bool {
         self.session.connection.is_some()

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::oauth::{Provider, Strategy};
 use domain::secret::Secret;
+use domain::smtp_server::SmtpServer;
 use domain::transcript::{Cause, Outcome, Stage};
 use server::mailer::{Granted, SessionDeadline, TestRun, TokenClient, TokenSource, Trouble};
 use tokio::time::Instant;
@@ -18,11 +19,11 @@ use super::super::sign_in_service::{Service, json};
 use super::super::{Run, carry_out, entry, hello, mailer, run_at, sending, transaction};
 use super::{azure, change, granted, password};
 
-fn token(token: &str, seconds: u64) -> String {
+pub(crate) fn token(token: &str, seconds: u64) -> String {
     json("200 OK", &format!(r#"{{"token_type":"Bearer","expires_in":{seconds},"access_token":"{token}"}}"#))
 }
 
-fn xoauth2(token: &str) -> String {
+pub(crate) fn xoauth2(token: &str) -> String {
     format!("AUTH XOAUTH2 {}", STANDARD.encode(format!("user={USER}\u{1}auth=Bearer {token}\u{1}\u{1}")))
 }
 
@@ -143,8 +144,21 @@ async fn what_the_service_says_to_the_second_question_is_told() {
 
 /// Gives tokens that were kept, one after the other, and remembers which were refused.
 #[derive(Debug, Default)]
-struct Kept {
+pub(crate) struct Kept {
     asked: Mutex<Vec<Option<String>>>,
+}
+
+impl Kept {
+    /// Which tokens were refused before each question.
+    pub(crate) fn asked(&self) -> Vec<Option<String>> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// A person signed in for the entry.
+pub(crate) fn azure_person(server: &mut SmtpServer) {
+    azure(server);
+    change(server, |oauth| oauth.strategy = Strategy::AuthorizationCode);
 }
 
 #[async_trait]
@@ -178,14 +192,13 @@ async fn a_token_that_was_kept_is_replaced_once_and_told_which_one_was_refused()
         let after = if outcome == Outcome::Sent { transaction() } else { Vec::new() };
         let peer = Peer::new(vec![[hello("AUTH XOAUTH2"), refused.to_vec(), answer.to_vec(), after].concat()]).await;
         let mut server = entry(peer.address);
-        azure(&mut server);
-        change(&mut server, |oauth| oauth.strategy = Strategy::AuthorizationCode);
+        azure_person(&mut server);
         let kept = Arc::new(Kept::default());
         let run = TestRun { tokens: Some(kept.clone()), ..TestRun::new(server, Some(password()), sending()) };
         let mailer = mailer(None).with_authority(service.url());
         let run = carry_out(peer, run, async |run, sink| mailer.run(run, sink).await).await.0;
         assert_eq!(run.outcome(), outcome, "{:?}", run.finished);
-        assert_eq!(*kept.asked.lock().unwrap(), [None, Some("kept-token-1".to_owned())]);
+        assert_eq!(kept.asked(), [None, Some("kept-token-1".to_owned())]);
         assert_eq!(run.log.lines()[1..3], [xoauth2("kept-token-1"), xoauth2("new-token-2")]);
         let asked = service.requests();
         assert_eq!((asked.len(), asked[0].field("grant_type").as_str()), (1, "refresh_token"));
@@ -222,8 +235,7 @@ async fn the_time_that_somebody_takes_to_sign_in_is_none_of_the_sessions() {
     for (last, outcome, cause) in [(transaction(), Outcome::Sent, None), (never, Outcome::Failed, Some(Cause::Deadline))] {
         let peer = Peer::new(script(last)).await;
         let mut server = entry(peer.address);
-        azure(&mut server);
-        change(&mut server, |oauth| oauth.strategy = Strategy::AuthorizationCode);
+        azure_person(&mut server);
         let run = TestRun { tokens: Some(slow.clone()), ..TestRun::new(server, None, sending()) };
         let mailer = mailer(None).with_authority(service.url()).with_session_deadline(deadline);
         let run = carry_out(peer, run, async |run, sink| mailer.run(run, sink).await).await.0;
