@@ -15,7 +15,7 @@ test('what is above the threshold becomes links, which whoever has them follows 
   await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port, attachment_as_url: true, attachment_threshold_bytes: THRESHOLD, link_days: 7 });
   const token = await submitToken(postroom);
   const files = [
-    { name: 'Lageplan “Nord” <1>.pdf', type: 'application/pdf', content: randomBytes(150_000) },
+    { name: 'Lageplan “Nord” & Süd.pdf', type: 'application/pdf', content: randomBytes(150_000) },
     { name: 'notes.txt', type: 'text/plain', content: Buffer.from('small') },
   ];
   const { status, report } = await submitParts(postroom, token, MESSAGE, files);
@@ -27,7 +27,7 @@ test('what is above the threshold becomes links, which whoever has them follows 
   expect([...new Set(links((message.html || '').replaceAll('"', ' ')))]).toEqual(urls);
   for (const { name } of files) expect(message.text).toContain(name);
   expect(message.text).toMatch(/Here they are\.[\s\S]*146(\.5)? KB[\s\S]*Available until/);
-  expect(message.html).toMatch(/Here they are\.[\s\S]*Lageplan “Nord” &lt;1&gt;\.pdf[\s\S]*<\/body>/);
+  expect(message.html).toMatch(/Here they are\.[\s\S]*Lageplan “Nord” &amp; Süd\.pdf[\s\S]*<\/body>/);
 
   // Somebody without an account, on a phone.
   const phone = await browser.newContext({ viewport: { width: 390, height: 844 }, acceptDownloads: true });

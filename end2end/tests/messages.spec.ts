@@ -26,7 +26,7 @@ test('a message arrives, the answer says so, and Messages tells of it', async ({
   expect([mailFrom, rcptTo]).toEqual(['scan@example.com', ['anna@example.org']]);
   expect(message.subject).toBe(MESSAGE.subject);
   expect(message.text?.trimEnd()).toBe(MESSAGE.text);
-  expect(message.html).toBe('<p>Hallo</p>\n');
+  expect((message.html || '').trimEnd()).toBe('<p>Hallo</p>');
   expect(message.attachments.map(({ filename }) => filename)).toEqual(files.map(({ name }) => name));
   for (const [at, { content }] of files.entries()) expect(Buffer.compare(message.attachments[at]!.content, Buffer.from(content))).toBe(0);
 
@@ -72,7 +72,8 @@ test('what fails is told with its stage, and found again by its outcome', async 
   await expect(page.getByRole('row')).toHaveCount(2);
   await page.getByRole('row').nth(1).getByRole('link').click();
   await expect(page.getByRole('status').filter({ hasText: /^Not sent\./ })).toBeVisible();
-  await page.getByText('RCPT TO', { exact: false }).first().click();
+  await page.locator('.stages details').filter({ hasText: '550' }).first().locator('summary').click();
+  await expect(page.getByText('550 5.1.1 No such user here').last()).toBeVisible();
   await page.goBack();
   await expect(page.getByLabel('Outcome')).toHaveValue('failed');
   await page.getByRole('link', { name: 'Show all' }).click();
@@ -107,10 +108,10 @@ test('strict and lenient servers read addresses as they say', async ({ postroom,
   await postroom.create({ name: 'strict', host: '127.0.0.1', port: mail.port });
   await postroom.create({ name: 'lenient', host: '127.0.0.1', port: mail.port, mime_address_strict: false });
   const token = await submitToken(postroom);
-  const odd = { ...MESSAGE, to: 'john..doe@example.org; anna@example.org' };
+  const odd = { ...MESSAGE, to: 'mailto:john@example.org; anna@example.org' };
   expect((await submit(postroom, token, { ...odd, server: 'strict' })).status).toBe(422);
   expect((await submit(postroom, token, { ...odd, server: 'lenient' })).status).toBe(200);
-  expect((await mail.message()).rcptTo).toEqual(['john..doe@example.org', 'anna@example.org']);
+  expect((await mail.message()).rcptTo).toEqual(['john@example.org', 'anna@example.org']);
   expect(mail.received).toHaveLength(1);
 });
 
@@ -137,7 +138,7 @@ for (const at of ['recipient', 'message'] as const) {
     await postroom.restart();
     await page.goto(`${postroom.url}/messages`);
     await expect(page.getByRole('row').nth(1)).toContainText('Unknown');
-    await page.goto(`${postroom.url}/messages/1`.replace('/1', (await page.getByRole('row').nth(1).getByRole('link').getAttribute('href'))!.replace('/messages', '')));
+    await page.getByRole('row').nth(1).getByRole('link').click();
     await expect(page.getByRole('status').filter({ hasText: 'Postroom ended while it was sending the message' })).toBeVisible();
   });
 }
