@@ -1,12 +1,14 @@
 // The binary against Postfix: what it tells, what Postfix got, and what did not happen.
 
 import { connect } from 'node:net';
+import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test as base, expect } from '@playwright/test';
 import { type Authority, authority } from '../support/certificate.ts';
 import { ACCOUNT, Postfix, type Service } from '../support/postfix.ts';
 import { Postroom, type Server } from '../support/postroom.ts';
+import { run, submitParts, submitToken } from '../support/sending.ts';
 import { type Event, type Finished, type Options, type Run, recipient, sendTest, signIns } from '../support/send-test.ts';
 
 const CREDENTIALS: Server = { username: ACCOUNT.username, password: { value: ACCOUNT.password } };
@@ -395,4 +397,45 @@ test('a client certificate that Postfix asks for opens the door, and nothing els
   const [mail] = postfix.mail(to);
   // The subject that Postfix verified stands in its Received line.
   expect(mail).toMatch(/Client CN "postroom test postroom\.example\.com", Issuer "postroom test authority [0-9a-f]+" \(verified OK\)/);
+});
+
+test('messages of applications go through Postfix on one connection, whole, and Python finds no defect in them', async ({ postfix, postroom, peer, to }) => {
+  await postroom.api('certificates/add', { pem: peer.issuer.cert });
+  const server: Server = { host: 'localhost', port: postfix.ports.submission, starttls: 'enabled_and_required', ...CREDENTIALS };
+  await postroom.create({ name: 'attach', ...server });
+  await postroom.create({ name: 'link', ...server, attachment_as_url: true, attachment_threshold_bytes: 1000 });
+  const token = await submitToken(postroom);
+  const content = randomBytes(2_000_000);
+  const files = [{ name: 'Übersicht „final“.pdf', type: 'application/pdf', content }];
+  const texts = { from: 'Scän <scan@example.com>', to, subject: `Grüße ${'sehr '.repeat(30)}lang`, text: 'Hallo\n.\n..\nWelt', html: '<p>Hallo</p>' };
+  const ids: string[] = [];
+  for (const name of ['attach', 'attach', 'link']) {
+    const { status, report } = await submitParts(postroom, token, { ...texts, server: name }, files);
+    expect([status, report.security, report.links.length], report.message).toEqual([200, 'tls1.3', name === 'link' ? 1 : 0]);
+    ids.push(report.queue_id!);
+  }
+  for (const id of ids) await postfix.settled(id);
+  const delivered = postfix.mail(to);
+  expect(delivered).toHaveLength(3);
+  const python = `
+import email, hashlib, json, sys
+from email import policy
+mail = email.message_from_bytes(sys.stdin.buffer.read(), policy=policy.SMTP)
+parts = list(mail.walk())
+files = [[part.get_filename(), hashlib.sha256(part.get_content()).hexdigest()] for part in mail.iter_attachments()]
+print(json.dumps([[str(d) for part in parts for d in part.defects], mail['subject'], mail.get_body(('plain',)).get_content(), files]))`;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  let links = 0;
+  for (const mail of delivered) {
+    const ran = await run('python3', ['-c', python], { input: mail });
+    expect(ran.stderr).toBe('');
+    const [defects, subject, text, attached] = JSON.parse(ran.stdout) as [string[], string, string, [string, string][]];
+    expect([defects, subject]).toEqual([[], texts.subject]);
+    expect(text.replaceAll('\r\n', '\n')).toContain(texts.text);
+    if (text.includes('/d/')) links += 1;
+    else expect(attached).toEqual([['Übersicht „final“.pdf', sha256]]);
+  }
+  expect(links).toBe(1);
+  await postroom.stop();
+  expect((await postfix.logOf('submission')).split('\n').filter((line) => /\]: connect from/.test(line))).toHaveLength(2);
 });
