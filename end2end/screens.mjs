@@ -1,6 +1,6 @@
 // Screenshots of every screen and state, for people to look at: wide and narrow, light and dark.
 //
-//   node screens.mjs FOLDER [trust|access|oauth]        (after `cargo xtask build`; a word takes those of one part alone)
+//   node screens.mjs FOLDER [trust|access|oauth|fax|messages]        (after `cargo xtask build`; a word takes those of one part alone)
 
 import { chromium } from '@playwright/test';
 import { execFileSync, spawn } from 'node:child_process';
@@ -16,8 +16,8 @@ import { SMTPServer } from 'smtp-server';
 import ts from 'typescript';
 
 const [, , folder, what] = process.argv;
-if (!folder || (what !== undefined && !['trust', 'access', 'oauth'].includes(what))) {
-  console.error('Usage: node screens.mjs FOLDER [trust|access|oauth]');
+if (!folder || (what !== undefined && !['trust', 'access', 'oauth', 'fax', 'messages'].includes(what))) {
+  console.error('Usage: node screens.mjs FOLDER [trust|access|oauth|fax|messages]');
   process.exit(2);
 }
 const PASSWORD = 'seven quiet lighthouses';
@@ -526,6 +526,84 @@ async function visitSignIns(page, url, shot) {
   await service.stop();
 }
 
+/**
+ * A fax server: what its gateway makes of numbers, and a test fax.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} url
+ * @param {(name: string) => Promise<void>} shot
+ */
+async function visitFax(page, url, shot) {
+  const field = (/** @type {string} */ label) => page.getByLabel(labelled(label)).and(page.locator('input, select'));
+  const press = (/** @type {string} */ name) => page.getByRole('button', { name, exact: true }).first().click();
+  const server = { name: 'gateway', kind: 'fax', host: '127.0.0.1', port: mailPort, sender: 'fax@example.com', fax_domain: 'fax.example.com', fax_country: 'DE' };
+  const body = JSON.stringify({ server });
+  const response = await fetch(`${url}/api/servers/create`, { method: 'POST', headers: { 'content-type': 'application/json', origin: url, cookie }, body });
+  const { id } = /** @type {{ id: number }} */ (await response.json());
+  await page.goto(`${url}/servers/${id}`);
+  await page.getByRole('button', { name: 'Shortcuts' }).waitFor();
+  await shot('fax');
+  await field('Fax number').fill('030 / 12 34 56');
+  await press('Send test email');
+  await page.getByRole('button', { name: 'Copy details' }).waitFor();
+  await shot('fax-sent');
+  await field('Fax number').fill('123456');
+  await field('Fax address').selectOption('own');
+  await field('Own address').fill('fax@fax.example.com');
+  await field('Country').fill('Germany');
+  await press('Save');
+  await shot('fax-refused');
+}
+
+/**
+ * What applications send, and the links in it.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} url
+ * @param {(name: string) => Promise<void>} shot
+ */
+async function visitMessages(page, url, shot) {
+  await page.goto(`${url}/messages`);
+  await shot('messages-empty');
+  await page.goto(`${url}/links`);
+  await shot('links-empty');
+  const headers = { 'content-type': 'application/json', origin: url, cookie };
+  /** @param {string} path @param {unknown} body */
+  const post = async (path, body) => (await fetch(`${url}/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  const common = { host: '127.0.0.1', port: mailPort, sender: 'Office <office@example.com>', override_sender: true };
+  await post('servers/create', { server: { ...common, name: 'office', default: true } });
+  await post('servers/create', { server: { ...common, name: 'plans', attachment_as_url: true, attachment_threshold_bytes: 0, link_language: 'de' } });
+  await post('servers/create', { server: { ...common, name: 'wrong', username: account.user, password: { value: 'wrong' }, allow_plaintext_credentials: true } });
+  await post('v1/messages', { to: 'anna@example.org', subject: 'Invoice 2026-1187', text: 'x', source: 'bpm-mail-node', from: 'node-7@workflow.example.com' });
+  await post('v1/messages', { server: 'wrong', to: ['anna@example.org', 'bob@example.org', 'carol@example.org'], subject: 'Monthly report of the department with a subject that is a good deal longer than others are', text: 'x' });
+  const file = (/** @type {string} */ name) => ({ name, content: Buffer.alloc(300_000).toString('base64') });
+  const { id, links } = await post('v1/messages', { server: 'plans', to: 'anna@example.org', subject: 'Pläne', text: 'x', attachments: [file('Lageplan Nord.pdf'), file('Ein ziemlich langer Dateiname, wie ihn Leute nun einmal vergeben, Fassung 7 (endgültig).pdf')] });
+  await page.goto(`${url}/messages`);
+  await shot('messages');
+  await page.goto(`${url}/messages?search=nothing`);
+  await shot('messages-nothing');
+  await page.goto(`${url}/messages/${id}`);
+  await shot('message-links');
+  await page.goto(`${url}/messages?outcome=failed`);
+  await page.getByRole('row').nth(1).getByRole('link').click();
+  await shot('message-failed');
+  await page.goto(`${url}/messages?search=Invoice`);
+  await page.getByRole('row').nth(1).getByRole('link').click();
+  await shot('message-overridden');
+  await page.goto(`${url}/help/api`);
+  await shot('help-api');
+  await page.goto(links[1].url);
+  await shot('download');
+  await page.goto(`${url}/d/nothing`);
+  await shot('download-gone');
+  await page.goto(`${url}/links`);
+  await shot('links');
+  await page.getByText('Extend', { exact: true }).first().click();
+  await shot('links-extend');
+  await page.getByRole('link', { name: /^Revoke/ }).first().click();
+  await shot('links-revoke');
+  await page.getByRole('button', { name: /Revoke/ }).click();
+  await shot('links-revoked');
+}
+
 await mkdir(folder, { recursive: true });
 const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 if (process.getuid?.() === 0) args.push('--no-sandbox');
@@ -550,6 +628,8 @@ try {
         if (what === undefined) await visit(page, url, shot);
         if (['trust', undefined].includes(what)) await visitTrust(page, url, shot);
         if (['oauth', undefined].includes(what)) await visitSignIns(page, url, shot);
+        if (['fax', undefined].includes(what)) await visitFax(page, url, shot);
+        if (['messages', undefined].includes(what)) await visitMessages(page, url, shot);
         // It ends with signing out.
         if (['access', undefined].includes(what)) await visitAccess(page, url, shot);
         await context.close();

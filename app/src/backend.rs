@@ -2,8 +2,10 @@
 
 mod access;
 mod certificates;
+mod links;
 mod records;
 mod sign_ins;
+mod submissions;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,8 +20,10 @@ use domain::smtp_server::{PasswordDraft, ServerDraft, ServerPatch, TestDraft};
 use domain::transcript::{Event, What, headline};
 use futures::{Stream, StreamExt};
 use leptos::prelude::use_context;
+pub use links::Links;
 pub use records::Records;
 pub use sign_ins::{Arriving, Leaving, SignInPage, SignIns};
+pub use submissions::{Handover, Submissions};
 
 use crate::api::{Saved, TestReport, Trashed};
 
@@ -76,7 +80,7 @@ impl LiveRun {
 /// What the program does, for one who asks ([`Access::caller`]). Each call checks whether he may, and is complete when it returns: what it
 /// says is saved is on the disk, together with the line of the activity that tells of it.
 #[async_trait]
-pub trait Backend: Access + Certificates + Records + SignIns + Send + Sync {
+pub trait Backend: Access + Certificates + Links + Records + SignIns + Submissions + Send + Sync {
     /// A page of the list.
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem>;
     /// A free name for the next entry.

@@ -8,6 +8,7 @@ mod fields;
 mod notice;
 mod standing;
 mod tools;
+mod transcript;
 
 pub(crate) use certificate::{ends, short_name};
 #[cfg(feature = "ssr")]
@@ -20,3 +21,4 @@ pub(crate) use notice::names;
 pub(crate) use notice::{ErrorNotice, NOTICE, Undo};
 pub(crate) use standing::{ExpiringMarks, SignInMark, StandingView};
 pub(crate) use tools::SiteTools;
+pub(crate) use transcript::{recipients, stages};

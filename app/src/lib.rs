@@ -10,6 +10,8 @@ pub mod backend;
 #[cfg(feature = "hydrate")]
 pub mod browser;
 mod components;
+#[cfg(feature = "ssr")]
+pub mod download;
 pub mod pages;
 mod shell;
 

@@ -113,7 +113,9 @@ pub enum Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Servers,
+    Messages,
     Certificates,
+    Links,
     Accounts,
     Tokens,
     Activity,

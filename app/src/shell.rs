@@ -128,7 +128,10 @@ fn parts(place: Place) -> impl IntoView {
         let manage = visitor.permit.allows(Act::Manage).then(|| {
             view! { {link(Section::Accounts, place)} {link(Section::Tokens, place)} {link(Section::Activity, place)} }
         });
-        view! { {link(Section::Servers, place)} {link(Section::Certificates, place)} {manage} }
+        let see = visitor.permit.allows(Act::See).then(|| {
+            view! { {link(Section::Messages, place)} {link(Section::Links, place)} {link(Section::Certificates, place)} }
+        });
+        view! { {link(Section::Servers, place)} {see} {manage} }
     })
 }
 
@@ -165,7 +168,9 @@ fn who(_: Place) {}
 fn link(to: Section, place: Place) -> impl IntoView {
     let (href, text) = match to {
         Section::Servers => ("/", "Mail SMTP servers"),
+        Section::Messages => ("/messages", "Messages"),
         Section::Certificates => ("/certificates", "Certificates"),
+        Section::Links => ("/links", "Links"),
         Section::Accounts => ("/accounts", "Accounts"),
         Section::Tokens => ("/tokens", "Tokens"),
         Section::Activity => ("/activity", "Activity"),

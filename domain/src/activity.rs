@@ -51,6 +51,8 @@ pub enum Deed {
     SystemAuthoritiesChanged,
     CertificatesTrashed,
     CertificatesRestored,
+    LinkRevoked,
+    LinkExtended,
     ActivityExported,
     KeysRotated,
     BackedUp,
@@ -59,7 +61,7 @@ pub enum Deed {
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::SignedIn,
         Self::SignInRefused,
         Self::SignInThrottled,
@@ -97,6 +99,8 @@ impl Deed {
         Self::SystemAuthoritiesChanged,
         Self::CertificatesTrashed,
         Self::CertificatesRestored,
+        Self::LinkRevoked,
+        Self::LinkExtended,
         Self::ActivityExported,
         Self::KeysRotated,
         Self::BackedUp,
@@ -123,7 +127,7 @@ impl Deed {
 /// What it was done to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
-    /// What it is: `server`, `certificate`, `account`, `token`, `session`.
+    /// What it is: `server`, `certificate`, `account`, `token`, `session`, `link`.
     pub kind: String,
     /// Its id, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

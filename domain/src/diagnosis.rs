@@ -801,20 +801,17 @@ const RULES: &[Rule] = &[
     Rule {
         kind: "fax_unsupported",
         causes: &[Cause::FaxUnsupported],
-        title: "Fax servers aren't supported yet, so this one can't be tested or used to send.",
-        steps: &[
-            "Set the kind to “SMTP server” to test the gateway's connection as a mail server.",
-            "Or wait for a version that supports it; the settings are kept.",
-        ],
+        title: "The version of Postroom that ran this test didn't support fax servers.",
+        steps: &["Test it again."],
         ..ANY
     },
     Rule {
         kind: "links_unsupported",
         causes: &[Cause::LinksUnsupported],
-        title: "The attachments have {size} bytes encoded, above the threshold of {limit}, and links for them aren't supported yet.",
+        title: "The attachments have {size} bytes encoded, above the threshold of {limit}, and only a Postroom that serves makes links of them.",
         steps: &[
-            "Attach less, or raise the “Max attachment threshold size”.",
-            "Or wait for a version that makes links; the settings are kept.",
+            "Test it on the page of the server instead, or attach less.",
+            "Or raise the “Max attachment threshold size”, if the mail server takes that much.",
         ],
         ..ANY
     },

@@ -8,8 +8,10 @@ use crate::access::{AccessError, AccessField, Act};
 use crate::diagnosis::Diagnosis;
 use crate::entry::{EntryId, Version};
 use crate::field::FieldErrors;
+use crate::link::LinkId;
 use crate::run::RunId;
 use crate::smtp_server::ServerOut;
+use crate::submission::{SubmissionError, SubmissionField, SubmissionId};
 use crate::trust::{Fate, ImportError, TrustId};
 use crate::words;
 
@@ -109,6 +111,17 @@ pub enum Problem {
         /// How many there can be.
         max: u64,
     },
+    /// Fields of a submission are wrong. Nothing was sent, and no file of it is kept.
+    InvalidSubmission(Vec<(SubmissionField, SubmissionError)>),
+    /// There is no such message (any more).
+    NoSuchMessage(SubmissionId),
+    /// There is no such link (any more).
+    NoSuchLink(LinkId),
+    /// There is no room for files: what may be kept of them is, or the disk is nearly full.
+    NoRoom {
+        /// What may be kept: bytes; `None` where it is the disk.
+        quota: Option<u64>,
+    },
     /// A file of servers can't be taken in.
     NotImportable {
         /// Why, in a sentence.
@@ -205,6 +218,10 @@ pub enum ErrorKind {
     DiskFull,
     Storage,
     Internal,
+    /// A message was not sent, to nobody.
+    NotSent,
+    /// Nobody knows whether a message was sent.
+    SentUnknown,
     /// The browser could not reach the program.
     Unreachable,
 }
@@ -221,7 +238,8 @@ impl ErrorKind {
             Self::NotFound => 404,
             Self::Stale | Self::UndoNameTaken | Self::TooManyEntries | Self::TooManyCertificates | Self::LastAdministrator => 409,
             Self::UndoGone | Self::LinkGone | Self::SignInGone => 410,
-            Self::SignInFailed => 502,
+            Self::SignInFailed | Self::NotSent => 502,
+            Self::SentUnknown => 504,
             Self::NotSignedIn | Self::SignInRefused => 401,
             Self::WaitBefore => 429,
             Self::Busy => 503,
@@ -246,14 +264,19 @@ impl Problem {
             | Self::CodeWrong
             | Self::InvalidAccess(_)
             | Self::TooManyAccess { .. }
+            | Self::InvalidSubmission(_)
             | Self::NotImportable { .. } => ErrorKind::Invalid,
             Self::Malformed { .. } => ErrorKind::Malformed,
             Self::WrongMethod { .. } => ErrorKind::WrongMethod,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::TooSlow => ErrorKind::TooSlow,
-            Self::NoSuchEntry(_) | Self::NoSuchRun(_) | Self::NoSuchCertificate(_) | Self::NoSuchPage | Self::NoSuchAccess => {
-                ErrorKind::NotFound
-            }
+            Self::NoSuchEntry(_)
+            | Self::NoSuchRun(_)
+            | Self::NoSuchCertificate(_)
+            | Self::NoSuchPage
+            | Self::NoSuchAccess
+            | Self::NoSuchMessage(_)
+            | Self::NoSuchLink(_) => ErrorKind::NotFound,
             Self::Stale(_) => ErrorKind::Stale,
             Self::UndoGone => ErrorKind::UndoGone,
             Self::UndoNameTaken { .. } => ErrorKind::UndoNameTaken,
@@ -271,7 +294,7 @@ impl Problem {
             Self::LastAdministrator => ErrorKind::LastAdministrator,
             Self::CrossOrigin | Self::NotThroughProxy => ErrorKind::CrossOrigin,
             Self::WrongHost { .. } => ErrorKind::WrongHost,
-            Self::DiskFull => ErrorKind::DiskFull,
+            Self::DiskFull | Self::NoRoom { .. } => ErrorKind::DiskFull,
             Self::Disk { .. } | Self::OutcomeUnknown { .. } | Self::Corrupt { .. } => ErrorKind::Storage,
             Self::Internal => ErrorKind::Internal,
         }
@@ -292,6 +315,9 @@ impl From<Problem> for ApiError {
             Problem::Invalid(fields) => error.fields = fields.sentences(),
             Problem::InvalidAccess(fields) => {
                 error.fields = fields.iter().map(|(field, why)| (field.key().into(), words::access_error(*field, *why))).collect();
+            }
+            Problem::InvalidSubmission(fields) => {
+                error.fields = fields.iter().map(|(field, why)| (field.key().into(), why.sentence(*field))).collect();
             }
             Problem::CodeWrong => {
                 error.fields.insert(AccessField::Code.key().into(), error.message.clone());

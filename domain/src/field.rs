@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::{AddressError, Wanted};
+use crate::fax::FaxError;
 use crate::idn::IdnError;
 use crate::size::Size;
 use crate::trust::ClientCertificateError;
@@ -55,6 +56,16 @@ pub enum Field {
     AzureScope,
     /// The mailbox, where it isn't the one that signs in.
     AzureMailbox,
+    /// The form of a fax gateway's addresses.
+    FaxAddress,
+    /// The domain of its addresses, where it isn't the hostname.
+    FaxDomain,
+    /// An own form of its addresses.
+    FaxTemplate,
+    /// What is dialled before the number.
+    FaxPrefix,
+    /// Whose national numbers are understood.
+    FaxCountry,
     /// The address the entry sends from.
     Sender,
     /// Whether it replaces the one of a mail node.
@@ -67,6 +78,8 @@ pub enum Field {
     AttachmentThreshold,
     /// How long a link lives.
     LinkDays,
+    /// In which language a link is spoken of.
+    LinkLanguage,
     /// The name that the server's certificate is for, where it isn't the hostname.
     CertificateName,
     /// The lowest version of TLS that is accepted.
@@ -85,7 +98,7 @@ pub enum Field {
 
 impl Field {
     /// Every field, in the page's order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 41] = [
         Self::Name,
         Self::Kind,
         Self::Default,
@@ -108,12 +121,18 @@ impl Field {
         Self::AzureSignInUrl,
         Self::AzureScope,
         Self::AzureMailbox,
+        Self::FaxAddress,
+        Self::FaxDomain,
+        Self::FaxTemplate,
+        Self::FaxPrefix,
+        Self::FaxCountry,
         Self::Sender,
         Self::OverrideSender,
         Self::MimeAddressStrict,
         Self::AttachmentAsUrl,
         Self::AttachmentThreshold,
         Self::LinkDays,
+        Self::LinkLanguage,
         Self::CertificateName,
         Self::MinTls,
         Self::ClientCertificate,
@@ -148,12 +167,18 @@ impl Field {
             Self::AzureSignInUrl => "azure_sign_in_url",
             Self::AzureScope => "azure_scope",
             Self::AzureMailbox => "azure_mailbox",
+            Self::FaxAddress => "fax_address",
+            Self::FaxDomain => "fax_domain",
+            Self::FaxTemplate => "fax_template",
+            Self::FaxPrefix => "fax_prefix",
+            Self::FaxCountry => "fax_country",
             Self::Sender => "sender",
             Self::OverrideSender => "override_sender",
             Self::MimeAddressStrict => "mime_address_strict",
             Self::AttachmentAsUrl => "attachment_as_url",
             Self::AttachmentThreshold => "attachment_threshold_bytes",
             Self::LinkDays => "link_days",
+            Self::LinkLanguage => "link_language",
             Self::CertificateName => "certificate_name",
             Self::MinTls => "min_tls",
             Self::ClientCertificate => "client_certificate",
@@ -164,7 +189,7 @@ impl Field {
         }
     }
 
-    /// How many addresses stand in the field, if addresses do.
+    /// How many addresses stand in the field, if addresses do. With a fax server numbers stand in [`TestTo`](Self::TestTo).
     pub const fn wanted(self) -> Option<Wanted> {
         match self {
             Self::Sender | Self::TestFrom | Self::AzureMailbox => Some(Wanted::One),
@@ -194,6 +219,7 @@ impl Field {
                 | Self::AzureMailbox
                 | Self::OverrideSender
                 | Self::LinkDays
+                | Self::LinkLanguage
                 | Self::CertificateName
                 | Self::MinTls
                 | Self::ClientCertificate
@@ -319,6 +345,8 @@ pub enum FieldError {
     Address(AddressError),
     /// An address without a domain, where one must be.
     AddressWithoutDomain,
+    /// No fax number, or a setting that makes no address of one.
+    Fax(FaxError),
     /// A larger file than a test carries.
     TestAttachmentTooBig {
         /// The largest.

@@ -134,8 +134,8 @@ impl Standing {
     }
 }
 
-/// Whether a run says nothing of whether its settings work: somebody cancelled it, it never reached the network because the
-/// entry can't be tested yet, or it ended over what is typed for one test only, its sender, its recipients and their mailboxes,
+/// Whether a run says nothing of whether its settings work: somebody cancelled it, it never reached the network because
+/// something is missing that the entry needs, or it ended over what is typed for one test only, its sender, its recipients and their mailboxes,
 /// and its size. What a server wants of whoever connects, such as a sign-in, it says of the settings, whatever the addresses.
 pub fn says_nothing(finished: &Finished, own_sender: bool) -> bool {
     let Finished { outcome, stage, cause, .. } = finished;

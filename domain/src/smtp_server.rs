@@ -12,7 +12,9 @@ pub use draft::{Checked, Envelope, Mode, PasswordDraft, ServerDraft, TestDraft};
 pub use json::{AzureOut, AzurePatch, Has, SecretInput, ServerOut, ServerPatch};
 
 use crate::address::{Mailbox, Strictness};
+use crate::fax::FaxSettings;
 use crate::host::Host;
+use crate::link::Language;
 use crate::name::Name;
 use crate::oauth::{Oauth, Strategy};
 use crate::size::Size;
@@ -24,6 +26,9 @@ pub struct SmtpServer {
     pub name: Name,
     /// What it is.
     pub kind: Kind,
+    /// What a fax gateway makes of numbers; nothing is set for a mail server.
+    #[serde(default, skip_serializing_if = "FaxSettings::is_default")]
+    pub fax: FaxSettings,
     /// SMTP or SMTPS, with what belongs to each.
     pub protocol: Protocol,
     /// Where it is.
@@ -166,6 +171,14 @@ pub struct Attachments {
     pub threshold: Size,
     /// Days that a link lives, 1–365.
     pub link_days: u16,
+    /// The language in which recipients are told of links. What was kept before there was a choice has the default, and stays as it was.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub link_language: Language,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_default(language: &Language) -> bool {
+    *language == Language::default()
 }
 
 /// The default for "Timeout": milliseconds. Long enough for a greylisting gateway's second thoughts, short enough to wait for.
@@ -244,6 +257,12 @@ impl SmtpServer {
     /// The name that the server's certificate must be for.
     pub fn certified_name(&self) -> &Host {
         self.tls.certificate_name.as_ref().unwrap_or(&self.host)
+    }
+
+    /// What a fax gateway makes of numbers, with the hostname as the domain where no other is set; `None` for a mail server.
+    pub fn fax_settings(&self) -> Option<FaxSettings> {
+        let domain = || self.fax.domain.clone().unwrap_or_else(|| self.host.clone());
+        (self.kind == Kind::Fax).then(|| FaxSettings { domain: Some(domain()), ..self.fax.clone() })
     }
 
     /// Whether a connection may be encrypted at all.

@@ -309,7 +309,7 @@ pub struct RecipientResult {
 pub enum Cause {
     /// The entry signs in with Azure OAuth, which earlier versions did not honour: only old runs ended so.
     AzureOauthUnsupported,
-    /// The entry is a fax gateway, which sending does not honour yet.
+    /// The entry is a fax gateway, which earlier versions did not honour: only old runs ended so.
     FaxUnsupported,
     /// The attachments are too big and would become links, which sending does not honour yet.
     LinksUnsupported,

@@ -1,11 +1,13 @@
 //! Every label, help and sentence about fields and problems, in one place. Nothing ever matches on them.
 
 mod access;
+mod submission;
 
 use std::net::IpAddr;
 
 use crate::certificate::{Certificate, Validity};
 use crate::error::Problem;
+use crate::fax::{self, Country, FaxExample};
 use crate::field::{Field, FieldError, HostError};
 use crate::host::Host;
 use crate::oauth::{SignInNote, SignInState, SignInView};
@@ -42,12 +44,18 @@ pub const fn label(field: Field) -> &'static str {
         Field::AzureSignInUrl => "Sign-in page address",
         Field::AzureScope => "Scope",
         Field::AzureMailbox => "Shared mailbox",
+        Field::FaxAddress => "Fax address",
+        Field::FaxDomain => "Fax domain",
+        Field::FaxTemplate => "Own address",
+        Field::FaxPrefix => "Fax prefix",
+        Field::FaxCountry => "Country",
         Field::Sender => "Sender address",
         Field::OverrideSender => "Override BPM mail node sender address",
         Field::MimeAddressStrict => "MIME address strict",
         Field::AttachmentAsUrl => "Attachment as URL enabled",
         Field::AttachmentThreshold => "Max attachment threshold size",
         Field::LinkDays => "Links expire after",
+        Field::LinkLanguage => "Language of links",
         Field::CertificateName => "Certificate name",
         Field::MinTls => "Minimum TLS version",
         Field::ClientCertificate => "Client certificate",
@@ -111,6 +119,17 @@ pub const fn help(field: Field) -> &'static str {
         Field::AzureTenant => {
             "Only with Azure OAuth. Tenant id, a verified domain, or organizations. Empty uses the username's domain."
         }
+        Field::FaxAddress => "How the gateway wants a number as an address; its manual shows one. FAX=+number suits most.",
+        Field::FaxDomain => "What stands after the @. Empty uses the SMTP hostname.",
+        Field::FaxTemplate => {
+            "Only with an own address. {number} stands for the digits, {e164} for them with the +, such as fax-{number}@fax.example.com."
+        }
+        Field::FaxPrefix => {
+            "Digits dialled before the number, such as 0 for an outside line; they take the place of the +. Empty dials none."
+        }
+        Field::FaxCountry => {
+            "Two letters, such as DE, to take national numbers of that country as well. Empty takes only those with +."
+        }
         Field::Sender => "Used when a message names no sender, such as Scan <scan@example.com>.",
         Field::OverrideSender => "Messages from BPM mail nodes go out from the sender address above instead of the node's own.",
         Field::MimeAddressStrict => {
@@ -121,6 +140,7 @@ pub const fn help(field: Field) -> &'static str {
             "What all attachments of a message may have together, encoded. Type 10 MB or 512 KiB; 0 makes every attachment too big."
         }
         Field::LinkDays => "Only with attachments as URL. Days until a download link stops working, 1 to 365.",
+        Field::LinkLanguage => "Only with attachments as URL. What recipients read in the message and on the page of a link.",
         Field::CertificateName => {
             "Only with encryption. The name in the server's certificate, where it differs from the hostname. Empty uses the hostname."
         }
@@ -150,6 +170,12 @@ pub fn choice(field: Field, value: &str) -> &'static str {
         (Field::AzureProvider, "microsoft") => "Microsoft",
         (Field::AzureProvider, "google") => "Google",
         (Field::AzureProvider, "other") => "Another one",
+        (Field::FaxAddress, "rfc3192") => "FAX=+number@domain (RFC 3192)",
+        (Field::FaxAddress, "number_at_domain") => "number@domain",
+        (Field::FaxAddress, "own") => "Own address",
+        (Field::LinkLanguage, "en") => "English",
+        (Field::LinkLanguage, "de") => "German",
+        (Field::LinkLanguage, "it") => "Italian",
         (Field::MinTls, "1.2") => "TLS 1.2",
         (Field::MinTls, "1.3") => "TLS 1.3",
         (Field::StartTls, "disabled") => "Disabled",
@@ -192,6 +218,41 @@ pub fn summary(draft: &ServerDraft) -> String {
         user => format!("signs in as {user}"),
     };
     format!("Connects to {target}, {encryption}, {sign_in}.")
+}
+
+/// A number and where a fax to it goes with what is entered; `None` for a mail server, and while something is wrong or missing.
+pub fn fax_example(draft: &ServerDraft) -> Option<FaxExample> {
+    draft.fax_settings().ok()??.example().ok()
+}
+
+/// Where a test fax goes: the address of what is entered as its recipient, or several. `None` for a mail server, and while
+/// something is wrong, missing, or an address already.
+pub fn fax_goes_to(draft: &ServerDraft, to: &str) -> Option<String> {
+    let settings = draft.fax_settings().ok()??;
+    let to: Vec<String> =
+        if to.contains('@') { Vec::new() } else { fax::recipients(to, &settings).ok()?.iter().map(ToString::to_string).collect() };
+    (!to.is_empty()).then(|| to.join(", "))
+}
+
+/// The calling code of the country that is entered: `= +49`. Empty while there is none.
+pub fn calling_code(draft: &ServerDraft) -> String {
+    Country::parse(&draft.fax_country).map_or_else(|_| String::new(), |country| format!("= +{}", country.calling_code()))
+}
+
+/// The label of a field, where it is another with what else is entered.
+pub fn label_with(draft: &ServerDraft, field: Field) -> &'static str {
+    if field == Field::TestTo && draft.is_fax() { "Fax number" } else { label(field) }
+}
+
+/// The help of a field, where it is another with what else is entered.
+pub fn help_with(draft: &ServerDraft, field: Field) -> &'static str {
+    match field {
+        Field::TestTo if draft.is_fax() => {
+            "Who receives the test fax, such as +49 30 123456; several separated by commas. It carries a page as PDF."
+        }
+        Field::TestAttachment if draft.is_fax() => "Only with a mail server: a test fax carries a page of its own.",
+        _ => help(field),
+    }
 }
 
 /// What to say beside the password of a mailbox whose provider takes none any more, or soon.
@@ -250,7 +311,8 @@ pub const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-fn named(c: char) -> String {
+/// A character, so that it can be seen.
+pub(crate) fn named(c: char) -> String {
     match c {
         ' ' => "A space".into(),
         '\t' => "A tab".into(),
@@ -323,6 +385,7 @@ pub fn field_error(field: Field, error: &FieldError) -> String {
         }
         FieldError::RequiredWith { other } => format!("“{}” needs this. Fill it in, or switch that off.", label(*other)),
         FieldError::Address(error) => error.sentence(),
+        FieldError::Fax(error) => error.sentence(),
         FieldError::AddressWithoutDomain => "The address has no domain. Add @ and the domain, such as @example.com.".into(),
         FieldError::TestAttachmentTooBig { max } => {
             format!("A test carries at most {max}. No mail server takes more; choose a smaller size.")
@@ -345,6 +408,9 @@ const fn required(field: Field) -> &'static str {
         Field::Host => "Enter the name of the mail server, such as smtp.example.com.",
         Field::Port => "Enter the port: 25, 465 or 587, or what your provider names.",
         Field::Timeout => "Enter the time to wait, in milliseconds. 10000 suits most servers.",
+        Field::FaxTemplate => {
+            "Enter the gateway's address with {number} where the digits belong, such as fax-{number}@fax.example.com."
+        }
         Field::AttachmentThreshold => "Enter a size, such as 10 MB.",
         Field::LinkDays => "Enter a number of days, such as 30.",
         Field::TestFrom => "Enter the sender, or give the server a sender address.",
@@ -469,6 +535,12 @@ pub fn problem(problem: &Problem) -> String {
         }
         Problem::NoSuchAccess => "It isn't there any more, so nothing was done. Look at the page again.".into(),
         Problem::TooManyAccess { max } => format!("Not added: there can be {max}. Remove some first."),
+        Problem::InvalidSubmission(fields) => submission::wrong(fields),
+        Problem::NoSuchMessage(id) => {
+            format!("There is no message with the number {id} any more: messages are remembered for a while only.")
+        }
+        Problem::NoSuchLink(id) => format!("There is no link with the number {id} any more: it has ended, and its file is removed."),
+        Problem::NoRoom { quota } => submission::no_room(*quota),
         Problem::NotImportable { detail } => format!("Nothing was imported: {detail}"),
         Problem::CrossOrigin => {
             "Refused: the request came from another site, so nothing was done. Open Postroom itself and try there.".into()
@@ -515,6 +587,28 @@ pub fn seconds(ms: u32) -> String {
     }
 }
 
+/// `1 day`, `30 days`.
+pub fn days(days: u16) -> String {
+    count(days.into(), "day")
+}
+
+/// A size as people say it, rounded: `900 bytes`, `1.4 MB`.
+pub fn rough(size: crate::size::Size) -> String {
+    let bytes = size.bytes();
+    for (shift, unit) in [(30, "GB"), (20, "MB"), (10, "KB")] {
+        if bytes >> shift > 0 {
+            let whole = bytes >> shift;
+            let tenths = ((bytes - (whole << shift)) * 10) >> shift;
+            return if whole >= 10 || tenths == 0 {
+                format!("{} {unit}", grouped(whole))
+            } else {
+                format!("{whole}.{tenths} {unit}")
+            };
+        }
+    }
+    count(bytes, "byte")
+}
+
 /// A size in bytes, grouped by thin spaces.
 pub fn bytes(size: crate::size::Size) -> String {
     format!("= {} bytes", grouped(size.bytes()))
@@ -549,6 +643,23 @@ pub fn ago(now_ms: u64, at_ms: u64) -> String {
 
 /// The minute in UTC, such as `2026-11-23 09:12 UTC`; from milliseconds since 1970.
 pub fn utc(at_ms: u64) -> String {
+    let Calendar { year, month, day, hour, minute } = calendar(at_ms);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// A minute of the calendar, in UTC.
+pub(crate) struct Calendar {
+    pub(crate) year: u64,
+    /// From 1 on.
+    pub(crate) month: u64,
+    /// From 1 on.
+    pub(crate) day: u64,
+    pub(crate) hour: u64,
+    pub(crate) minute: u64,
+}
+
+/// The minute of an instant; from milliseconds since 1970.
+pub(crate) fn calendar(at_ms: u64) -> Calendar {
     let minutes = at_ms / 60_000;
     let (days, hour, minute) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     // The calendar repeats every 400 years; counted from 1 March of the year 0, leap days come last in their year.
@@ -559,8 +670,7 @@ pub fn utc(at_ms: u64) -> String {
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    Calendar { year: era * 400 + year_of_era + u64::from(month <= 2), month, day, hour, minute }
 }
 
 /// What the dates of a certificate mean now, in a few words: `expires in 40 days`, `expired yesterday`. In milliseconds since
@@ -724,6 +834,23 @@ mod tests {
         assert_eq!(standing(&failing(NOW), NOW), "Failing since 09:12 UTC");
         assert_eq!(standing(&failing(NOW - 3 * 86_400_000), NOW), "Failing since 2026-11-20");
         assert_eq!(standing(&Standing::Changed, NOW), "Not verified since the last change");
+    }
+
+    #[test]
+    fn a_size_is_told_as_people_say_it() {
+        for (bytes, told) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1_023, "1\u{202f}023 bytes"),
+            (1_024, "1 KB"),
+            (1_536, "1.5 KB"),
+            (10_700, "10 KB"),
+            (1_500_000, "1.4 MB"),
+            (10 << 20, "10 MB"),
+            (u64::MAX, "17\u{202f}179\u{202f}869\u{202f}183 GB"),
+        ] {
+            assert_eq!(rough(crate::size::Size::from_bytes(bytes)), told);
+        }
     }
 
     #[test]

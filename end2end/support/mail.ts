@@ -73,6 +73,8 @@ export class MailServer {
     const disabledCommands = [...(tls && !tls.implicit ? [] : ['STARTTLS']), ...(account ? [] : ['AUTH'])];
     const settings: SMTPServerOptions = {
       name: 'mail.test',
+      // A client may keep its connection; who stops the server doesn't wait for that.
+      closeTimeout: 1,
       banner: 'end-to-end',
       disabledCommands,
       authMethods: ['PLAIN', 'LOGIN'],

@@ -26,12 +26,18 @@ export interface Server {
   starttls?: string;
   allow_plaintext_credentials?: boolean;
   timeout_ms?: number;
+  fax_address?: string;
+  fax_domain?: string;
+  fax_template?: string;
+  fax_prefix?: string;
+  fax_country?: string;
   sender?: string;
   override_sender?: boolean;
   mime_address_strict?: boolean;
   attachment_as_url?: boolean;
   attachment_threshold_bytes?: number;
   link_days?: number;
+  link_language?: string;
   certificate_name?: string;
   min_tls?: string;
   client_certificate?: { value: string } | null;

@@ -7,7 +7,7 @@ mod links;
 mod passwords;
 mod second_factor;
 mod sessions;
-mod throttle;
+pub(crate) mod throttle;
 mod tokens;
 
 use std::collections::HashMap;
@@ -240,7 +240,7 @@ fn origin(caller: &Caller) -> Origin {
 }
 
 /// SHA-256 of what is never kept itself.
-fn digest(secret: &Secret) -> Digest {
+pub(crate) fn digest(secret: &Secret) -> Digest {
     digest_of(secret.expose().as_bytes())
 }
 

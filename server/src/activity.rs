@@ -19,6 +19,8 @@ use serde::Deserialize;
 
 pub use self::verify::{Break, Chain, End, Fault, Head, Noted};
 
+pub(crate) use self::filter::day;
+
 use self::filter::Filter;
 use crate::ports::Clock;
 use crate::store::{ActivityHead, Digest, Read, Store, StoreError, StoredLine, Write};
@@ -34,7 +36,7 @@ const PART: usize = 64 << 10;
 /// The most lines that are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: u64 = 1_000;
 /// A day: milliseconds.
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Adds a line that says `what`.
 ///

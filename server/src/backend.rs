@@ -2,8 +2,10 @@
 
 mod access;
 mod certificates;
+mod links;
 mod records;
 mod sign_ins;
+mod submissions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,16 +25,21 @@ use domain::words;
 
 use crate::access::{Accounts, Cost};
 use crate::entries::{Entries, read_client_certificate};
+use crate::files::NoFiles;
+use crate::links::Links;
 use crate::mailer::Mailer;
 use crate::ports::SystemRandom;
 use crate::runs::{Keys, PATIENCE, Planned, Runs};
 use crate::sign_ins::SignIns;
+use crate::submissions::Submissions;
 
 /// What the data directory of this process comes to: the way in, and what those who are in share.
 pub struct House {
     entries: Arc<Entries>,
     accounts: Arc<Accounts>,
     runs: Arc<Runs>,
+    links: Arc<Links>,
+    submissions: Arc<Submissions>,
     patience: Duration,
 }
 
@@ -44,7 +51,23 @@ impl House {
     pub fn new(entries: Arc<Entries>, mailer: Mailer) -> Result<Self, Problem> {
         let runs = Arc::new(Runs::new(Arc::clone(&entries), mailer)?);
         let accounts = Arc::new(Accounts::new(&entries, Arc::new(SystemRandom), Cost::PRODUCTION));
-        Ok(Self { entries, accounts, runs, patience: PATIENCE })
+        let links = Arc::new(Links::new(&entries, Arc::new(NoFiles), Arc::new(SystemRandom)));
+        let submissions = Arc::new(submissions(&entries, &runs, &links));
+        Ok(Self { entries, accounts, runs, links, submissions, patience: PATIENCE })
+    }
+
+    /// Takes messages with files, which lie where those of `links` do, and makes links of them; remembers messages for so many days.
+    /// Without this it takes none that has any.
+    #[must_use]
+    pub fn with_links(mut self, links: Arc<Links>, kept_days: u16) -> Self {
+        self.submissions = Arc::new(submissions(&self.entries, &self.runs, &links).with_kept_days(kept_days));
+        self.links = links;
+        self
+    }
+
+    /// The messages that are sent for applications.
+    pub const fn submissions(&self) -> &Arc<Submissions> {
+        &self.submissions
     }
 
     /// Lets in by these.
@@ -67,6 +90,8 @@ impl House {
             entries: Arc::new(self.entries.on_behalf_of(&caller)),
             accounts: Arc::clone(&self.accounts),
             runs: Arc::clone(&self.runs),
+            links: Arc::clone(&self.links),
+            submissions: Arc::clone(&self.submissions),
             patience: self.patience,
             caller,
         }
@@ -77,11 +102,12 @@ impl House {
         self.runs.sign_ins()
     }
 
-    /// Ends the tests that run ([`Runs::close`]), then what is said to sign-in services ([`SignIns::settle`]).
+    /// Ends the tests that run ([`Runs::close`]) and the messages that are sent ([`Submissions::close`]), then what is said to sign-in
+    /// services ([`SignIns::settle`]).
     pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
-        let runs = Arc::clone(&self.runs);
+        let (runs, submissions) = (Arc::clone(&self.runs), Arc::clone(&self.submissions));
         async move {
-            runs.close().await;
+            tokio::join!(runs.close(), submissions.close());
             runs.sign_ins().settle().await;
         }
     }
@@ -93,8 +119,14 @@ pub struct Local {
     entries: Arc<Entries>,
     accounts: Arc<Accounts>,
     runs: Arc<Runs>,
+    links: Arc<Links>,
+    submissions: Arc<Submissions>,
     patience: Duration,
     caller: Caller,
+}
+
+fn submissions(entries: &Arc<Entries>, runs: &Runs, links: &Arc<Links>) -> Submissions {
+    Submissions::new(Arc::clone(entries), runs.mailer(), Arc::clone(runs.sign_ins()), Arc::clone(links), Arc::new(SystemRandom))
 }
 
 impl Local {
@@ -240,7 +272,8 @@ impl Backend for Local {
     async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<LiveRun, Problem> {
         self.may_with(Act::Test, id.as_slice())?;
         let caller = self.caller.clone();
-        let planned = self.stored(move |entries| plan(entries, id, edit, &test, caller)).await?;
+        let mut planned = self.stored(move |entries| plan(entries, id, edit, &test, caller)).await?;
+        planned.test.link = self.submissions.test_link(id, &planned.test).await?;
         Ok(self.runs.start(planned))
     }
 

@@ -8,6 +8,7 @@ mod import;
 mod passphrase;
 mod restore;
 mod rotate_key;
+mod send;
 mod send_test;
 mod serve;
 mod sign_in;
@@ -20,7 +21,11 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use domain::size::Size;
+use domain::submission::DEFAULT_KEPT_DAYS;
+
 use self::data::DataArgs;
+use crate::files::Limits;
 use crate::hardening;
 use crate::mailer::{List, NetworkPolicy};
 
@@ -53,6 +58,9 @@ enum Command {
     /// Tries one SMTP server, without a server running and without a database
     #[command(after_help = SEND_TEST_HELP)]
     SendTest(SendTestArgs),
+    /// Sends a message through the running Postroom: one on standard input, as sendmail -t takes it, or by options
+    #[command(after_help = SEND_HELP)]
+    Send(SendArgs),
     /// Reads address lists, a line each, and says what they mean
     Address(AddressArgs),
     /// Seals every stored password with a new key; also while Postroom runs
@@ -146,6 +154,13 @@ struct ServeArgs {
         value_name = "URL"
     )]
     public_url: Option<String>,
+    #[arg(
+        help = "The address that download links begin with, if they are to have a name of their own, such as https://files.example.com; nothing else is there",
+        long,
+        env = "POSTROOM_LINKS_URL",
+        value_name = "URL"
+    )]
+    links_url: Option<String>,
     /// The certificate that the page shows, with those above it (PEM); read anew when it changes
     #[arg(long, env = "POSTROOM_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -156,10 +171,41 @@ struct ServeArgs {
     /// them by commas
     #[arg(long = "trusted-proxy", env = "POSTROOM_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxies: Vec<String>,
+    /// How many days messages that applications sent are remembered, 1 to 3650; their texts never are
+    #[arg(long, env = "POSTROOM_MESSAGES_DAYS", value_name = "DAYS", default_value_t = DEFAULT_KEPT_DAYS, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    messages_days: u16,
+    #[command(flatten)]
+    attachments: AttachmentArgs,
     #[command(flatten)]
     oauth: OauthArgs,
     #[command(flatten)]
     networks: NetworkArgs,
+}
+
+/// How much may be kept of what download links stand for. Read by hand, as networks are.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files that links stand for")]
+struct AttachmentArgs {
+    /// How much all of them may take, such as 500 MB; what doesn't fit is refused
+    #[arg(long = "attachments-quota", env = "POSTROOM_ATTACHMENTS_QUOTA", value_name = "SIZE", default_value = "10 GB")]
+    quota: String,
+    /// What stays free on the disk for everything else
+    #[arg(long = "attachments-reserve", env = "POSTROOM_ATTACHMENTS_RESERVE", value_name = "SIZE", default_value = "1 GB")]
+    reserve: String,
+}
+
+impl AttachmentArgs {
+    /// What they mean, or the sentence that says what is wrong.
+    fn limits(&self) -> Result<Limits, String> {
+        let read = |text: &str, option: &str| {
+            let wrong = |_| format!("{option}: “{text}” isn't a size of at most 1024 GB. Use one such as 10 GB or 500 MB.");
+            Size::parse(text).map(Size::bytes).map_err(wrong)
+        };
+        Ok(Limits {
+            quota: read(&self.quota, "--attachments-quota (POSTROOM_ATTACHMENTS_QUOTA)")?,
+            reserve: read(&self.reserve, "--attachments-reserve (POSTROOM_ATTACHMENTS_RESERVE)")?,
+        })
+    }
 }
 
 /// Where mail servers may be. Both are read by hand: a wrong one is to be told in a sentence of ours.
@@ -203,10 +249,10 @@ struct SendTestArgs {
     /// The sender; without it, the entry's own sender
     #[arg(long, env = "POSTROOM_FROM", value_name = "ADDR", default_value = "")]
     from: String,
-    /// The recipients, separated by commas
+    /// The recipients, separated by commas; with a fax server, fax numbers
     #[arg(long, env = "POSTROOM_TO", value_name = "ADDR", default_value = "")]
     to: String,
-    /// Attaches a file of this size to the test email, such as 12MB; above the entry's threshold it is refused
+    /// Attaches a file of this size to the test email, such as 12MB; above the entry's threshold it is refused. Not with a fax server
     #[arg(long, env = "POSTROOM_ATTACH", value_name = "SIZE", default_value = "", hide_default_value = true)]
     attach: String,
     /// Sends nothing: ends after the recipients were accepted, or after signing in where no addresses are given
@@ -222,6 +268,68 @@ struct SendTestArgs {
     oauth: OauthArgs,
     #[command(flatten)]
     networks: NetworkArgs,
+}
+
+const SEND_HELP: &str = "The token, made under Tokens with the verb “Submit messages”, comes from POSTROOM_TOKEN or --token-file. Without any option about the
+message, standard input holds it with its header fields; who is to receive it is read from To, Cc and Bcc.
+
+Exit codes: 0 sent, 1 usage or a message that can't be sent as it is, 15 Postroom can't be reached, and as send-test: 2 no connection, 6
+closed unexpectedly, 21–26, 28, 29 and 32 the stage that failed, 40 nobody knows whether it was sent, 41 cancelled, 42 it took too long.";
+
+#[derive(Debug, Args)]
+struct SendArgs {
+    /// Where Postroom runs
+    #[arg(long, env = "POSTROOM_URL", value_name = "URL", default_value = "http://127.0.0.1:3000")]
+    url: String,
+    #[arg(
+        help = "A file that holds the token; without it, the variable POSTROOM_TOKEN does",
+        long,
+        env = "POSTROOM_TOKEN_FILE",
+        value_name = "FILE"
+    )]
+    token_file: Option<PathBuf>,
+    /// The server it goes through; without it, the default
+    #[arg(long, env = "POSTROOM_SERVER", value_name = "NAME")]
+    server: Option<String>,
+    /// The sender; without it, the server's own
+    #[arg(long, env = "POSTROOM_FROM", value_name = "ADDR")]
+    from: Option<String>,
+    /// Recipients; may be repeated
+    #[arg(long, env = "POSTROOM_TO", value_name = "ADDR")]
+    to: Vec<String>,
+    /// More recipients; may be repeated
+    #[arg(long, env = "POSTROOM_CC", value_name = "ADDR")]
+    cc: Vec<String>,
+    /// More recipients, whom nobody sees; may be repeated
+    #[arg(long, env = "POSTROOM_BCC", value_name = "ADDR")]
+    bcc: Vec<String>,
+    /// Whom an answer is for; may be repeated
+    #[arg(long, env = "POSTROOM_REPLY_TO", value_name = "ADDR")]
+    reply_to: Vec<String>,
+    /// The subject
+    #[arg(long, env = "POSTROOM_SUBJECT", value_name = "TEXT")]
+    subject: Option<String>,
+    /// The text; @FILE reads a file, @- standard input
+    #[arg(long, env = "POSTROOM_TEXT", value_name = "TEXT")]
+    text: Option<String>,
+    /// The same as HTML; @FILE reads a file, @- standard input
+    #[arg(long, env = "POSTROOM_HTML", value_name = "HTML")]
+    html: Option<String>,
+    /// A file to attach; may be repeated
+    #[arg(long, env = "POSTROOM_ATTACH", value_name = "FILE")]
+    attach: Vec<PathBuf>,
+    /// What hands it over: bpm-mail-node, or nothing
+    #[arg(long, env = "POSTROOM_SOURCE", value_name = "SOURCE")]
+    source: Option<String>,
+    /// Taken for sendmail's sake: recipients are read from the message anyway
+    #[arg(short = 't', hide = true)]
+    t: bool,
+    /// How the outcome is printed
+    #[arg(long, env = "POSTROOM_FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Authorities to trust besides the system's (PEM), where --url begins with https://
+    #[arg(long, env = "POSTROOM_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 /// Where access tokens come from.
@@ -399,6 +507,7 @@ pub fn main() -> ExitCode {
         Command::SetupLink(args) => user::setup_link(&args),
         Command::User(args) => user::run(&args.command),
         Command::SendTest(args) => send_test::run(&args),
+        Command::Send(args) => send::run(&args),
         Command::Address(args) => address::run(&args),
         Command::RotateKey(args) => rotate_key::run(&args),
         Command::Backup(args) => backup::run(&args),
@@ -439,6 +548,18 @@ fn end_signal() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_files_may_take_is_a_size_and_a_bad_one_names_its_option() {
+        let limits = |args: &[&str]| Cli::try_parse_from([&["postroom"], args].concat()).unwrap().serve.attachments.limits();
+        assert_eq!(limits(&[]), Ok(Limits::default()));
+        let small = limits(&["--attachments-quota", "500 MB", "--attachments-reserve", "0"]);
+        assert_eq!(small, Ok(Limits { quota: 500 << 20, reserve: 0 }));
+        for (option, text) in [("--attachments-quota", "much"), ("--attachments-reserve", "2000 GB"), ("--attachments-quota", "")] {
+            let sentence = limits(&[option, text]).unwrap_err();
+            assert!(sentence.starts_with(option) && sentence.contains(text), "{sentence}");
+        }
+    }
 
     #[test]
     fn networks_are_options_of_serving_and_testing_and_a_bad_one_names_its_option() {

@@ -8,6 +8,7 @@ use domain::error::Problem;
 use crate::access::{Accounts, Cost};
 use crate::data_dir::{DataDir, StartError, plain};
 use crate::entries::Entries;
+use crate::files::{Folder, Limits};
 use crate::key_file::{self, KeySource};
 use crate::ports::{Clock, Random};
 use crate::seal::Kek;
@@ -87,6 +88,15 @@ impl Data {
     /// Where people reach it, where it serves.
     pub fn base(&self) -> Option<&str> {
         self.base.get().map(String::as_str)
+    }
+
+    /// Opens the folder of the files that download links stand for.
+    ///
+    /// # Errors
+    /// [`StartError::Disk`].
+    pub fn files(&self, limits: Limits) -> Result<Folder, StartError> {
+        let path = self.dir.attachments();
+        Folder::open(&path, limits, Arc::clone(&self.random)).map_err(|error| StartError::Disk { path, detail: plain(&error) })
     }
 
     /// Where it lies.

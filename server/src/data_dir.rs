@@ -64,6 +64,11 @@ impl DataDir {
         socket_in(&self.0.path)
     }
 
+    /// The folder of the files that download links stand for.
+    pub fn attachments(&self) -> PathBuf {
+        self.0.path.join("attachments")
+    }
+
     /// Makes the names in the directory durable: what was created or renamed in it stays so.
     ///
     /// # Errors
@@ -91,7 +96,7 @@ pub(crate) fn database_in(data_dir: &Path) -> PathBuf {
 }
 
 /// Makes the directory, for its owner only; one that exists keeps its mode.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -200,6 +200,15 @@ impl Entries {
         self.store.reading(|tx| record(tx, id).map(|record| (record.version, record.content)))
     }
 
+    /// The entry of a name, whatever the case, if whoever asks may know of it.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn named(&self, name: &str) -> Result<Option<EntryId>, Problem> {
+        let id = self.store.reading(|tx| Ok(tx.id_of(&name.to_ascii_lowercase())?))?;
+        Ok(id.filter(|id| self.covers(*id)))
+    }
+
     /// The default, if there is one.
     ///
     /// # Errors

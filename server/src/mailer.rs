@@ -18,6 +18,7 @@ mod redact;
 mod reply;
 mod session;
 mod stream;
+mod test_fax;
 mod tls;
 mod token;
 mod trust;
@@ -108,6 +109,8 @@ pub struct TestRun {
     pub tokens: Option<Arc<dyn TokenSource>>,
     /// What its application proves with that it is itself.
     pub application: Option<Arc<CertifiedKey>>,
+    /// What stands in the test message in the place of its file: a link to that, in words.
+    pub link: Option<String>,
 }
 
 /// What a server presents, and what is to be thought of it.
@@ -165,7 +168,7 @@ impl From<Secret> for Credential {
 impl TestRun {
     /// With the mailer's own trust, and nothing to show a server that asks who connects.
     pub const fn new(server: SmtpServer, credential: Option<Credential>, mode: Mode) -> Self {
-        Self { server, credential, mode, trust: None, client: None, tokens: None, application: None }
+        Self { server, credential, mode, trust: None, client: None, tokens: None, application: None, link: None }
     }
 
     /// What tells of this run, without what must not be told.

@@ -108,6 +108,11 @@ impl Runs {
         })
     }
 
+    /// What runs sessions.
+    pub fn mailer(&self) -> Arc<Mailer> {
+        Arc::clone(&self.mailer)
+    }
+
     /// What runs get their tokens from.
     pub const fn sign_ins(&self) -> &Arc<SignIns> {
         &self.sign_ins

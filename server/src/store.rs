@@ -3,6 +3,7 @@
 
 mod access;
 mod codec;
+mod links;
 mod redb_store;
 mod rehearsal;
 mod schema;
@@ -15,15 +16,19 @@ use domain::certificate::Certificate;
 use domain::entry::{Content, EntryId, RowServer, Version};
 use domain::error::Problem;
 use domain::host::Host;
+use domain::link::LinkId;
 use domain::oauth::SignInNote;
 use domain::run::{Run, RunId, RunSummary, Standing};
 use domain::smtp_server::SmtpServer;
+use domain::submission::{Message, SubmissionId};
+use domain::transcript::Event;
 use domain::trust::{Pin, TrustId, TrustedBy};
 use serde::{Deserialize, Serialize};
 
 pub use access::{
     AccountRecord, ActivityHead, Digest, InvitationRecord, PasswordRecord, SecondFactor, SessionRecord, StoredLine, TokenRecord,
 };
+pub use links::LinkRecord;
 pub use redb_store::{Backends, DatabaseFile, Draft, OpenError, RedbStore};
 pub use schema::SCHEMA_VERSION;
 
@@ -77,6 +82,34 @@ pub trait Read {
     fn proof(&self, id: EntryId) -> Result<Option<Proof>, StoreError>;
     /// Shows what the runs of all entries showed, also of those in the trash.
     fn scan_proofs(&self, visit: &mut dyn FnMut(EntryId, Proof)) -> Result<(), StoreError>;
+    /// A message that was handed over to be sent.
+    fn message(&self, id: SubmissionId) -> Result<Option<Message>, StoreError>;
+    /// What happened to a message; nothing where that isn't known yet.
+    fn message_events(&self, id: SubmissionId) -> Result<Vec<Event>, StoreError>;
+    /// The messages that are being sent.
+    fn sending(&self) -> Result<Vec<SubmissionId>, StoreError>;
+    /// How many messages are remembered.
+    fn count_messages(&self) -> Result<u64, StoreError>;
+    /// Shows messages, the newest first, from the one before `before` on, until `visit` has seen enough.
+    fn messages_back(
+        &self,
+        before: Option<SubmissionId>,
+        visit: &mut dyn FnMut(Message) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+    /// Shows messages, the oldest first, until `visit` has seen enough.
+    fn messages_from(&self, visit: &mut dyn FnMut(Message) -> ControlFlow<()>) -> Result<(), StoreError>;
+    /// A link.
+    fn link(&self, id: LinkId) -> Result<Option<LinkRecord>, StoreError>;
+    /// The link that what stands in an address leads to, given as its digest.
+    fn link_of(&self, digest: &Digest) -> Result<Option<LinkId>, StoreError>;
+    /// How many links are remembered.
+    fn count_links(&self) -> Result<u64, StoreError>;
+    /// Shows links, the newest first, from the one before `before` on, until `visit` has seen enough.
+    fn links_back(
+        &self,
+        before: Option<LinkId>,
+        visit: &mut dyn FnMut(LinkId, LinkRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
     /// The certificates that are trusted, by id.
     fn trusted(&self) -> Result<Vec<(TrustId, TrustRecord)>, StoreError>;
     /// The certificates in the trash, the oldest batch first.
@@ -132,7 +165,7 @@ pub trait Read {
 /// What can be changed in a transaction. Everything here fails only with the disk.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Write: Read {
-    /// A number that no entry, account, trusted certificate or batch ever had.
+    /// A number that no entry, account, trusted certificate, message, link or batch ever had.
     fn new_number(&mut self) -> Result<u64, StoreError>;
     /// Makes an entry the default, or none.
     fn set_default(&mut self, id: Option<EntryId>) -> Result<(), StoreError>;
@@ -156,6 +189,16 @@ pub trait Write: Read {
     fn put_run(&mut self, id: EntryId, run: &Run) -> Result<(), StoreError>;
     /// Removes a run of an entry.
     fn remove_run(&mut self, id: EntryId, run: RunId) -> Result<(), StoreError>;
+    /// Keeps a message, in place of what was there under its id. Until it has ended it is among those that are being sent.
+    fn put_message(&mut self, message: &Message) -> Result<(), StoreError>;
+    /// Keeps what happened to a message.
+    fn put_message_events(&mut self, id: SubmissionId, events: &[Event]) -> Result<(), StoreError>;
+    /// Removes a message, and what happened to it.
+    fn remove_message(&mut self, id: SubmissionId) -> Result<(), StoreError>;
+    /// Keeps a link, in place of what was there under its id. What stands in its address stays the same.
+    fn put_link(&mut self, id: LinkId, record: &LinkRecord) -> Result<(), StoreError>;
+    /// Removes a link. Its file stays.
+    fn remove_link(&mut self, id: LinkId) -> Result<(), StoreError>;
     /// Keeps what the runs of an entry showed.
     fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError>;
     /// Forgets it.

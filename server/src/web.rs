@@ -7,10 +7,14 @@ mod assets;
 mod certificates;
 mod forms;
 mod guard;
+mod links;
 mod live;
+mod messages;
+mod openapi;
 mod pages;
 mod patient;
 mod qr;
+mod range;
 mod records;
 mod routes;
 mod serve;
@@ -26,24 +30,27 @@ use std::sync::Arc;
 use app::api::KEYS;
 use app::backend::{Backend, Gate, Shown};
 use app::pages::{Page, Plain, Visitor};
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Router};
 use domain::access::Act;
 use domain::error::{ApiError, ErrorKind, Problem};
 use domain::words;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ResponseOptions, handle_server_fns_with_context, render_app_async_with_context};
 use serde::de::IgnoredAny;
 
+use crate::links::Links;
+
 pub use access::Peer;
 pub use arrival::{Encrypted, Proxies};
 pub use guard::Hosts;
+use links::{Shelf, is_public};
 use routes::Routes;
 pub use routes::{Need, Route};
 pub use serve::serve;
@@ -55,6 +62,7 @@ pub struct Web {
     gate: Arc<dyn Gate>,
     hosts: Arc<Hosts>,
     proxies: Arc<Proxies>,
+    shelf: Shelf,
 }
 
 impl Web {
@@ -62,13 +70,20 @@ impl Web {
     pub fn new(gate: Arc<dyn Gate>, hosts: Hosts) -> Self {
         // Leptos spawns on the runtime that this runs in; a second call changes nothing.
         let _ = any_spawner::Executor::init_tokio();
-        Self { gate, hosts: Arc::new(hosts), proxies: Arc::default() }
+        Self { gate, hosts: Arc::new(hosts), proxies: Arc::default(), shelf: Shelf::default() }
     }
 
     /// Takes the word of these for where requests come from.
     #[must_use]
     pub fn behind(mut self, proxies: Proxies) -> Self {
         self.proxies = Arc::new(proxies);
+        self
+    }
+
+    /// Lets whoever has one of these links download its file.
+    #[must_use]
+    pub fn with_links(mut self, links: Arc<Links>) -> Self {
+        self.shelf = Shelf(Some(links));
         self
     }
 }
@@ -117,10 +132,11 @@ pub fn router(web: Web) -> Router {
     all()
         .router()
         .fallback(nothing_here)
-        .method_not_allowed_fallback(|| async { refusal("", Problem::WrongMethod { allowed: "GET, POST" }) })
+        .method_not_allowed_fallback(|uri: Uri| async move { refusal(uri.path(), Problem::WrongMethod { allowed: "GET, POST" }) })
         .layer(from_fn(guard::api_status))
         // Every body is read up to a limit of ours.
         .layer(DefaultBodyLimit::disable())
+        .layer(Extension(web.shelf.clone()))
         .layer(from_fn_with_state(web.clone(), access::recognise))
         .layer(guard::cross_origin())
         .layer(from_fn(guard::cookie_needs_origin))
@@ -178,7 +194,9 @@ fn all() -> Routes {
         .api("/api/certificates/export", Method::GET, SEE, certificates::export_api)
         .api("/api/session", Method::GET, Need::Somebody, signing::session_api)
         .api("/api/session/stay", Method::POST, Need::Somebody, signing::stay_api);
-    let routes = records::routes(tokens::routes(accounts::routes(signing::routes(sign_ins::routes(routes)))));
+    let routes = links::routes(openapi::routes(messages::routes(records::routes(tokens::routes(accounts::routes(
+        signing::routes(sign_ins::routes(routes)),
+    ))))));
     // A server function that isn't among the keys isn't answered.
     KEYS.into_iter().fold(routes, |routes, (path, act, _)| match takes(path) {
         Some(method) => routes.api(path, method, Need::Act(act), api),
@@ -251,10 +269,14 @@ async fn to_certificates() -> Response {
     see_other("/certificates")
 }
 
-async fn nothing_here(visit: Visit, request: Request) -> Response {
-    if is_api(request.uri().path()) {
-        return api_error(Problem::NoSuchPage);
+async fn nothing_here(request: Request) -> Response {
+    let path = request.uri().path();
+    if is_public(path) {
+        return links::gone(Problem::NoSuchPage);
     }
+    let Some(visit) = request.extensions().get::<Visit>().filter(|_| !is_api(path)) else {
+        return api_error(Problem::NoSuchPage);
+    };
     visit.show(Plain::Failed(Problem::NoSuchPage.into()).into()).await
 }
 

@@ -65,6 +65,7 @@ impl Sender {
         let server = SmtpServer {
             name: Name::parse("mail").unwrap(),
             kind: Kind::Smtp,
+            fax: domain::fax::FaxSettings::default(),
             protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: true },
             host: Host::Ip(IpAddr::from([127, 0, 0, 1])),
             port: address.port(),
@@ -73,7 +74,12 @@ impl Sender {
             sign_in: SignIn::None,
             sender: None,
             mime_address_strict: true,
-            attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+            attachments: Attachments {
+                as_url: false,
+                threshold: DEFAULT_THRESHOLD,
+                link_days: DEFAULT_LINK_DAYS,
+                link_language: domain::link::Language::English,
+            },
         };
         let basis = Basis { settings: settings(1), target: Target::of(&server), trust_epoch: 0, own_sender: true };
         Self { couriers: Arc::clone(couriers), run: TestRun::new(server, None, Mode::Check(None)), basis, entry: EntryId(1) }

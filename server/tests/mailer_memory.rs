@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::secret::Secret;
 use domain::size::Size;
@@ -58,6 +60,7 @@ fn entry(address: SocketAddr) -> SmtpServer {
     SmtpServer {
         name: Name::parse("mail").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip(IpAddr::from([127, 0, 0, 1])),
         port: address.port(),
@@ -66,7 +69,12 @@ fn entry(address: SocketAddr) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }
 

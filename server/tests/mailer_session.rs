@@ -53,6 +53,8 @@ mod auth;
 mod channel;
 #[path = "mailer_session/faults.rs"]
 mod faults;
+#[path = "mailer_session/fax.rs"]
+mod fax;
 #[path = "mailer_session/network.rs"]
 mod network;
 #[path = "mailer_session/starttls.rs"]
@@ -72,7 +74,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::secret::Secret;
 use domain::smtp_server::{
@@ -108,6 +112,7 @@ fn entry(address: SocketAddr) -> SmtpServer {
     SmtpServer {
         name: Name::parse("mail").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: smtp(StartTls::Disabled),
         host: Host::Dns(HOST.into()),
         port: address.port(),
@@ -116,7 +121,12 @@ fn entry(address: SocketAddr) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }
 

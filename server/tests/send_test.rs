@@ -215,6 +215,53 @@ async fn a_client_certificate_comes_from_the_configuration_or_the_environment() 
     }
 }
 
+#[tokio::test]
+async fn a_fax_goes_to_a_number() {
+    let script = [
+        vec![say("220 hi")],
+        on("EHLO", "250 mail.test").to_vec(),
+        on("MAIL", "250 ok").to_vec(),
+        on("RCPT TO:<FAX=+4930123456@fax.example.com>", "250 ok").to_vec(),
+        on("DATA", "354 go").to_vec(),
+        vec![Act::HearMessage, say("250 ok")],
+    ];
+    let peer = Peer::new(vec![script.concat()]).await;
+    let config = json!({
+        "host": "127.0.0.1", "port": peer.address.port(), "kind": "fax", "fax_domain": "fax.example.com", "fax_country": "DE"
+    });
+    let sent = async |to: &'static str, more: &'static [&'static str]| {
+        let config = config.clone();
+        let output = tokio::task::spawn_blocking(move || {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_postroom"))
+                .args(["send-test", "--config", "-", "--format", "ndjson", "--from", "scan@example.com", "--to", to])
+                .args(more)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            write!(child.stdin.take().unwrap(), "{config}").unwrap();
+            child.wait_with_output().unwrap()
+        });
+        let output = output.await.unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), serde_json::from_str::<Value>(stdout.lines().last().unwrap()).unwrap())
+    };
+    // What is no number, or asks for what a fax can't carry, opens nothing: the peer takes one connection only.
+    let (code, last) = sent("anna", &[]).await;
+    assert_eq!((code, &last["diagnosis"]["kind"]), (Some(1), &json!("configuration")), "{last}");
+    assert!(last["fields"]["to"].as_str().unwrap().contains("“a”"), "{last}");
+    let (code, last) = sent("030 123456", &["--attach", "1 KB"]).await;
+    assert_eq!(code, Some(1), "{last}");
+    assert!(last["diagnosis"]["title"].as_str().unwrap().starts_with("--attach: "), "{last}");
+    let (code, last) = sent("030 123456", &[]).await;
+    assert_eq!((code, &last["outcome"]), (Some(0), &json!("sent")), "{last}");
+    assert_eq!(last["recipients"][0]["address"], "FAX=+4930123456@fax.example.com");
+    let log = peer.log().await;
+    assert_eq!(log.connections.len(), 1);
+    assert!(log.lines().iter().any(|line| line.contains("application/pdf")), "{log:?}");
+}
+
 /// Only between two programs, who don't wait for each other: the server is gone before everything is written.
 #[tokio::test]
 async fn why_a_server_broke_off_is_heard_although_it_takes_nothing_more() {

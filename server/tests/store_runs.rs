@@ -131,6 +131,33 @@ fn the_trash_takes_the_history_along() {
 type Change = fn(&mut ServerDraft);
 
 #[test]
+fn what_a_gateway_makes_of_numbers_is_tested_as_well() {
+    let bench = bench();
+    let fax = ServerDraft { kind: "fax".into(), fax_country: "DE".into(), ..bench.draft.clone() };
+    bench.save(&fax, &SecretChange::Keep);
+    assert!(ran(&bench.entries, bench.id, (&fax, PASSWORD), &run(1, 10, works())).unwrap());
+    assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 10 });
+    let differences: [Change; 4] = [
+        |draft| draft.fax_address = "number_at_domain".into(),
+        |draft| draft.fax_domain = "fax.example.com".into(),
+        |draft| draft.fax_prefix = "0".into(),
+        |draft| draft.fax_country = "AT".into(),
+    ];
+    for differ in differences {
+        let mut changed = fax.clone();
+        differ(&mut changed);
+        bench.save(&changed, &SecretChange::Keep);
+        assert_eq!(bench.standing(), Standing::Changed);
+        // Of a mail server they are nothing that is kept.
+        let mail = ServerDraft { kind: "smtp".into(), ..changed };
+        bench.save(&mail, &SecretChange::Keep);
+        assert_eq!(bench.entries.entry(bench.id).unwrap().draft(), bench.draft);
+        bench.save(&fax, &SecretChange::Keep);
+        assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 10 });
+    }
+}
+
+#[test]
 fn only_what_was_tested_is_verified() {
     let bench = bench();
     assert_eq!(bench.standing(), Standing::Never);
@@ -138,10 +165,11 @@ fn only_what_was_tested_is_verified() {
     let bench = bench.reopened();
     assert_eq!(bench.standing(), Standing::Verified { at_ms: START + 10 });
 
-    let harmless: [Change; 4] = [
+    let harmless: [Change; 5] = [
         |draft| draft.name = "renamed".into(),
         |draft| draft.attachment_threshold = "5 MB".into(),
         |draft| draft.link_days = "3".into(),
+        |draft| draft.link_language = "de".into(),
         |draft| draft.attachment_as_url = true,
     ];
     for change in harmless {

@@ -4,6 +4,10 @@
 
 #[path = "web_router/access.rs"]
 mod access;
+#[path = "web_router/links.rs"]
+mod links;
+#[path = "web_router/messages.rs"]
+mod messages;
 #[path = "web_router/sign_ins.rs"]
 mod sign_ins;
 
@@ -833,6 +837,9 @@ async fn every_page_answers_with_careful_headers_and_is_not_kept() {
         "/activity?search=mail&deed=server_saved&before=7",
         "/servers/import",
         "/servers/import?added=1&changed=2",
+        "/links",
+        "/links?search=mail&state=live&before=7",
+        "/links/1/revoke",
     ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -1134,7 +1141,7 @@ async fn an_entry_comes_back_with_every_error_and_without_the_password() {
     let site = Site::new();
     let form = format!(
         "action=save&version=3&name=mail&kind=smtp&protocol=smtp&host=a+b&port=0&timeout_ms=10000&starttls=disabled&username=anna\
-         &password={PASSWORD}&password_confirm={PASSWORD}&attachment_threshold_bytes=10+MB&link_days=30&from=x%40example.com"
+         &password={PASSWORD}&password_confirm={PASSWORD}&attachment_threshold_bytes=10+MB&link_days=30&link_language=en&from=x%40example.com"
     );
     let answer = site.form("/servers/1", &form).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);

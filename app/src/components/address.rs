@@ -24,7 +24,7 @@ impl Found {
     /// In `field`, where `before` was shown.
     fn now(state: FormState, field: Field, before: Option<&Self>) -> Self {
         let text = state.text(field);
-        if text.trim().is_empty() {
+        if text.trim().is_empty() || !state.is_address(field) {
             return Self::default();
         }
         let strictness = state.draft.with(ServerDraft::strictness);

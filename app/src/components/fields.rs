@@ -104,10 +104,17 @@ impl FormState {
         })
     }
 
+    /// Whether an address, or several, stand in the field: a test fax goes to a number.
+    pub(super) fn is_address(self, field: Field) -> bool {
+        field.is_address() && !(field == Field::TestTo && self.draft.with(ServerDraft::is_fax))
+    }
+
     /// Whether what stands in the field is no address, or no usable one.
     pub(super) fn wrong_address(self, field: Field) -> bool {
         let wrong = |error: &FieldError| matches!(error, FieldError::Address(_) | FieldError::AddressWithoutDomain);
-        field.is_address() && !self.text(field).trim().is_empty() && self.local.with(|errors| errors.get(field).is_some_and(wrong))
+        self.is_address(field)
+            && !self.text(field).trim().is_empty()
+            && self.local.with(|errors| errors.get(field).is_some_and(wrong))
     }
 
     /// Whether the field is being typed in right now.
@@ -288,7 +295,7 @@ pub(crate) fn TextField(
     let id = field_id(field);
     view! {
         <div class=class_of(state, field, "field")>
-            <label for=id.clone()>{words::label(field)} {required.then(|| view! { <span class="muted">" (required)"</span> })}</label>
+            <label for=id.clone()>{move || state.draft.with(|d| words::label_with(d, field))} {required.then(|| view! { <span class="muted">" (required)"</span> })}</label>
             <input
                 id=id
                 name=field.key()
@@ -308,7 +315,7 @@ pub(crate) fn TextField(
             />
             <FieldErrorText state field/>
             {field.is_address().then(|| view! { <Verdict state field/> })}
-            <Help field/>
+            <p class="help" id=format!("{}-help", field_id(field))>{move || state.draft.with(|d| words::help_with(d, field))}</p>
             {note.map(|note| view! { <p class="help note">{move || note.get()}</p> })}
         </div>
     }

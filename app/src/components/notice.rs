@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::error::{ApiError, ErrorKind};
 use domain::field::Field;
+use domain::smtp_server::ServerDraft;
 use domain::words;
 use leptos::prelude::*;
 
@@ -12,9 +13,13 @@ use super::field_id;
 /// The element id of the notice, for the focus.
 pub(crate) const NOTICE: &str = "notice";
 
-/// An error with a link to each field that needs a change.
+/// An error with a link to each field that needs a change, by the label it has with what stands in `draft`.
 #[component]
-pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl IntoView {
+pub(crate) fn ErrorNotice(
+    #[prop(into)] error: Signal<Option<ApiError>>,
+    #[prop(optional)] draft: Option<RwSignal<ServerDraft>>,
+) -> impl IntoView {
+    let label = move |field| draft.map_or_else(|| words::label(field), |draft| draft.with(|draft| words::label_with(draft, field)));
     view! {
         <div role="alert" class="alerts" id=NOTICE tabindex="-1" autofocus=error.with_untracked(Option::is_some)>
             {move || {
@@ -23,7 +28,7 @@ pub(crate) fn ErrorNotice(#[prop(into)] error: Signal<Option<ApiError>>) -> impl
                         <div class="notice bad">
                             <p class="headline">{error.message}</p>
                             {way_in(error.error)}
-                            {links(&error.fields)}
+                            {links(&error.fields, label)}
                         </div>
                     }
                 })
@@ -42,14 +47,14 @@ fn way_in(kind: ErrorKind) -> Option<impl IntoView> {
     Some(view! { <p><a href=href target="_blank">{text}</a></p> })
 }
 
-fn links(fields: &BTreeMap<String, String>) -> Option<impl IntoView + use<>> {
+fn links<L: Fn(Field) -> &'static str>(fields: &BTreeMap<String, String>, label: L) -> Option<impl IntoView + use<L>> {
     let fields: Vec<_> = Field::ALL.into_iter().filter_map(|f| fields.get(f.key()).map(|s| (f, s.clone()))).collect();
     (!fields.is_empty()).then(|| {
         let items: Vec<_> = fields
             .into_iter()
             .map(|(field, sentence)| {
                 let target = format!("#{}", field_id(field));
-                view! { <li><a href=target>{words::label(field)}</a>": " {sentence}</li> }
+                view! { <li><a href=target>{label(field)}</a>": " {sentence}</li> }
             })
             .collect();
         view! { <ul>{items}</ul> }

@@ -3,11 +3,15 @@
 
 mod access;
 mod activity;
+mod api_help;
 mod azure;
 mod certificates;
 mod client_certificate;
 mod import;
 mod import_servers;
+mod links;
+mod message;
+mod messages;
 mod sign_in;
 mod trash;
 mod trash_certificates;
@@ -16,7 +20,9 @@ use domain::activity::{ActivityPage, ActivityQuery};
 use domain::entry::{EntryId, EntryView, TrashPlan};
 use domain::error::ApiError;
 use domain::exchange::ImportPlan;
+use domain::link::{Link, LinkId, LinksPage, LinksQuery};
 use domain::secret::Secret;
+use domain::submission::{MessageView, MessagesPage, MessagesQuery};
 use domain::trust::{Preview, TrustId, TrustPage, TrustTrashPlan};
 use leptos::prelude::*;
 
@@ -112,6 +118,42 @@ pub enum Plain {
         /// Why something was not done.
         refused: Option<ApiError>,
     },
+    /// "Messages".
+    Messages {
+        /// What was found; nothing where it couldn't be looked for.
+        found: Option<MessagesPage>,
+        /// What was looked for.
+        query: MessagesQuery,
+        /// Why something was not done.
+        refused: Option<ApiError>,
+    },
+    /// One message, with everything that happened to it.
+    Message(Box<MessageView>),
+    /// How applications send.
+    ApiHelp {
+        /// The address that they reach this at.
+        base: String,
+        /// Whether whoever reads it makes tokens.
+        manages: bool,
+    },
+    /// "Links".
+    Links {
+        /// What was found; nothing where it couldn't be looked for.
+        page: Option<LinksPage>,
+        /// What was looked for.
+        query: LinksQuery,
+        /// The days that were typed for a link, where that was refused.
+        typed: Option<(LinkId, String)>,
+        /// Why something was not done.
+        refused: Option<ApiError>,
+    },
+    /// The question before a link is revoked.
+    RevokeLink {
+        /// Which.
+        link: Box<Link>,
+        /// Why it was not revoked.
+        refused: Option<ApiError>,
+    },
     /// "Import servers".
     ImportServers {
         /// What was given would do this.
@@ -166,8 +208,12 @@ impl Plain {
             | Self::Arrive(_)
             | Self::NotArrived { .. }
             | Self::ImportServers { .. } => Some((Section::Servers, false)),
+            Self::Messages { .. } => Some((Section::Messages, true)),
+            Self::Message(_) | Self::ApiHelp { .. } => Some((Section::Messages, false)),
             Self::Certificates { .. } => Some((Section::Certificates, true)),
             Self::Import { .. } | Self::TrashCertificates { .. } => Some((Section::Certificates, false)),
+            Self::Links { .. } => Some((Section::Links, true)),
+            Self::RevokeLink { .. } => Some((Section::Links, false)),
             Self::Access(page) => page.section(),
             Self::Activity { .. } | Self::Failed(_) => None,
         }
@@ -191,6 +237,11 @@ impl Plain {
             Self::NotArrived { .. } => "Not signed in".into(),
             Self::Access(page) => page.title(),
             Self::Activity { .. } => "Activity".into(),
+            Self::Messages { .. } => "Messages".into(),
+            Self::ApiHelp { .. } => "Sending from applications".into(),
+            Self::Message(view) => format!("Message {}", view.message.id),
+            Self::Links { .. } => "Links".into(),
+            Self::RevokeLink { .. } => "Revoke a link".into(),
             Self::ImportServers { .. } => "Import servers".into(),
             Self::Failed(_) => "That didn't work".into(),
         }
@@ -205,9 +256,12 @@ impl Plain {
             | Self::ClientCertificate { refused, .. }
             | Self::Azure { refused, .. }
             | Self::Activity { refused, .. }
+            | Self::Messages { refused, .. }
+            | Self::Links { refused, .. }
+            | Self::RevokeLink { refused, .. }
             | Self::ImportServers { refused, .. } => refused.as_ref(),
             Self::Access(page) => page.refused(),
-            Self::Leave { .. } | Self::Arrive(_) => None,
+            Self::Leave { .. } | Self::Arrive(_) | Self::Message(_) | Self::ApiHelp { .. } => None,
             Self::Failed(error) | Self::NotArrived { error, .. } => Some(error),
         }
     }
@@ -232,6 +286,11 @@ pub(super) fn PlainView(plain: Plain) -> impl IntoView {
         Plain::Arrive(arrived) => sign_in::arrive(*arrived).into_any(),
         Plain::NotArrived { id, error } => sign_in::not_arrived(id, error).into_any(),
         Plain::Activity { activity, query, refused } => view! { <activity::Activity activity query refused/> }.into_any(),
+        Plain::Messages { found, query, refused } => view! { <messages::Messages found query refused/> }.into_any(),
+        Plain::ApiHelp { base, manages } => view! { <api_help::ApiHelp base manages/> }.into_any(),
+        Plain::Message(view) => view! { <message::OneMessage view=*view/> }.into_any(),
+        Plain::Links { page, query, typed, refused } => links::list(page, query, typed, refused).into_any(),
+        Plain::RevokeLink { link, refused } => links::revoke(*link, refused).into_any(),
         Plain::ImportServers { plan, chosen, done, refused } => {
             view! { <import_servers::ImportServers plan chosen done refused/> }.into_any()
         }

@@ -9,8 +9,10 @@ use super::{
 };
 use crate::address::{AddressList, Mailbox, Strictness};
 use crate::diagnosis::Fix;
+use crate::fax::{self, Country, FaxPrefix, FaxSettings, FaxTemplate, OwnTemplate};
 use crate::field::{Field, FieldError, FieldErrors};
 use crate::host::Host;
+use crate::link::Language;
 use crate::name::Name;
 use crate::oauth::{self, Oauth, Provider, Strategy};
 use crate::secret::{Secret, SecretChange};
@@ -42,12 +44,18 @@ pub struct ServerDraft {
     pub azure_sign_in_url: String,
     pub azure_scope: String,
     pub azure_mailbox: String,
+    pub fax_address: String,
+    pub fax_domain: String,
+    pub fax_template: String,
+    pub fax_prefix: String,
+    pub fax_country: String,
     pub sender: String,
     pub override_sender: bool,
     pub mime_address_strict: bool,
     pub attachment_as_url: bool,
     pub attachment_threshold: String,
     pub link_days: String,
+    pub link_language: String,
     pub certificate_name: String,
     pub min_tls: String,
 }
@@ -68,9 +76,9 @@ pub struct PasswordDraft {
 pub struct TestDraft {
     /// The sender; empty uses the entry's sender address.
     pub from: String,
-    /// The recipients.
+    /// The recipients; of a fax server fax numbers, or addresses that are right already.
     pub to: String,
-    /// The size of a file that goes with it; empty for none.
+    /// The size of a file that goes with it; empty for none. Counts with a mail server: a test fax carries a document of its own.
     pub attachment: String,
     /// Whether nothing is sent: then the recipients may be missing.
     pub check_only: bool,
@@ -99,10 +107,10 @@ pub enum Mode {
 }
 
 impl TestDraft {
-    /// What is to be done, addresses read as `draft` reads them.
+    /// What is to be done, addresses and numbers read as `draft` reads them.
     ///
     /// # Errors
-    /// The problems of both fields.
+    /// The problems of these fields; and of those of `draft` that make an address of a fax number.
     pub fn check(&self, draft: &ServerDraft) -> Result<Mode, FieldErrors> {
         let mut errors = FieldErrors::default();
         if self.check_only && self.to.trim().is_empty() {
@@ -111,14 +119,21 @@ impl TestDraft {
         let from = if self.from.trim().is_empty() { &draft.sender } else { &self.from };
         let from = if from.trim().is_empty() { Err(FieldError::Required) } else { mailbox(from, draft.strictness()) };
         let from = errors.take(Field::TestFrom, from);
-        let to = errors.take(Field::TestTo, recipients(&self.to, draft.strictness()));
+        let to = match draft.fax_settings() {
+            Ok(fax) => errors.take(Field::TestTo, recipients(&self.to, draft.strictness(), fax.as_ref())),
+            Err(more) => {
+                errors.merge(more);
+                None
+            }
+        };
         if self.check_only {
             return match (from, to) {
                 (Some(from), Some(to)) => Ok(Mode::Check(Some(Envelope { from, to, attachment: None }))),
                 _ => Err(errors),
             };
         }
-        let attachment = errors.take(Field::TestAttachment, attachment(&self.attachment));
+        let size = if draft.applies(Field::TestAttachment) { self.attachment.as_str() } else { "" };
+        let attachment = errors.take(Field::TestAttachment, attachment(size));
         match (from, to, attachment) {
             (Some(from), Some(to), Some(attachment)) => Ok(Mode::Send(Envelope { from, to, attachment })),
             _ => Err(errors),
@@ -136,12 +151,12 @@ fn attachment(text: &str) -> Result<Option<Size>, FieldError> {
     }
 }
 
-fn recipients(text: &str, strictness: Strictness) -> Result<Vec<Mailbox>, FieldError> {
-    if text.trim().is_empty() {
-        return Err(FieldError::Required);
-    }
-    let list = AddressList::parse(text, strictness).map_err(FieldError::Address)?;
-    let to: Vec<Mailbox> = list.mailboxes().cloned().collect();
+fn recipients(text: &str, strictness: Strictness, fax: Option<&FaxSettings>) -> Result<Vec<Mailbox>, FieldError> {
+    let to = match fax {
+        Some(fax) => fax::recipients(text, fax).map_err(FieldError::Fax)?,
+        None if text.trim().is_empty() => return Err(FieldError::Required),
+        None => AddressList::parse(text, strictness).map_err(FieldError::Address)?.mailboxes().cloned().collect(),
+    };
     if to.iter().any(|mailbox| mailbox.addr().is_none()) {
         return Err(FieldError::AddressWithoutDomain);
     }
@@ -189,12 +204,18 @@ impl ServerDraft {
             azure_sign_in_url: String::new(),
             azure_scope: String::new(),
             azure_mailbox: String::new(),
+            fax_address: FaxTemplate::default().key().into(),
+            fax_domain: String::new(),
+            fax_template: String::new(),
+            fax_prefix: String::new(),
+            fax_country: String::new(),
             sender: String::new(),
             override_sender: false,
             mime_address_strict: true,
             attachment_as_url: false,
             attachment_threshold: DEFAULT_THRESHOLD.to_string(),
             link_days: DEFAULT_LINK_DAYS.to_string(),
+            link_language: Language::default().key().into(),
             certificate_name: String::new(),
             min_tls: MinTls::default().key().into(),
         }
@@ -225,12 +246,18 @@ impl ServerDraft {
             azure_sign_in_url: azure.sign_in_url,
             azure_scope: azure.scope,
             azure_mailbox: azure.mailbox,
+            fax_address: server.fax_address.clone().unwrap_or_else(|| FaxTemplate::default().key().into()),
+            fax_domain: server.fax_domain.clone().unwrap_or_default(),
+            fax_template: server.fax_template.clone().unwrap_or_default(),
+            fax_prefix: server.fax_prefix.clone().unwrap_or_default(),
+            fax_country: server.fax_country.clone().unwrap_or_default(),
             sender: server.sender.clone(),
             override_sender: server.override_sender,
             mime_address_strict: server.mime_address_strict,
             attachment_as_url: server.attachment_as_url,
             attachment_threshold: Size::from_bytes(server.attachment_threshold_bytes).to_string(),
             link_days: server.link_days.to_string(),
+            link_language: server.link_language.key().into(),
             certificate_name: server.certificate_name.clone(),
             min_tls: server.min_tls.key().into(),
         }
@@ -280,6 +307,7 @@ impl ServerDraft {
             self.azure_oauth,
             self.override_sender,
             self.link_days.trim() != DEFAULT_LINK_DAYS.to_string(),
+            self.link_language != Language::default().key(),
             !self.certificate_name.trim().is_empty() && self.applies(Field::CertificateName),
             self.min_tls != MinTls::default().key() && self.applies(Field::MinTls),
         ]
@@ -297,9 +325,14 @@ impl ServerDraft {
             | Field::OverrideSender
             | Field::MimeAddressStrict
             | Field::AttachmentAsUrl => Some(if self.flag(field) { "Yes" } else { "No" }.into()),
-            Field::Kind | Field::Protocol | Field::StartTls | Field::MinTls | Field::AzureStrategy | Field::AzureProvider => {
-                Some(words::choice(field, self.text(field)).into())
-            }
+            Field::Kind
+            | Field::Protocol
+            | Field::StartTls
+            | Field::MinTls
+            | Field::AzureStrategy
+            | Field::AzureProvider
+            | Field::FaxAddress
+            | Field::LinkLanguage => Some(words::choice(field, self.text(field)).into()),
             _ => self.text_ref(field).map(|text| if text.is_empty() { "–".into() } else { text.clone() }),
         }
     }
@@ -318,6 +351,10 @@ impl ServerDraft {
             Field::AzureSecretExpires => self.azure_oauth && self.may_have_client_secret(),
             Field::AzureSignInUrl => self.azure_oauth && self.azure_provider == Provider::Other.key() && self.needs_a_person(),
             Field::AzureMailbox => self.azure_oauth && !self.is_of_the_application(),
+            Field::FaxAddress | Field::FaxCountry => self.is_fax(),
+            Field::FaxTemplate => self.is_fax() && self.has_own_fax_template(),
+            Field::FaxDomain | Field::FaxPrefix => self.is_fax() && !self.has_own_fax_template(),
+            Field::TestAttachment => !self.is_fax(),
             Field::CertificateName | Field::MinTls => !smtp || self.starttls != "disabled",
             Field::ClientCertificate => {
                 !smtp || self.starttls != "disabled" || self.azure_oauth && self.azure_strategy == Strategy::ClientCertificate.key()
@@ -329,6 +366,15 @@ impl ServerDraft {
     /// Whether a field of text or choice stands as in a new entry.
     pub fn is_usual(&self, field: Field) -> bool {
         self.text(field).trim() == Self::new("").text(field)
+    }
+
+    /// Whether it is a fax gateway.
+    pub fn is_fax(&self) -> bool {
+        self.kind == Kind::Fax.key()
+    }
+
+    fn has_own_fax_template(&self) -> bool {
+        self.fax_address == "own"
     }
 
     fn strategy(&self) -> Option<Strategy> {
@@ -428,6 +474,7 @@ impl ServerDraft {
     fn check_without_password(&self, errors: &mut FieldErrors) -> Option<SmtpServer> {
         let name = errors.take(Field::Name, Name::parse(&self.name));
         let kind = errors.take(Field::Kind, choice(&self.kind, Kind::CHOICES, &[Kind::Smtp, Kind::Fax]));
+        let fax = self.check_fax(errors);
         let protocol = self.check_protocol(errors);
         let host = errors.take(Field::Host, Host::parse(&self.host));
         let port = match (self.port.trim(), protocol) {
@@ -444,9 +491,11 @@ impl ServerDraft {
         let (min, max) = LINK_DAYS_RANGE;
         let link_days =
             errors.take(Field::LinkDays, number(&self.link_days, min.into(), max.into())).and_then(|n| u16::try_from(n).ok());
+        let link_language = errors.take(Field::LinkLanguage, choice(&self.link_language, Language::CHOICES, &Language::ALL));
         Some(SmtpServer {
             name: name?,
             kind: kind?,
+            fax: fax?,
             protocol: protocol?,
             host: host?,
             port: port?,
@@ -455,8 +504,55 @@ impl ServerDraft {
             sign_in: sign_in?,
             sender: sender?,
             mime_address_strict: self.mime_address_strict,
-            attachments: Attachments { as_url: self.attachment_as_url, threshold: threshold?, link_days: link_days? },
+            attachments: Attachments {
+                as_url: self.attachment_as_url,
+                threshold: threshold?,
+                link_days: link_days?,
+                link_language: link_language?,
+            },
         })
+    }
+
+    /// What a fax gateway makes of numbers; nothing is set for a mail server.
+    fn check_fax(&self, errors: &mut FieldErrors) -> Option<FaxSettings> {
+        if !self.is_fax() {
+            return Some(FaxSettings::default());
+        }
+        let usual = [Some(FaxTemplate::Rfc3192), Some(FaxTemplate::NumberAtDomain), None];
+        let template = match errors.take(Field::FaxAddress, choice(&self.fax_address, FaxTemplate::CHOICES, &usual)) {
+            None => None,
+            Some(Some(usual)) => Some(usual),
+            Some(None) => errors.take(Field::FaxTemplate, own_template(&self.fax_template)).map(FaxTemplate::Own),
+        };
+        let domain = self.if_applies(Field::FaxDomain, errors, |text| Host::parse(text).map(Some));
+        let prefix = self.if_applies(Field::FaxPrefix, errors, |text| FaxPrefix::parse(text).map(Some).map_err(FieldError::Fax));
+        let country = self.if_applies(Field::FaxCountry, errors, |text| Country::parse(text).map(Some).map_err(FieldError::Fax));
+        let settings = FaxSettings { template: template?, domain: domain?, prefix: prefix?.unwrap_or_default(), country: country? };
+        // The hostname stands in where there is no other domain, and is checked where it is entered.
+        let settled = self.settle(settings.clone()).map_or(Ok(()), |settled| settled.check().map_err(FieldError::Fax));
+        errors.take(Field::FaxDomain, settled).map(|()| settings)
+    }
+
+    /// With the hostname as the domain where no other is set; `None` where that is wrong.
+    fn settle(&self, settings: FaxSettings) -> Option<FaxSettings> {
+        if settings.domain.is_some() || settings.template.own().is_some() {
+            return Some(settings);
+        }
+        Some(FaxSettings { domain: Some(Host::parse(&self.host).ok()?), ..settings })
+    }
+
+    /// What a fax gateway makes of numbers, as [`SmtpServer::fax_settings`] tells it of a valid entry; `None` for a mail server.
+    ///
+    /// # Errors
+    /// The problems of the fields that matter to it.
+    pub fn fax_settings(&self) -> Result<Option<FaxSettings>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let settings = self.check_fax(&mut errors);
+        let Some(settings) = settings.filter(|_| self.is_fax()) else { return errors.or(None) };
+        match self.settle(settings) {
+            Some(settled) => errors.or(Some(settled)),
+            None => Err(Host::parse(&self.host).err().map_or(errors, |error| FieldErrors::one(Field::Host, error))),
+        }
     }
 
     fn check_protocol(&self, errors: &mut FieldErrors) -> Option<Protocol> {
@@ -594,9 +690,15 @@ impl ServerDraft {
             Field::AzureSignInUrl => &self.azure_sign_in_url,
             Field::AzureScope => &self.azure_scope,
             Field::AzureMailbox => &self.azure_mailbox,
+            Field::FaxAddress => &self.fax_address,
+            Field::FaxDomain => &self.fax_domain,
+            Field::FaxTemplate => &self.fax_template,
+            Field::FaxPrefix => &self.fax_prefix,
+            Field::FaxCountry => &self.fax_country,
             Field::Sender => &self.sender,
             Field::AttachmentThreshold => &self.attachment_threshold,
             Field::LinkDays => &self.link_days,
+            Field::LinkLanguage => &self.link_language,
             Field::CertificateName => &self.certificate_name,
             Field::MinTls => &self.min_tls,
             _ => return None,
@@ -622,9 +724,15 @@ impl ServerDraft {
             Field::AzureSignInUrl => &mut self.azure_sign_in_url,
             Field::AzureScope => &mut self.azure_scope,
             Field::AzureMailbox => &mut self.azure_mailbox,
+            Field::FaxAddress => &mut self.fax_address,
+            Field::FaxDomain => &mut self.fax_domain,
+            Field::FaxTemplate => &mut self.fax_template,
+            Field::FaxPrefix => &mut self.fax_prefix,
+            Field::FaxCountry => &mut self.fax_country,
             Field::Sender => &mut self.sender,
             Field::AttachmentThreshold => &mut self.attachment_threshold,
             Field::LinkDays => &mut self.link_days,
+            Field::LinkLanguage => &mut self.link_language,
             Field::CertificateName => &mut self.certificate_name,
             Field::MinTls => &mut self.min_tls,
             _ => return None,
@@ -663,9 +771,17 @@ pub(crate) fn mailbox(text: &str, strictness: Strictness) -> Result<Mailbox, Fie
     if mailbox.addr().is_none() { Err(FieldError::AddressWithoutDomain) } else { Ok(mailbox) }
 }
 
-fn choice<T: Copy>(value: &str, keys: &'static [&'static str], values: &[T]) -> Result<T, FieldError> {
+/// A template that may not be missing.
+fn own_template(text: &str) -> Result<OwnTemplate, FieldError> {
+    if text.trim().is_empty() {
+        return Err(FieldError::Required);
+    }
+    OwnTemplate::parse(text).map_err(FieldError::Fax)
+}
+
+fn choice<T: Clone>(value: &str, keys: &'static [&'static str], values: &[T]) -> Result<T, FieldError> {
     let found = keys.iter().position(|key| *key == value).and_then(|at| values.get(at));
-    found.copied().ok_or_else(|| FieldError::UnknownChoice { value: words::quote(value), choices: keys })
+    found.cloned().ok_or_else(|| FieldError::UnknownChoice { value: words::quote(value), choices: keys })
 }
 
 /// Text without control characters, of at most `max` characters.

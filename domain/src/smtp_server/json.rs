@@ -9,6 +9,8 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, MinTls, Protocol, ServerDraft, SmtpServer, StartTls};
+use crate::fax::FaxSettings;
+use crate::link::Language;
 use crate::oauth::{Oauth, Provider, Strategy};
 use crate::secret::Secret;
 use crate::size::Size;
@@ -49,6 +51,16 @@ pub struct ServerPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub azure_oauth: Option<Option<AzurePatch>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_domain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_prefix: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_country: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_sender: Option<bool>,
@@ -60,6 +72,8 @@ pub struct ServerPatch {
     pub attachment_threshold_bytes: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_language: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -252,12 +266,24 @@ pub struct ServerOut {
     pub username: String,
     pub has_password: bool,
     pub azure_oauth: Option<AzureOut>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_domain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_prefix: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_country: Option<String>,
     pub sender: String,
     pub override_sender: bool,
     pub mime_address_strict: bool,
     pub attachment_as_url: bool,
     pub attachment_threshold_bytes: u64,
     pub link_days: u16,
+    #[serde(default)]
+    pub link_language: Language,
     #[serde(default)]
     pub certificate_name: String,
     #[serde(default)]
@@ -282,6 +308,8 @@ impl ServerOut {
             Protocol::Smtp { starttls, allow_plaintext_credentials } => (Some(starttls), allow_plaintext_credentials),
             Protocol::Smtps => (None, false),
         };
+        // What only a fax server has, it always has; a mail server has none of it.
+        let fax = |value: &dyn Fn(&FaxSettings) -> String| (server.kind == Kind::Fax).then(|| value(&server.fax));
         Self {
             name: server.name.to_string(),
             kind: server.kind,
@@ -295,12 +323,18 @@ impl ServerOut {
             username: server.username().unwrap_or_default().into(),
             has_password: has.password,
             azure_oauth: server.oauth().map(AzureOut::of),
+            fax_address: fax(&|fax| fax.template.key().into()),
+            fax_domain: fax(&|fax| fax.domain.as_ref().map(ToString::to_string).unwrap_or_default()),
+            fax_template: fax(&|fax| fax.template.own().map(|own| own.as_str().to_owned()).unwrap_or_default()),
+            fax_prefix: fax(&|fax| fax.prefix.as_str().into()),
+            fax_country: fax(&|fax| fax.country.map(|country| country.to_string()).unwrap_or_default()),
             sender: server.sender.as_ref().map(|s| s.mailbox.to_string()).unwrap_or_default(),
             override_sender: server.sender.as_ref().is_some_and(|s| s.overrides),
             mime_address_strict: server.mime_address_strict,
             attachment_as_url: server.attachments.as_url,
             attachment_threshold_bytes: server.attachments.threshold.bytes(),
             link_days: server.attachments.link_days,
+            link_language: server.attachments.link_language,
             certificate_name: server.tls.certificate_name.as_ref().map(ToString::to_string).unwrap_or_default(),
             min_tls: server.tls.min,
             has_client_certificate: has.client_certificate,
@@ -320,7 +354,13 @@ impl ServerDraft {
             (&mut self.host, &patch.host),
             (&mut self.starttls, &patch.starttls),
             (&mut self.username, &patch.username),
+            (&mut self.fax_address, &patch.fax_address),
+            (&mut self.fax_domain, &patch.fax_domain),
+            (&mut self.fax_template, &patch.fax_template),
+            (&mut self.fax_prefix, &patch.fax_prefix),
+            (&mut self.fax_country, &patch.fax_country),
             (&mut self.sender, &patch.sender),
+            (&mut self.link_language, &patch.link_language),
             (&mut self.certificate_name, &patch.certificate_name),
             (&mut self.min_tls, &patch.min_tls),
         ] {
@@ -403,12 +443,18 @@ impl ServerPatch {
                 scope: Some(a.scope),
                 mailbox: Some(a.mailbox),
             })),
+            fax_address: out.fax_address,
+            fax_domain: out.fax_domain,
+            fax_template: out.fax_template,
+            fax_prefix: out.fax_prefix,
+            fax_country: out.fax_country,
             sender: Some(out.sender),
             override_sender: Some(out.override_sender),
             mime_address_strict: Some(out.mime_address_strict),
             attachment_as_url: Some(out.attachment_as_url),
             attachment_threshold_bytes: i64::try_from(Size::bytes(server.attachments.threshold)).ok(),
             link_days: Some(out.link_days.into()),
+            link_language: Some(out.link_language.key().into()),
             certificate_name: Some(out.certificate_name),
             min_tls: Some(out.min_tls.key().into()),
             client_certificate: None,

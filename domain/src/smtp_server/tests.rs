@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::field::{Field, FieldError, FieldErrors};
+use crate::link::Language;
 use crate::secret::{Secret, SecretChange};
 
 /// A draft that is right, to be changed by a test.
@@ -33,7 +34,9 @@ fn an_untouched_draft_has_the_defaults_of_the_table() {
     assert_eq!(server.protocol, Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false });
     assert_eq!((server.port, server.timeout_ms, server.kind), (25, 10_000, Kind::Smtp));
     assert_eq!((server.sign_in, server.sender, server.mime_address_strict), (SignIn::None, None, true));
-    assert_eq!(server.attachments, Attachments { as_url: false, threshold: Size::from_bytes(10_485_760), link_days: 30 });
+    let attachments =
+        Attachments { as_url: false, threshold: Size::from_bytes(10_485_760), link_days: 30, link_language: Language::English };
+    assert_eq!(server.attachments, attachments);
     assert!(!checked.default);
 }
 
@@ -53,6 +56,7 @@ fn every_problem_is_reported_at_once() {
         d.attachment_threshold = "much".into();
         d.attachment_as_url = true;
         d.link_days = "366".into();
+        d.link_language = "tlh".into();
     });
     assert_eq!(
         wrong_fields(result),
@@ -69,6 +73,7 @@ fn every_problem_is_reported_at_once() {
             Field::Sender,
             Field::AttachmentThreshold,
             Field::LinkDays,
+            Field::LinkLanguage,
         ]
     );
 }
@@ -342,6 +347,7 @@ fn json_comes_back_as_it_went_out() {
     let checked = check(|d| {
         d.choose_protocol("smtps");
         d.kind = "fax".into();
+        d.fax_country = "DE".into();
         d.username = "u".into();
         d.sender = "Scan <scan@example.com>".into();
         d.override_sender = true;
@@ -349,6 +355,7 @@ fn json_comes_back_as_it_went_out() {
         d.attachment_as_url = true;
         d.attachment_threshold = "512 KiB".into();
         d.link_days = "7".into();
+        d.link_language = "it".into();
         d.default = true;
     })
     .unwrap();
@@ -360,6 +367,141 @@ fn json_comes_back_as_it_went_out() {
     let mut again = ServerDraft::new("other");
     again.apply(&patch);
     assert_eq!(again.check(&PasswordDraft::default()).unwrap(), Checked { password: SecretChange::Keep, ..checked });
+}
+
+/// The draft of a fax server after `change`, without a password.
+fn fax(change: impl FnOnce(&mut ServerDraft)) -> Result<Checked, FieldErrors> {
+    check(|d| {
+        d.kind = "fax".into();
+        change(d);
+    })
+}
+
+#[test]
+fn a_fax_server_makes_addresses_of_numbers() {
+    let set = |address: &str, domain: &str, template: &str, prefix: &str, country: &str| {
+        let texts = [address, domain, template, prefix, country].map(str::to_owned);
+        let checked = fax(|d| [d.fax_address, d.fax_domain, d.fax_template, d.fax_prefix, d.fax_country] = texts);
+        let server = checked.unwrap().server;
+        let out = ServerOut::of(&server, false, Has::default());
+        let mut again = ServerDraft::new("other");
+        again.apply(&ServerPatch::of(&server, false));
+        assert_eq!(again.check(&PasswordDraft::default()).unwrap().server, server, "it comes back as it went out");
+        assert_eq!(ServerDraft::of(&out).check(&PasswordDraft::default()).unwrap().server, server);
+        assert_eq!(serde_json::from_str::<SmtpServer>(&serde_json::to_string(&server).unwrap()).unwrap(), server);
+        let fax = server.fax_settings().unwrap();
+        crate::fax::recipient("+49 30 123456", &fax).unwrap().to_string()
+    };
+    for (settings, address) in [
+        (["rfc3192", "", "", "", ""], "FAX=+4930123456@mail.example.com"),
+        (["rfc3192", " gw.example ", "ignored", "000", "de"], "FAX=0004930123456@gw.example"),
+        (["number_at_domain", "gw.example", "", "0", ""], "04930123456@gw.example"),
+        (["own", "not a domain", "fax-{number}@gw.example", "+", "DE"], "fax-4930123456@gw.example"),
+    ] {
+        let [address_kind, domain, template, prefix, country] = settings;
+        assert_eq!(set(address_kind, domain, template, prefix, country), address);
+    }
+    let other = fax(|d| (d.fax_address, d.fax_prefix) = ("own".into(), "0".into()));
+    assert_eq!(other.unwrap_err().get(Field::FaxTemplate), Some(&FieldError::Required));
+}
+
+#[test]
+fn what_only_a_fax_server_has_is_not_stored_elsewhere() {
+    let server = check(|d| {
+        d.fax_address = "nonsense".into();
+        d.fax_domain = "a b".into();
+        d.fax_template = "no address".into();
+        d.fax_prefix = "x".into();
+        d.fax_country = "Germany".into();
+    });
+    let server = server.unwrap().server;
+    assert!(server.fax.is_default() && server.fax_settings().is_none());
+    for json in
+        [serde_json::to_value(&server).unwrap(), serde_json::to_value(ServerOut::of(&server, false, Has::default())).unwrap()]
+    {
+        let keys: Vec<&String> = json.as_object().unwrap().keys().filter(|key| key.starts_with("fax")).collect();
+        assert!(keys.is_empty(), "{keys:?}");
+    }
+    let kept = serde_json::to_value(fax(|_| ()).unwrap().server).unwrap();
+    assert!(kept.get("fax").is_none(), "fingerprints are made of this");
+    let out = serde_json::to_value(ServerOut::of(&fax(|_| ()).unwrap().server, false, Has::default())).unwrap();
+    assert_eq!((&out["fax_address"], &out["fax_prefix"]), (&"rfc3192".into(), &"".into()), "a file says all of it");
+}
+
+#[test]
+fn what_is_wrong_with_the_fax_fields_is_named_at_once() {
+    let errors = fax(|d| {
+        d.fax_address = "pigeon".into();
+        d.fax_domain = "https://gw.example".into();
+        d.fax_prefix = "0,".into();
+        d.fax_country = "Germany".into();
+    });
+    assert_eq!(wrong_fields(errors), [Field::FaxAddress, Field::FaxDomain, Field::FaxPrefix, Field::FaxCountry]);
+    let long = format!("{}.example", vec!["a".repeat(60); 4].join("."));
+    assert_eq!(wrong_fields(fax(|d| d.fax_domain.clone_from(&long))), [Field::FaxDomain]);
+    assert_eq!(wrong_fields(fax(|d| d.host.clone_from(&long))), [Field::FaxDomain], "no address has room for it");
+    assert_eq!(wrong_fields(check(|d| d.host = long)), [], "but a name it is");
+    assert_eq!(wrong_fields(fax(|d| d.host = "a b".into())), [Field::Host]);
+}
+
+#[test]
+fn a_test_fax_goes_to_a_number() {
+    let mut draft = draft();
+    draft.kind = "fax".into();
+    draft.fax_country = "DE".into();
+    let test = |to: &str, attachment: &str, check_only| TestDraft {
+        from: "scan@example.com".into(),
+        to: to.into(),
+        attachment: attachment.into(),
+        check_only,
+    };
+    let sent = |to: &str| match test(to, "", false).check(&draft) {
+        Ok(Mode::Send(envelope)) => Ok(envelope.to.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        Ok(mode) => panic!("{mode:?}"),
+        Err(errors) => Err(errors.get(Field::TestTo).cloned()),
+    };
+    assert_eq!(sent("030 123456"), Ok(vec!["FAX=+4930123456@mail.example.com".to_owned()]));
+    assert_eq!(sent("030 123456, +43 1 58858").map(|to| to.len()), Ok(2));
+    assert_eq!(sent("FAX=+4930123456@other.example"), Ok(vec!["FAX=+4930123456@other.example".to_owned()]));
+    for wrong in ["", "anna", "030 123456 x", "123456"] {
+        assert!(matches!(sent(wrong), Err(Some(FieldError::Fax(_)))), "{wrong}");
+    }
+    assert_eq!(sent(&["030 123456"; 21].join(",")), Err(Some(FieldError::TooManyRecipients { count: 21, max: 20 })));
+    assert_eq!(test("", "", true).check(&draft), Ok(Mode::Check(None)));
+    let Ok(Mode::Send(envelope)) = test("030 123456", "nonsense", false).check(&draft) else { panic!("nothing is sent") };
+    assert_eq!(envelope.attachment, None, "a fax has a page of its own");
+    assert_eq!(
+        wrong_fields_of(test("030 123456", "", false).check(&ServerDraft { fax_prefix: "x".into(), ..draft.clone() })),
+        [Field::FaxPrefix]
+    );
+    assert_eq!(wrong_fields_of(test("030 123456", "", false).check(&ServerDraft { host: String::new(), ..draft })), [Field::Host]);
+}
+
+fn wrong_fields_of(result: Result<Mode, FieldErrors>) -> Vec<Field> {
+    result.err().map(|errors| errors.iter().map(|(field, _)| field).collect()).unwrap_or_default()
+}
+
+#[test]
+fn what_is_shown_beside_fax_fields_follows_what_is_typed() {
+    use crate::words::{calling_code, fax_example, fax_goes_to, label_with};
+    let mut draft = draft();
+    assert_eq!((fax_example(&draft), fax_goes_to(&draft, "+49 30 123456")), (None, None));
+    assert_eq!(label_with(&draft, Field::TestTo), "To");
+    draft.kind = "fax".into();
+    assert_eq!(label_with(&draft, Field::TestTo), "Fax number");
+    let shown = |draft: &ServerDraft| fax_example(draft).map(|example| format!("{} {}", example.number, example.address));
+    assert_eq!(shown(&draft).as_deref(), Some("+49 30 123456 FAX=+4930123456@mail.example.com"));
+    draft.fax_country = "it".into();
+    draft.fax_domain = "gw.example".into();
+    assert_eq!(
+        (shown(&draft).as_deref(), calling_code(&draft).as_str()),
+        (Some("+39 06 123456 FAX=+3906123456@gw.example"), "= +39")
+    );
+    assert_eq!(fax_goes_to(&draft, "06 6982 1").as_deref(), Some("FAX=+390669821@gw.example"));
+    assert_eq!(fax_goes_to(&draft, "a@gw.example"), None, "it says so itself");
+    assert_eq!(fax_goes_to(&draft, "06 6982 x"), None);
+    draft.fax_prefix = "+".into();
+    assert_eq!((shown(&draft), fax_goes_to(&draft, "06 6982 1")), (None, None));
 }
 
 #[test]
@@ -454,4 +596,16 @@ fn only_an_object_is_a_server() {
     let patch: ServerPatch = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&patch).unwrap(), text);
     assert!(serde_json::from_str::<ServerPatch>(r#"{"nonsense": 1}"#).is_err());
+}
+
+#[test]
+fn what_was_kept_before_links_had_a_language_has_the_default_and_stays_as_it_was() {
+    let old = r#"{"as_url":true,"threshold":1024,"link_days":7}"#;
+    let kept: Attachments = serde_json::from_str(old).unwrap();
+    assert_eq!((kept.link_days, kept.link_language), (7, Language::English));
+    assert_eq!(serde_json::to_string(&kept).unwrap(), old);
+    let german = Attachments { link_language: Language::German, ..kept };
+    let json = serde_json::to_string(&german).unwrap();
+    assert!(json.contains(r#""link_language":"de""#), "{json}");
+    assert_eq!(serde_json::from_str::<Attachments>(&json).unwrap(), german);
 }

@@ -109,6 +109,8 @@ pub const fn deed(deed: Deed) -> &'static str {
         Deed::SystemAuthoritiesChanged => "Changed whether the system's authorities are trusted",
         Deed::CertificatesTrashed => "Trashed certificates",
         Deed::CertificatesRestored => "Restored certificates",
+        Deed::LinkRevoked => "Revoked a link",
+        Deed::LinkExtended => "Extended a link",
         Deed::ActivityExported => "Exported the activity",
         Deed::KeysRotated => "Replaced the keys",
         Deed::BackedUp => "Made a back-up",

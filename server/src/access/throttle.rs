@@ -22,7 +22,7 @@ pub(super) const REMEMBERED: usize = 50_000;
 
 /// What failures are counted for. Names are kept as digests: people type passwords there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// Signing in under a name.
     Name(Digest),
     /// The codes of an account.
@@ -39,7 +39,7 @@ impl Key {
     }
 
     /// The network of an address: an IPv4 address, or the first half of an IPv6 address, which one household has alone.
-    pub(super) fn address(address: &str) -> Self {
+    pub(crate) fn address(address: &str) -> Self {
         match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
             Ok(IpAddr::V6(ip)) => {
                 let [a, b, c, d, ..] = ip.segments();
@@ -82,17 +82,17 @@ struct Table {
 
 /// The counts.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<Table>);
+pub(crate) struct Throttle(Mutex<Table>);
 
 /// An attempt that is under way. Dropped without a word, it counts for nothing.
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     throttle: &'a Throttle,
     keys: Vec<Key>,
 }
 
 impl Throttle {
     /// Begins an attempt, or says how many seconds have to pass before the next.
-    pub(super) fn begin(&self, keys: Vec<Key>, now_ms: u64) -> Result<Attempt<'_>, u64> {
+    pub(crate) fn begin(&self, keys: Vec<Key>, now_ms: u64) -> Result<Attempt<'_>, u64> {
         let mut table = self.table();
         let wait = keys.iter().filter_map(|key| table.wait_ms(key, now_ms)).max();
         if let Some(ms) = wait {
@@ -105,7 +105,7 @@ impl Throttle {
     }
 
     /// Forgets what is too long ago.
-    pub(super) fn forget(&self, now_ms: u64) {
+    pub(crate) fn forget(&self, now_ms: u64) {
         let mut table = self.table();
         let Table { counts, by_age, .. } = &mut *table;
         counts.retain(|_, count| {
@@ -166,7 +166,7 @@ impl Table {
 
 impl Attempt<'_> {
     /// It failed. Whether further ones are held back from now on, and weren't before.
-    pub(super) fn failed(mut self, now_ms: u64) -> bool {
+    pub(crate) fn failed(mut self, now_ms: u64) -> bool {
         let mut begins = false;
         let mut table = self.throttle.table();
         for key in std::mem::take(&mut self.keys) {
@@ -181,7 +181,7 @@ impl Attempt<'_> {
     }
 
     /// It succeeded.
-    pub(super) fn succeeded(mut self, now_ms: u64) {
+    pub(crate) fn succeeded(mut self, now_ms: u64) {
         let mut table = self.throttle.table();
         for key in std::mem::take(&mut self.keys) {
             table.change(&key, now_ms, |count| {

@@ -59,7 +59,10 @@ impl Filter {
 }
 
 /// The beginning of a day (UTC); nothing where nothing was given.
-fn day(text: &str) -> Result<Option<u64>, Problem> {
+///
+/// # Errors
+/// [`Problem::Malformed`] for what is no day.
+pub(crate) fn day(text: &str) -> Result<Option<u64>, Problem> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);

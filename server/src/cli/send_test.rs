@@ -95,6 +95,9 @@ fn plan(args: &SendTestArgs) -> Result<TestRun, ApiError> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(Secret::new);
     let test =
         TestDraft { from: args.from.clone(), to: args.to.clone(), attachment: args.attach.clone(), check_only: args.check_only };
+    if draft.is_fax() && !args.attach.trim().is_empty() {
+        return Err(usage_error("--attach: a test fax carries a page of its own. Leave this out.".into()));
+    }
     let password = password_of(&patch, variable);
     let checked = password.as_ref().map_err(Clone::clone).and_then(|password| draft.check(password));
     let mode = test.check(&draft);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use domain::access::Who;
 use domain::error::Problem;
+use domain::secret::Secret;
 use domain::words;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,7 +20,11 @@ use crate::backend::House;
 #[cfg(unix)]
 use crate::control::server::ControlSocket;
 use crate::data::Data;
+use crate::files::Limits;
+use crate::links::Links;
 use crate::mailer::{Mailer, NetworkPolicy};
+use crate::ports::SystemRandom;
+use crate::submissions::Submissions;
 use crate::web::{Hosts, PageTls, Proxies, TlsFiles, Web, router, serve};
 
 /// The port is taken, or the address is not this machine's.
@@ -47,17 +52,21 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(policy) => policy,
         Err(sentence) => return fail(&sentence, USAGE),
     };
+    let limits = match args.attachments.limits() {
+        Ok(limits) => limits,
+        Err(sentence) => return fail(&sentence, USAGE),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The system gives no threads ({error}). Stop other programs, then try again."), USAGE),
     };
-    let code = runtime.block_on(start(args, listening, policy));
+    let code = runtime.block_on(start(args, listening, policy, limits));
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) -> ExitCode {
-    let Listening { addr, public, tls, proxies } = listening;
+async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy, limits: Limits) -> ExitCode {
+    let Listening { addr, public, links_url, tls, proxies } = listening;
     let listener = match TcpListener::bind(addr).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -72,19 +81,29 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     if data.made_key() {
         say_where_the_key_is(&data.dir().key());
     }
+    let files = match data.files(limits) {
+        Ok(files) => files,
+        Err(error) => return fail(&error.to_string(), error.exit_code()),
+    };
     let entries = Arc::clone(data.entries());
+    let links = Arc::new(Links::new(&entries, Arc::new(files), Arc::new(SystemRandom)));
     let mailer = match Mailer::system(None) {
         Ok(mailer) => mailer.with_network_policy(policy).with_authority(&args.oauth.oauth_authority),
         Err(error) => return fail(&error.to_string(), USAGE),
     };
-    let purge = tokio::spawn(purge(Arc::clone(&data)));
     let house = match House::new(Arc::clone(&entries), mailer) {
-        Ok(house) => Arc::new(house.with_accounts(Arc::clone(data.accounts()))),
+        Ok(house) => Arc::new(house.with_accounts(Arc::clone(data.accounts())).with_links(Arc::clone(&links), args.messages_days)),
         Err(problem) => return fail(&words::problem(&problem), CANT_READ),
     };
+    if let Err(problem) = settle(house.submissions()) {
+        return fail(&words::problem(&problem), CANT_READ);
+    }
+    let purge = tokio::spawn(purge(Arc::clone(&data), Arc::clone(house.submissions())));
     let close = house.close();
     let sign_ins = Arc::clone(house.sign_ins());
-    let web = Web::new(house, Hosts::new(public.as_ref().map(|public| public.authority.as_str()))).behind(proxies);
+    let authority = |url: &Option<PublicUrl>| url.as_ref().map(|url| url.authority.clone());
+    let hosts = Hosts::new(authority(&public).as_deref()).with_links(authority(&links_url).as_deref());
+    let web = Web::new(house, hosts).behind(proxies).with_links(Arc::clone(&links));
     let bound = listener.local_addr().unwrap_or(addr);
     let end = match end_signal() {
         Ok(end) => end,
@@ -96,17 +115,11 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     let here = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
     let base = public.as_ref().map_or_else(|| here.clone(), PublicUrl::url);
     let url = if bound.ip().is_loopback() { &here } else { &base };
-    // Made before anybody is told that it is ready: who then looks finds it made.
+    // Made and said before anybody is told that it is ready: who then looks finds it so.
+    links.serve_at(links_url.as_ref().map_or_else(|| base.clone(), PublicUrl::url));
     let link = data.accounts().setup_link(Who::Postroom);
     let _ = writeln!(std::io::stdout(), "Postroom is ready at {url}");
-    match link {
-        Ok(Some(link)) => {
-            let _ =
-                writeln!(std::io::stdout(), "\nSet up the first account within one hour: {base}/welcome?token={}\n", link.expose());
-        }
-        Ok(None) => {}
-        Err(problem) => tracing::warn!(?problem, "can't make a link for the first account; postroom setup-link tries again"),
-    }
+    say_set_up_link(link, &base);
     // Sign-in services take this machine's own names in clear only as “localhost” (RFC 8252 section 7.3).
     let returns_to = match public {
         None if bound.ip().is_loopback() => {
@@ -116,6 +129,7 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     };
     sign_ins.serve_at(returns_to);
     let renewing = tokio::spawn(sign_ins.keep_alive());
+    let sweeping = tokio::spawn(links.keep_sweeping());
     data.serves_at(base);
     tracing::info!(address = %bound, data_dir = %args.data.data_dir.display(), key = %args.data.key(), "ready");
     let (ending, ended) = tokio::sync::oneshot::channel();
@@ -140,6 +154,7 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     }
     purge.abort();
     renewing.abort();
+    sweeping.abort();
     #[cfg(unix)]
     if let Some(socket) = socket {
         socket.abort();
@@ -148,6 +163,27 @@ async fn start(args: &ServeArgs, listening: Listening, policy: NetworkPolicy) ->
     }
     tracing::info!("stopped");
     ExitCode::SUCCESS
+}
+
+/// Says how the first account is made, as long as there is none.
+fn say_set_up_link(link: Result<Option<Secret>, Problem>, base: &str) {
+    match link {
+        Ok(Some(link)) => {
+            let _ =
+                writeln!(std::io::stdout(), "\nSet up the first account within one hour: {base}/welcome?token={}\n", link.expose());
+        }
+        Ok(None) => {}
+        Err(problem) => tracing::warn!(?problem, "can't make a link for the first account; postroom setup-link tries again"),
+    }
+}
+
+/// Ends what was being sent when the program ended at once.
+fn settle(submissions: &Submissions) -> Result<(), Problem> {
+    let count = submissions.history().settle()?;
+    if count > 0 {
+        tracing::warn!(count, "messages were being sent when the program ended; nobody knows whether they arrived");
+    }
+    Ok(())
 }
 
 /// Said once, on standard error whatever is logged: it is too late to say it when the key is needed.
@@ -173,8 +209,8 @@ fn listen_to_commands(data: &Arc<Data>) -> Option<JoinHandle<()>> {
     }
 }
 
-/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said. And forgets old activity.
-async fn purge(data: Arc<Data>) {
+/// Removes what was trashed once it can't be undone any more: its password is not kept longer than said. And forgets old activity and messages.
+async fn purge(data: Arc<Data>, submissions: Arc<Submissions>) {
     let mut every = tokio::time::interval(PURGE_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -182,12 +218,14 @@ async fn purge(data: Arc<Data>) {
         remove("what was trashed", &data, |data| Ok(data.entries().purge()? + data.entries().trusted().purge()?)).await;
         remove("sessions and links that are over", &data, |data| data.accounts().purge()).await;
         remove("old activity", &data, |data| data.entries().activity().forget()).await;
+        remove("old messages", &submissions, |submissions| submissions.history().forget()).await;
     }
 }
 
 /// Removes something, where it may block, and says so in the log.
-async fn remove<N>(what: &'static str, data: &Arc<Data>, work: fn(&Data) -> Result<N, Problem>)
+async fn remove<D, N>(what: &'static str, data: &Arc<D>, work: fn(&D) -> Result<N, Problem>)
 where
+    D: Send + Sync + 'static,
     N: std::fmt::Display + Default + PartialEq + Send + 'static,
 {
     let data = Arc::clone(data);
@@ -203,6 +241,7 @@ where
 struct Listening {
     addr: SocketAddr,
     public: Option<PublicUrl>,
+    links_url: Option<PublicUrl>,
     tls: Option<PageTls>,
     proxies: Proxies,
 }
@@ -212,6 +251,7 @@ impl Listening {
     fn of(args: &ServeArgs) -> Result<Self, String> {
         let addr = parse_addr(&args.addr)?;
         let public = args.public_url.as_deref().map(PublicUrl::parse).transpose()?;
+        let links_url = args.links_url.as_deref().map(PublicUrl::parse).transpose()?;
         let trusted = Proxies::parse(&args.trusted_proxies).map_err(|text| {
             format!("--trusted-proxy (POSTROOM_TRUSTED_PROXIES): “{text}” is no address and no network. Use one such as 10.0.0.5 or 10.0.0.0/24.")
         })?;
@@ -223,7 +263,7 @@ impl Listening {
         check_reach(addr, files.is_some(), !trusted.is_empty(), public.is_some())?;
         let only = !addr.ip().is_loopback() && files.is_none();
         let tls = files.map(TlsFiles::load).transpose().map_err(|error| format!("--tls-cert, --tls-key: {error}"))?;
-        Ok(Self { addr, public, tls, proxies: Proxies { trusted, only } })
+        Ok(Self { addr, public, links_url, tls, proxies: Proxies { trusted, only } })
     }
 }
 

@@ -3,6 +3,7 @@
 //! change of what is trusted, where that matters to it.
 
 use domain::entry::EntryId;
+use domain::fax::FaxSettings;
 use domain::oauth::Oauth;
 use domain::run::{RunSummary, Standing, says_nothing};
 use domain::secret::Secret;
@@ -29,6 +30,8 @@ struct Settings<'a> {
     mime_address_strict: bool,
     #[serde(skip_serializing_if = "TlsSettings::is_default")]
     tls: &'a TlsSettings,
+    #[serde(skip_serializing_if = "FaxSettings::is_default")]
+    fax: &'a FaxSettings,
 }
 
 /// The secrets that belong to settings.
@@ -72,6 +75,7 @@ pub(super) fn fingerprint(fingerprints: &Fingerprints, server: &SmtpServer, secr
         sender: server.sender.as_ref(),
         mime_address_strict: server.mime_address_strict,
         tls: &server.tls,
+        fax: &server.fax,
     };
     let password = secrets.password.filter(|_| server.username().is_some()).map_or("", Secret::expose);
     let settings = serde_json::to_vec(&settings).ok()?;

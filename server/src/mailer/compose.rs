@@ -3,18 +3,22 @@
 use std::time::SystemTime;
 
 use domain::address::{BareName, Domain, Mailbox};
+use domain::fax::FaxDocument;
 use domain::transcript::Security;
 use lettre::message::Body;
 use lettre::message::header::{ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, Subject};
 
 use super::message::Message;
+use super::test_fax;
 
 /// What the test message tells.
 pub(super) struct TestMessage<'a> {
     pub(super) from: &'a Mailbox,
     pub(super) to: &'a [Mailbox],
-    /// The bytes of a file that goes with it.
-    pub(super) attachment: Option<u64>,
+    /// What goes with it.
+    pub(super) attachment: Option<TestFile>,
+    /// What stands in the place of a file: a link to it, in words.
+    pub(super) link: Option<&'a str>,
     /// The entry's name.
     pub(super) server: &'a str,
     /// `host:port`.
@@ -23,6 +27,25 @@ pub(super) struct TestMessage<'a> {
     pub(super) now: SystemTime,
     /// Makes the Message-ID one of its own.
     pub(super) random: [u8; 16],
+}
+
+/// A file that goes with a test message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TestFile {
+    /// One of so many bytes that mean nothing.
+    Filler(u64),
+    /// The page that is faxed.
+    Fax,
+}
+
+impl TestFile {
+    /// How many bytes it has.
+    pub(super) fn size(self) -> u64 {
+        match self {
+            Self::Filler(bytes) => bytes,
+            Self::Fax => test_fax::pdf().len() as u64,
+        }
+    }
 }
 
 impl TestMessage<'_> {
@@ -42,10 +65,11 @@ impl TestMessage<'_> {
         id.push_str(domain);
         id.push('>');
         let body = format!(
-            "This is a test message.\r\n\r\nPostroom sent it to prove that the mail server entry “{}” works:\r\nthrough {}, {}.\r\n\r\nNobody needs to answer it.\r\n",
+            "This is a test message.\r\n\r\nPostroom sent it to prove that the mail server entry “{}” works:\r\nthrough {}, {}.\r\n\r\nNobody needs to answer it.\r\n{}",
             self.server,
             self.target,
-            self.security.words()
+            self.security.words(),
+            self.link.map(|link| format!("\r\n{}", link.replace('\n', "\r\n"))).unwrap_or_default()
         );
         let body = Body::new(body);
         let mut headers = Headers::new();
@@ -71,14 +95,21 @@ impl TestMessage<'_> {
             format!("{headers}Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").into_bytes(),
         );
         message.push(text);
+        let (media_type, name) = match attachment {
+            TestFile::Filler(bytes) => ("application/octet-stream", format!("postroom-{bytes}-bytes.bin")),
+            TestFile::Fax => (FaxDocument::Pdf.media_type(), test_fax::NAME.to_owned()),
+        };
         message.push(
             format!(
-                "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\
-                 Content-Disposition: attachment; filename=\"postroom-{attachment}-bytes.bin\"\r\n\r\n"
+                "\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n"
             )
             .into_bytes(),
         );
-        message.push_filler(attachment);
+        match attachment {
+            TestFile::Filler(bytes) => message.push_filler(bytes),
+            TestFile::Fax => message.push(test_fax::encoded(&test_fax::pdf())),
+        }
         message.push(format!("--{boundary}--\r\n").into_bytes());
         Ok(message)
     }
@@ -190,7 +221,8 @@ mod tests {
         let message = TestMessage {
             from: &parse("scan@example.com"),
             to: &[parse("anna@example.com")],
-            attachment: Some(100),
+            attachment: Some(TestFile::Filler(100)),
+            link: None,
             server: "mail",
             target: "smtp.example.com:587",
             security: Security::Tls13,
@@ -209,12 +241,36 @@ mod tests {
     }
 
     #[test]
+    fn a_test_fax_carries_a_page() {
+        let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
+        let message = TestMessage {
+            from: &parse("scan@example.com"),
+            to: &[parse("FAX=+4930123456@fax.example.com")],
+            attachment: Some(TestFile::Fax),
+            link: None,
+            server: "fax",
+            target: "smtp.example.com:587",
+            security: Security::Tls13,
+            now: UNIX_EPOCH,
+            random: [0xab; 16],
+        };
+        let text = whole(&message.compose().unwrap());
+        assert!(text.contains("\r\nTo: FAX=+4930123456@fax.example.com\r\n"), "{text}");
+        let part = text.split("Content-Type: application/pdf\r\n").nth(1).unwrap();
+        assert!(part.contains("filename=\"postroom-test-fax.pdf\""));
+        let encoded = part.split("\r\n\r\n").nth(1).unwrap().split("--").next().unwrap().replace("\r\n", "");
+        let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap();
+        assert_eq!((decoded.len() as u64, decoded), (TestFile::Fax.size(), test_fax::pdf()));
+    }
+
+    #[test]
     fn the_test_message_is_exact() {
         let parse = |text| Mailbox::parse(text, Strictness::Strict).unwrap();
         let message = TestMessage {
             from: &parse("scan@example.com"),
             to: &[parse("anna@example.com"), parse("otto@example.org")],
             attachment: None,
+            link: None,
             server: "mail",
             target: "smtp.example.com:587",
             security: Security::Tls13,

@@ -16,7 +16,7 @@ use domain::host::Host;
 use domain::oauth::Strategy;
 use domain::oauth::{self, Oauth};
 use domain::secret::Secret;
-use domain::size::{Size, encoded_size};
+use domain::size::encoded_size;
 use domain::smtp_server::{Kind, MinTls, Protocol, SignIn, StartTls};
 use domain::transcript::{Aim, Cause, Downgrade, Finished, Outcome, RecipientResult, Reply, Security, Stage};
 use domain::words;
@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism, Said};
-use super::compose::TestMessage;
+use super::compose::{TestFile, TestMessage};
 use super::lines::Lines;
 use super::message::{Message, Wire};
 use super::record::Recorder;
@@ -229,7 +229,6 @@ impl<'a, 's> Session<'a, 's> {
         let controls = credential.is_some_and(|credential| control(credential.secret().expose()))
             || [server.username(), server.identity()].into_iter().flatten().any(control);
         let cause = match &server.sign_in {
-            _ if server.kind == Kind::Fax => Cause::FaxUnsupported,
             _ if no_password && server.needs_password() => Cause::NoPassword,
             SignIn::Password { .. } | SignIn::AzureOauth { .. } if controls => Cause::ControlInCredentials,
             SignIn::AzureOauth { oauth, .. } if self.lacks_certificate(oauth) => Cause::NoClientCertificate,
@@ -242,14 +241,23 @@ impl<'a, 's> Session<'a, 's> {
 
     /// What is too big for the entry is refused before anything is opened.
     fn refuse_big_attachments(&self) -> Result<(), Stop> {
-        let Mode::Send(Envelope { attachment: Some(size), .. }) = &self.run.mode else { return Ok(()) };
+        let Mode::Send(envelope) = &self.run.mode else { return Ok(()) };
+        let Some(file) = self.attachment(envelope) else { return Ok(()) };
         let attachments = self.run.server.attachments;
-        let (encoded, threshold) = (encoded_size(size.bytes()), attachments.threshold.bytes());
-        if encoded <= threshold {
+        let (encoded, threshold) = (encoded_size(file.size()), attachments.threshold.bytes());
+        if encoded <= threshold || self.run.link.is_some() {
             return Ok(());
         }
         let cause = if attachments.as_url { Cause::LinksUnsupported } else { Cause::AttachmentsTooBig };
         Err(Stop { sizes: Some((encoded, threshold)), ..Stop::because(Stage::Resolve, cause) })
+    }
+
+    /// What goes with a test message: a gateway gets a page, as it takes nothing else.
+    fn attachment(&self, envelope: &Envelope) -> Option<TestFile> {
+        match self.run.server.kind {
+            Kind::Fax => Some(TestFile::Fax),
+            Kind::Smtp => envelope.attachment.map(|size| TestFile::Filler(size.bytes())),
+        }
     }
 
     fn has_token(&self) -> bool {
@@ -640,7 +648,8 @@ impl<'a, 's> Session<'a, 's> {
         let message = TestMessage {
             from: &envelope.from,
             to: &envelope.to,
-            attachment: envelope.attachment.map(Size::bytes),
+            attachment: self.attachment(envelope).filter(|_| self.run.link.is_none()),
+            link: self.run.link.as_deref(),
             server: server.name.as_str(),
             target: &server.host.with_port(server.port),
             security: self.known.security,

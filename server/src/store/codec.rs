@@ -142,6 +142,22 @@ pub(super) mod base64 {
     }
 }
 
+/// A digest in JSON: base64.
+pub(super) mod digest_text {
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    use super::Digest;
+
+    pub(crate) fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        super::base64::serialize(digest, serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        super::base64::deserialize(deserializer)?.try_into().map_err(|_| D::Error::custom("a digest isn't one"))
+    }
+}
+
 fn body<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match bytes.split_first() {
         Some((&VERSION, body)) => Ok(body),

@@ -15,7 +15,9 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 use domain::access::AccountId;
 use domain::entry::EntryId;
 use domain::error::Problem;
+use domain::link::LinkId;
 use domain::run::{Run, RunId, RunSummary};
+use domain::submission::{Message, SubmissionId};
 use domain::transcript::Event;
 use domain::trust::TrustId;
 use redb::backends::FileBackend;
@@ -26,13 +28,14 @@ use redb::{
 
 use super::rehearsal::Rehearsal;
 use super::schema::{
-    self, ACCOUNTS, ACTIVITY, Definition, INVITATIONS, KEYS, META, META_ACTIVITY_FIRST, META_ACTIVITY_NEXT, META_COMMITS,
-    META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA, META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration,
-    NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS, SESSIONS, TOKENS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
+    self, ACCOUNTS, ACTIVITY, Definition, INVITATIONS, KEYS, LINK_TOKENS, LINKS, MESSAGE_EVENTS, MESSAGES, META,
+    META_ACTIVITY_FIRST, META_ACTIVITY_NEXT, META_COMMITS, META_DEFAULT, META_KEY_CHECK, META_LAST_RUN, META_NEXT, META_SCHEMA,
+    META_SENDING, META_SYSTEM_OFF, META_TRUST_EPOCH, MIGRATIONS, Migration, NAMES, PASSWORDS, PROOFS, RUNS, SECRETS, SERVERS,
+    SESSIONS, TOKENS, TRANSCRIPTS, TRASH, TRASHED, TRUST_TRASH, TRUSTED,
 };
 use super::{
-    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, PasswordRecord, Proof, Read, Record, Row,
-    SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
+    AccountRecord, ActivityHead, Batch, Digest, IndexLine, InvitationRecord, LeftOut, LinkRecord, PasswordRecord, Proof, Read,
+    Record, Row, SecretField, SessionRecord, Store, StoreError, StoredLine, TokenRecord, TrustBatch, TrustRecord, Write, codec,
 };
 use crate::data_dir::{DataDir, plain, private_file};
 use crate::seal::KeyName;
@@ -514,6 +517,10 @@ struct View<T> {
     tokens: T,
     invitations: T,
     activity: T,
+    messages: T,
+    message_events: T,
+    links: T,
+    link_tokens: T,
 }
 
 type Bytes = &'static [u8];
@@ -547,6 +554,10 @@ impl View<ReadOnlyTable<Bytes, Bytes>> {
             tokens: table(TOKENS)?,
             invitations: table(INVITATIONS)?,
             activity: table(ACTIVITY)?,
+            messages: table(MESSAGES)?,
+            message_events: table(MESSAGE_EVENTS)?,
+            links: table(LINKS)?,
+            link_tokens: table(LINK_TOKENS)?,
         })
     }
 }
@@ -573,11 +584,15 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             tokens: table(TOKENS)?,
             invitations: table(INVITATIONS)?,
             activity: table(ACTIVITY)?,
+            messages: table(MESSAGES)?,
+            message_events: table(MESSAGE_EVENTS)?,
+            links: table(LINKS)?,
+            link_tokens: table(LINK_TOKENS)?,
         })
     }
 
     /// Each table with its name.
-    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 18] {
+    fn tables_mut(&mut self) -> [(Definition, &mut Table<'t, Bytes, Bytes>); 22] {
         [
             (META, &mut self.meta),
             (SERVERS, &mut self.servers),
@@ -597,6 +612,10 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
             (TOKENS, &mut self.tokens),
             (INVITATIONS, &mut self.invitations),
             (ACTIVITY, &mut self.activity),
+            (MESSAGES, &mut self.messages),
+            (MESSAGE_EVENTS, &mut self.message_events),
+            (LINKS, &mut self.links),
+            (LINK_TOKENS, &mut self.link_tokens),
         ]
     }
 
@@ -605,6 +624,21 @@ impl<'t> View<Table<'t, Bytes, Bytes>> {
         let number = self.number(name)?;
         put(&mut self.meta, name, &codec::number(number + 1))?;
         Ok(number)
+    }
+
+    /// Notes whether a message is being sent.
+    fn note_sending(&mut self, id: SubmissionId, is_being_sent: bool) -> Result<(), StoreError> {
+        let mut sending = self.sending()?;
+        let was = sending.contains(&id);
+        if was == is_being_sent {
+            return Ok(());
+        }
+        if is_being_sent {
+            sending.push(id);
+        } else {
+            sending.retain(|other| *other != id);
+        }
+        put(&mut self.meta, META_SENDING, &codec::value(&sending)?)
     }
 
     fn remove_from_index(&mut self, id: EntryId) -> Result<(), StoreError> {
@@ -636,7 +670,7 @@ enum Holds {
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     /// Each table with its name and what it holds. A new one belongs here and in `tables_mut`.
-    const fn tables(&self) -> [(Definition, Holds, &T); 18] {
+    const fn tables(&self) -> [(Definition, Holds, &T); 22] {
         [
             (META, Holds::Plain, &self.meta),
             (SERVERS, Holds::Plain, &self.servers),
@@ -656,6 +690,11 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             (TOKENS, Holds::Secrets, &self.tokens),
             (INVITATIONS, Holds::Keys, &self.invitations),
             (ACTIVITY, Holds::Plain, &self.activity),
+            (MESSAGES, Holds::Plain, &self.messages),
+            (MESSAGE_EVENTS, Holds::Plain, &self.message_events),
+            // What they lead to isn't in a back-up.
+            (LINKS, Holds::Keys, &self.links),
+            (LINK_TOKENS, Holds::Keys, &self.link_tokens),
         ]
     }
 
@@ -773,6 +812,78 @@ impl<T: ReadableTable<Bytes, Bytes>> Read for View<T> {
         let line = line.ok_or_else(|| codec::corrupt(&format!("run {run}"), "it isn't in the history"))?;
         let summary = codec::read_value(&format!("the history of server {entry}"), line.value())?;
         Ok(Some((entry, Run { summary, events })))
+    }
+
+    fn message(&self, id: SubmissionId) -> Result<Option<Message>, StoreError> {
+        Self::one(&self.messages, &codec::number(id.0), &format!("message {id}"))
+    }
+
+    fn message_events(&self, id: SubmissionId) -> Result<Vec<Event>, StoreError> {
+        let events = Self::one(&self.message_events, &codec::number(id.0), &format!("what happened to message {id}"))?;
+        Ok(events.unwrap_or_default())
+    }
+
+    fn sending(&self) -> Result<Vec<SubmissionId>, StoreError> {
+        Ok(Self::one(&self.meta, META_SENDING, "the messages that are being sent")?.unwrap_or_default())
+    }
+
+    fn count_messages(&self) -> Result<u64, StoreError> {
+        self.messages.len().map_err(failed)
+    }
+
+    fn messages_back(
+        &self,
+        before: Option<SubmissionId>,
+        visit: &mut dyn FnMut(Message) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = before.map(|before| codec::number(before.0));
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        for line in self.messages.range::<&[u8]>((Bound::Unbounded, end)).map_err(failed)?.rev() {
+            let (_, value) = line.map_err(failed)?;
+            if visit(codec::read_value("a message", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn messages_from(&self, visit: &mut dyn FnMut(Message) -> ControlFlow<()>) -> Result<(), StoreError> {
+        for line in self.messages.iter().map_err(failed)? {
+            let (_, value) = line.map_err(failed)?;
+            if visit(codec::read_value("a message", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, id: LinkId) -> Result<Option<LinkRecord>, StoreError> {
+        Self::one(&self.links, &codec::number(id.0), &format!("link {id}"))
+    }
+
+    fn link_of(&self, digest: &Digest) -> Result<Option<LinkId>, StoreError> {
+        let id = self.link_tokens.get(digest.as_slice()).map_err(failed)?;
+        id.map(|id| codec::read_number(id.value()).map(LinkId)).transpose()
+    }
+
+    fn count_links(&self) -> Result<u64, StoreError> {
+        self.links.len().map_err(failed)
+    }
+
+    fn links_back(
+        &self,
+        before: Option<LinkId>,
+        visit: &mut dyn FnMut(LinkId, LinkRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = before.map(|before| codec::number(before.0));
+        let end = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        for line in self.links.range::<&[u8]>((Bound::Unbounded, end)).map_err(failed)?.rev() {
+            let (id, value) = line.map_err(failed)?;
+            if visit(LinkId(codec::read_number(id.value())?), codec::read_value("a link", value.value())?).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn last_run(&self) -> Result<u64, StoreError> {
@@ -993,6 +1104,33 @@ impl Write for View<Table<'_, Bytes, Bytes>> {
     fn remove_run(&mut self, id: EntryId, run: RunId) -> Result<(), StoreError> {
         remove(&mut self.runs, &codec::run_key(id, run))?;
         remove(&mut self.transcripts, &codec::number(run.0))
+    }
+
+    fn put_message(&mut self, message: &Message) -> Result<(), StoreError> {
+        self.note_sending(message.id, message.ended.is_none())?;
+        put(&mut self.messages, &codec::number(message.id.0), &codec::value(message)?)
+    }
+
+    fn put_message_events(&mut self, id: SubmissionId, events: &[Event]) -> Result<(), StoreError> {
+        put(&mut self.message_events, &codec::number(id.0), &codec::value(&events)?)
+    }
+
+    fn remove_message(&mut self, id: SubmissionId) -> Result<(), StoreError> {
+        self.note_sending(id, false)?;
+        remove(&mut self.messages, &codec::number(id.0))?;
+        remove(&mut self.message_events, &codec::number(id.0))
+    }
+
+    fn put_link(&mut self, id: LinkId, record: &LinkRecord) -> Result<(), StoreError> {
+        put(&mut self.link_tokens, &record.digest, &codec::number(id.0))?;
+        put(&mut self.links, &codec::number(id.0), &codec::value(record)?)
+    }
+
+    fn remove_link(&mut self, id: LinkId) -> Result<(), StoreError> {
+        if let Some(record) = self.link(id)? {
+            remove(&mut self.link_tokens, &record.digest)?;
+        }
+        remove(&mut self.links, &codec::number(id.0))
     }
 
     fn put_proof(&mut self, id: EntryId, proof: &Proof) -> Result<(), StoreError> {

@@ -48,6 +48,15 @@ pub(super) const INVITATIONS: Definition = TableDefinition::new("invitations");
 /// What was done: the hash of each line and the line, by number.
 pub(super) const ACTIVITY: Definition = TableDefinition::new("activity");
 
+/// Messages that were handed over to be sent, by id; without their text.
+pub(super) const MESSAGES: Definition = TableDefinition::new("messages");
+/// Everything that happened to a message, by its id. Apart from what is listed, which is read more often and is short.
+pub(super) const MESSAGE_EVENTS: Definition = TableDefinition::new("message_events");
+/// Download links, by id.
+pub(super) const LINKS: Definition = TableDefinition::new("links");
+/// The ids of download links, by the digest of what stands in their address.
+pub(super) const LINK_TOKENS: Definition = TableDefinition::new("link_tokens");
+
 /// In [`META`]: the schema's version.
 pub(super) const META_SCHEMA: &[u8] = b"schema_version";
 /// In [`META`]: the number that is drawn next.
@@ -66,6 +75,8 @@ pub(super) const META_TRUST_EPOCH: &[u8] = b"trust_epoch";
 pub(super) const META_ACTIVITY_FIRST: &[u8] = b"activity_first";
 /// In [`META`]: the number that the next line of the activity gets, and the hash of the one before it.
 pub(super) const META_ACTIVITY_NEXT: &[u8] = b"activity_next";
+/// In [`META`]: the messages that are being sent; absent where there never was one.
+pub(super) const META_SENDING: &[u8] = b"sending";
 /// In [`META`]: how many transactions were committed.
 pub(super) const META_COMMITS: &[u8] = b"commits";
 
@@ -74,7 +85,7 @@ pub(super) type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The first lifts schema 1 to 2, and so on. Each has a test that opens a checked-in file of the schema it starts from
 /// (`tests/data/`; `tests/store_schema.rs` says how such a file is made).
-pub(super) const MIGRATIONS: &[Migration] = &[add_runs, add_trust, add_keys, add_access];
+pub(super) const MIGRATIONS: &[Migration] = &[add_runs, add_trust, add_keys, add_access, add_messages];
 
 /// Schema 2 has runs. What was there before was never tested; the settings that are saved get their fingerprint with the next
 /// save or run.
@@ -111,6 +122,14 @@ fn add_access(transaction: &WriteTransaction) -> Result<(), StoreError> {
     begin_activity(&mut meta).map_err(failed)
 }
 
+/// Schema 6 has messages that were sent for applications, and the links in them. Before, only tests were sent.
+fn add_messages(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for definition in [MESSAGES, MESSAGE_EVENTS, LINKS, LINK_TOKENS] {
+        transaction.open_table(definition).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// There is no line yet, and the chain begins with nothing.
 fn begin_activity(meta: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<(), redb::StorageError> {
     for end in [META_ACTIVITY_FIRST, META_ACTIVITY_NEXT] {
@@ -126,7 +145,8 @@ pub const SCHEMA_VERSION: u64 = 1 + MIGRATIONS.len() as u64;
 pub(super) fn create(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     let definitions = [SERVERS, NAMES, SECRETS, TRASH, TRASHED, RUNS, TRANSCRIPTS, PROOFS, TRUSTED, TRUST_TRASH, KEYS];
     let of_access = [ACCOUNTS, PASSWORDS, SESSIONS, TOKENS, INVITATIONS, ACTIVITY];
-    for definition in definitions.into_iter().chain(of_access) {
+    let of_messages = [MESSAGES, MESSAGE_EVENTS, LINKS, LINK_TOKENS];
+    for definition in definitions.into_iter().chain(of_access).chain(of_messages) {
         transaction.open_table(definition)?;
     }
     let mut meta = transaction.open_table(META)?;

@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body_util::BodyExt;
 
 use super::forms::Fields;
+use super::links::is_public;
 use super::pages::failed;
 use super::routes::Need;
 use super::{Encrypted, Visit, Web, api_error, is_api, refusal, see_other};
@@ -39,9 +40,10 @@ pub struct Peer(pub IpAddr);
 #[derive(Clone, Copy)]
 pub(super) struct Unconfirmed;
 
-/// Lets in whoever makes the request: what comes after this finds a [`Visit`]. The assets are the same for everybody.
+/// Lets in whoever makes the request: what comes after this finds a [`Visit`]. The assets and what
+/// strangers are given are the same for everybody.
 pub(super) async fn recognise(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with("/assets/") {
+    if request.uri().path().starts_with("/assets/") || is_public(request.uri().path()) {
         return next.run(request).await;
     }
     let address = request.extensions().get::<Peer>().map(|peer| peer.0.to_string()).unwrap_or_default();

@@ -18,6 +18,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::Instrument;
 
+use super::links::is_public;
 use super::pages::failed;
 use super::{Visit, api_error, is_api, name, refusal};
 use crate::trust::import::MAX_FILE;
@@ -53,18 +54,33 @@ const MAX_ERROR: usize = 256 * 1024;
 pub struct Hosts {
     /// The authority of `--public-url`, in lower case.
     public: Option<String>,
+    /// The authority of `--links-url`, in lower case.
+    links: Option<String>,
 }
 
 impl Hosts {
     /// Loopback names, and the authority of the public address if there is one.
     pub fn new(public: Option<&str>) -> Self {
-        Self { public: public.map(str::to_ascii_lowercase) }
+        Self { public: public.map(str::to_ascii_lowercase), links: None }
+    }
+
+    /// Also the authority of the address that links begin with. Under a name of its own there is nothing else.
+    #[must_use]
+    pub fn with_links(mut self, links: Option<&str>) -> Self {
+        self.links = links.map(str::to_ascii_lowercase);
+        self
+    }
+
+    /// Whether a `Host` header names us, as what links begin with and as nothing else.
+    fn is_for_links(&self, host: &str) -> bool {
+        let is = |name: &Option<String>| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host));
+        is(&self.links) && !is(&self.public)
     }
 
     /// Whether a `Host` header names us. Names of this machine itself are fine with any port: no other site can have them.
     fn knows(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
-        if self.public.as_deref() == Some(host.as_str()) {
+        if [&self.public, &self.links].into_iter().any(|name| name.as_deref() == Some(host.as_str())) {
             return true;
         }
         let (name, port) = match host.strip_prefix('[') {
@@ -80,6 +96,10 @@ pub(super) async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request
     let host = request.uri().authority().map(http::uri::Authority::as_str);
     let host = host.or_else(|| request.headers().get(header::HOST).and_then(|h| h.to_str().ok())).unwrap_or_default();
     if hosts.knows(host) && request.headers().get_all(header::HOST).iter().count() <= 1 {
+        let path = request.uri().path();
+        if hosts.is_for_links(host) && !is_public(path) && !path.starts_with("/assets/") {
+            return refusal(path, Problem::NoSuchPage);
+        }
         return next.run(request).await;
     }
     refusal(request.uri().path(), Problem::WrongHost { host: words::quote(host) })
@@ -179,12 +199,19 @@ fn default_header(headers: &mut HeaderMap, key: header::HeaderName, value: &'sta
     headers.entry(key).or_insert(HeaderValue::from_static(value));
 }
 
-/// One line a request, under an id that the answer carries too. No query, no body: they hold what was typed.
+/// Whether a path may name what a link is known by, also where somebody wrote it wrongly.
+fn names_link(path: &str) -> bool {
+    path.trim_start_matches('/').get(..2).is_some_and(|start| start.eq_ignore_ascii_case("d/"))
+}
+
+/// One line a request, under an id that the answer carries too. No query, no body: they hold what was typed. Of what strangers are given,
+/// no path: who has it has the file.
 pub(super) async fn log(request: Request, next: Next) -> Response {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let method = request.method().clone();
-    let path = words::quote(request.uri().path());
+    let path = request.uri().path();
+    let path = if names_link(path) { "/d/…".to_owned() } else { words::quote(path) };
     let start = Instant::now();
     let span = tracing::info_span!("request", id, %method, path);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -209,6 +236,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_link_is_known_by_is_not_logged() {
+        for path in ["/d/token", "/d/token/ticket", "/d/", "//d/token", "/D/token"] {
+            assert!(names_link(path), "{path}");
+        }
+        for path in ["/", "/d", "/download/x", "/links/1/revoke", "", "/é/"] {
+            assert!(!names_link(path), "{path}");
+        }
+    }
+
+    #[test]
     fn only_names_of_this_machine_and_the_public_one_are_ours() {
         let hosts = Hosts::new(Some("Post.example.com"));
         for host in ["127.0.0.1:3000", "localhost:3000", "LOCALHOST", "[::1]:3000", "[::1]", "127.1.2.3:80", "post.example.com"] {
@@ -227,5 +264,11 @@ mod tests {
         ] {
             assert!(!hosts.knows(host) || host == "[::1", "{host}");
         }
+        let hosts = Hosts::new(Some("post.example.com")).with_links(Some("Files.example.com"));
+        assert!(hosts.knows("FILES.example.com") && hosts.is_for_links("FILES.example.com"));
+        assert!(hosts.knows("post.example.com") && !hosts.is_for_links("post.example.com"));
+        assert!(hosts.knows("localhost:3000") && !hosts.is_for_links("localhost:3000"));
+        let same = Hosts::new(Some("post.example.com")).with_links(Some("post.example.com"));
+        assert!(same.knows("post.example.com") && !same.is_for_links("post.example.com"));
     }
 }

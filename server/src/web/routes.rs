@@ -53,6 +53,11 @@ impl Routes {
         self.add(path, method, need, any(guarded(need, handler)))
     }
 
+    /// A route whose handler reads the body by itself, as it arrives, and bounds it.
+    pub(super) fn stream<T: 'static>(self, path: &'static str, need: Need, handler: impl Handler<T, ()>) -> Self {
+        self.add(path, Method::POST, need, post(handler.layer(from_fn_with_state(need, access::allow))))
+    }
+
     fn add(mut self, path: &'static str, method: Method, need: Need, handlers: MethodRouter) -> Self {
         self.router = self.router.route(path, handlers);
         self.table.push(Route { path, method, need });

@@ -236,7 +236,7 @@ async fn a_password_that_looks_like_a_keyword_changes_nothing() {
 #[tokio::test]
 async fn what_is_not_honoured_yet_is_refused_before_connecting() {
     type Change = fn(&mut SmtpServer);
-    let table: [(Change, Cause, &str); 3] = [
+    let table: [(Change, Cause, &str); 2] = [
         (
             |server| {
                 server.sign_in = SignIn::AzureOauth { username: USER.into(), oauth: Oauth::default() };
@@ -244,7 +244,6 @@ async fn what_is_not_honoured_yet_is_refused_before_connecting() {
             Cause::NoPassword,
             "no_password",
         ),
-        (|server| server.kind = domain::smtp_server::Kind::Fax, Cause::FaxUnsupported, "fax_unsupported"),
         (password, Cause::NoPassword, "no_password"),
     ];
     for (change, cause, kind) in table {

@@ -48,7 +48,7 @@ pub(super) fn cookie(answer: &Answer) -> &str {
 
 /// A path that fits a route.
 fn path(route: &Route) -> String {
-    route.path.replace("{id}", "1").replace("{name}", "app.js")
+    route.path.replace("{id}", "1").replace("{name}", "app.js").replace("{token}", "t").replace("{ticket}", "t")
 }
 
 /// What a route may be sent without being refused for its form.
@@ -495,6 +495,10 @@ fn every_route_says_what_it_takes() {
             "/sign-out",
             "/welcome",
             "/welcome",
+            // Whoever has a link has the file; its own page says what it takes.
+            "/d/{token}",
+            "/d/{token}",
+            "/d/{token}/{ticket}",
         ]
     );
     for (function, act, _) in app::api::KEYS {

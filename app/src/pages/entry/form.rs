@@ -4,7 +4,9 @@
 use domain::certificate::Certificate;
 use domain::entry::Version;
 use domain::error::ApiError;
+use domain::fax::FaxTemplate;
 use domain::field::Field;
+use domain::link::Language;
 use domain::oauth::{Provider, Strategy};
 use domain::run::{History, RunId};
 use domain::size::Size;
@@ -437,7 +439,7 @@ pub(crate) fn Entry(data: EntryData) -> impl IntoView {
             </div>
             <input type="hidden" name="version" prop:value=version value=version()/>
             <input type="hidden" name="default_was" prop:value=default_was value=default_was()/>
-            <ErrorNotice error=page.error/>
+            <ErrorNotice error=page.error draft=state.draft/>
             {(!rights.change).then(|| view! { <p class="help">{rights.limits()}</p> })}
             <Stale page/>
             {password_typed.then(|| view! { <p class="notice bad">"Type the password again: it is never sent back to this page."</p> })}
@@ -562,6 +564,7 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <PasswordAdvice state/>
                 <PasswordFields state stored=Signal::derive(move || page.stored.with(|stored| stored.has_password))/>
             </section>
+            <FaxFields state/>
             <section class="group" aria-labelledby="g-sent">
                 <h2 id="g-sent">"What may be sent"</h2>
                 <TextField state field=Field::Sender placeholder="Scan <scan@example.com>"/>
@@ -573,12 +576,36 @@ fn Fields(page: Page, client_certificate: Option<Certificate>, now_ms: u64) -> i
                 <summary>{advanced}</summary>
                 <CheckField state field=Field::OverrideSender/>
                 <TextField state field=Field::LinkDays inputmode="numeric"/>
+                <SelectField state field=Field::LinkLanguage choices=Language::CHOICES/>
                 <AzureFields state href=azure/>
                 <TextField state field=Field::CertificateName placeholder="mail.example.com"/>
                 <SelectField state field=Field::MinTls choices=MinTls::CHOICES/>
                 <LinkField state field=Field::ClientCertificate href=href link=link>{kept}</LinkField>
             </details>
         </div>
+    }
+}
+
+/// What a fax gateway makes of numbers, and an example that follows what is typed.
+#[component]
+fn FaxFields(state: FormState) -> impl IntoView {
+    let example = Memo::new(move |_| state.draft.with(words::fax_example));
+    let code = Signal::derive(move || state.draft.with(words::calling_code));
+    view! {
+        <section class="group" aria-labelledby="g-fax" class:inapplicable=move || !state.draft.with(ServerDraft::is_fax)>
+            <h2 id="g-fax">"Fax"</h2>
+            <p class="help no-script">"Counts with a fax server only."</p>
+            <SelectField state field=Field::FaxAddress choices=FaxTemplate::CHOICES/>
+            <TextField state field=Field::FaxDomain placeholder="fax.example.com"/>
+            <TextField state field=Field::FaxTemplate placeholder="fax-{number}@fax.example.com"/>
+            <TextField state field=Field::FaxPrefix/>
+            <TextField state field=Field::FaxCountry placeholder="DE" note=code/>
+            <p class="help note" id="fax-example">
+                {move || example.get().map(|example| view! {
+                    "A fax to " {example.number} " goes to " <span class="machine">{example.address}</span>
+                })}
+            </p>
+        </section>
     }
 }
 
@@ -651,6 +678,10 @@ fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
     let looks = move || page.shown.with(|shown| matches!(shown, Some(Shown::Look(_))));
     let trusted = look == Some(Look::Trusted);
     let rights = Rights::here();
+    let goes_to = Signal::derive(move || {
+        let to = state.draft.with(|draft| state.test.with(|test| words::fax_goes_to(draft, &test.to)));
+        to.map(|to| format!("Goes to {to}")).unwrap_or_default()
+    });
     let seconds = move || page.running.with(|running| running.map(|running| running.seconds));
     // Enter in these fields tries, it does not save.
     let on_enter = move |ev: leptos::ev::KeyboardEvent| {
@@ -674,7 +705,7 @@ fn TryIt(page: Page, run_gone: bool, look: Option<Look>) -> impl IntoView {
             <p class="help">{if rights.test { "Uses what is on this page, saved or not." } else { "Takes an operator. Earlier tests stand below." }}</p>
             <div class="pair" on:keydown=on_enter hidden=!rights.test>
                 <TextField state field=Field::TestFrom/>
-                <TextField state field=Field::TestTo/>
+                <TextField state field=Field::TestTo note=goes_to/>
                 <TextField state field=Field::TestAttachment placeholder="12 MB"/>
             </div>
             <div class="actions" hidden=!rights.test>

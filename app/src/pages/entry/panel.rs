@@ -5,7 +5,7 @@ use domain::trust::{FindingKind, Inspection, Presented};
 use leptos::prelude::*;
 
 use super::inspection::{INSPECTED, Trusting, VERDICT};
-use super::report::stages;
+use crate::components::stages;
 use crate::components::{facts, short_name, target};
 use crate::pages::{Look, Rights};
 
