@@ -13,8 +13,9 @@ test('an example follows what is typed, and only a fax server has these fields',
   await expect(field(page, 'To')).toBeVisible();
   await page.getByRole('radio', { name: 'Fax server' }).check();
   await expect(page.getByRole('region', { name: 'Fax', exact: true })).toBeVisible();
+  await expect(example(page)).toHaveText(/ goes to FAX=\+4930123456@mail\.example\.com$/);
+  await field(page, 'SMTP hostname').fill('');
   await expect(example(page)).toBeHidden();
-
   await field(page, 'SMTP hostname').fill('gw.example.com');
   await expect(example(page)).toHaveText('A fax to +49 30 123456 goes to FAX=+4930123456@gw.example.com');
   await field(page, 'Fax domain').fill('fax.example.com');

@@ -19,7 +19,9 @@ use domain::link::{BaseWarning, DAY_MS, Download, LAST_DOWNLOADS, Link, LinkId, 
 use domain::secret::Secret;
 use domain::smtp_server::LINK_DAYS_RANGE;
 use domain::words;
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 pub use sweep::{EVERY, Swept};
@@ -34,6 +36,10 @@ use crate::store::{Digest, LinkRecord, Read, Store, StoreError, Write};
 
 /// The random bytes in the address of a link: 256 bits.
 const TOKEN_BYTES: usize = 32;
+/// The most downloads at once: half of the connections that are served, so that strangers never take them all.
+pub const AT_ONCE: usize = 256;
+/// A second press of the button so soon after the first, from the same address, is the same download: milliseconds.
+pub const SAME_MS: u64 = 2_000;
 /// The most links that are looked at for a page. Where nothing was found by then, the next page goes on from there.
 const MAX_SCANNED: usize = 100_000;
 /// The most characters of what is searched for.
@@ -48,6 +54,8 @@ pub struct Links {
     in_use: InUse,
     throttle: Throttle,
     tickets: Tickets,
+    /// A place for each download at once.
+    places: Arc<Semaphore>,
     /// What links begin with, once Postroom serves.
     base: OnceLock<String>,
 }
@@ -98,6 +106,7 @@ impl Links {
             files,
             in_use: InUse::default(),
             throttle: Throttle::default(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
             base: OnceLock::new(),
         }
     }
@@ -151,15 +160,20 @@ impl Links {
         .await
     }
 
-    /// Counts a download, and says what stands in the address of the file for the next hour.
+    /// Counts a download, unless the button was just pressed from there, and says what stands in the address of the file for the next hour.
     ///
     /// # Errors
     /// As [`Links::offer`].
     pub async fn begin(self: &Arc<Self>, token: Secret, address: String) -> Result<Secret, Problem> {
         self.blocking(move |links| {
             let now_ms = links.clock.now_ms();
-            let (id, _) = links.found(&address, |tx| live(tx, &token, now_ms))?;
+            let (id, record) = links.found(&address, |tx| live(tx, &token, now_ms))?;
             let download = Download { at_ms: now_ms, address: words::quote(&address) };
+            let ticket = links.tickets.issue(&crate::access::digest(&token), now_ms);
+            let same = |last: &Download| last.address == download.address && last.at_ms.abs_diff(now_ms) < SAME_MS;
+            if record.last.first().is_some_and(same) {
+                return Ok(ticket);
+            }
             links.store.writing(|tx| {
                 // It may have ended in between.
                 let mut record =
@@ -170,7 +184,7 @@ impl Links {
                 Ok(tx.put_link(id, &record)?)
             })?;
             tracing::info!(link = id.0, "download begun");
-            Ok(links.tickets.issue(&crate::access::digest(&token), now_ms))
+            Ok(ticket)
         })
         .await
     }
@@ -196,9 +210,15 @@ impl Links {
     /// The bytes of a file from `from` to before `to`.
     ///
     /// # Errors
-    /// As [`Files::open`].
+    /// [`Problem::Busy`] where too much is downloaded at once; else as [`Files::open`].
     pub async fn read(&self, served: &Served, from: u64, to: u64) -> Result<BoxStream<'static, io::Result<Bytes>>, Problem> {
-        self.files.open(&served.file, from, to).await
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Problem::Busy)?;
+        let bytes = self.files.open(&served.file, from, to).await?;
+        Ok(bytes
+            .inspect(move |_| {
+                let _held = &place;
+            })
+            .boxed())
     }
 
     /// A page of the links that the caller may see, the newest first.

@@ -21,7 +21,7 @@ use futures::TryStreamExt as _;
 use proptest::prelude::*;
 use server::entries::Entries;
 use server::files::{FileId, Files, Folder, Limits};
-use server::links::{Links, Swept, discard, put};
+use server::links::{AT_ONCE, Links, SAME_MS, Swept, discard, put};
 use server::ports::SystemRandom;
 use server::store::{LinkRecord, Read, RedbStore, Store, Write};
 use store_support::memory::Memory;
@@ -165,6 +165,38 @@ async fn a_link_leads_to_its_file_and_looking_counts_nothing() {
     let record = place.record(link.id).unwrap();
     assert_eq!((record.downloads, record.last.len(), record.last[0].address.as_str()), (61, LAST_DOWNLOADS, "198.51.100.59"));
     assert_eq!(place.deeds(), vec![], "downloads are no activity");
+}
+
+#[tokio::test]
+async fn a_second_press_at_once_is_the_same_download() {
+    let place = Place::new();
+    let link = place.make("a", b"a", 30).await;
+    let count = || place.record(link.id).unwrap().downloads;
+    for _ in 0..5 {
+        let ticket = place.begin(&link, "198.51.100.1").await.unwrap();
+        assert_eq!(place.redeem(&link, &ticket).await.unwrap(), b"a");
+    }
+    assert_eq!(count(), 1);
+    place.begin(&link, "198.51.100.2").await.unwrap();
+    assert_eq!(count(), 2, "somebody else's");
+    place.clock.forward(SAME_MS);
+    place.begin(&link, "198.51.100.2").await.unwrap();
+    assert_eq!(count(), 3);
+}
+
+#[tokio::test]
+async fn downloads_at_once_have_an_end_and_leave_their_place() {
+    let place = Place::new();
+    let link = place.make("a", &[b'a'; 100], 30).await;
+    let ticket = place.begin(&link, "").await.unwrap();
+    let served = place.links.redeem(link.token.clone(), ticket, String::new()).await.unwrap();
+    let mut running = Vec::new();
+    for _ in 0..AT_ONCE {
+        running.push(place.links.read(&served, 0, 100).await.unwrap());
+    }
+    assert!(place.links.read(&served, 0, 100).await.is_err_and(|problem| problem == Problem::Busy));
+    running.pop();
+    assert!(place.links.read(&served, 0, 100).await.is_ok());
 }
 
 #[tokio::test]
@@ -359,6 +391,7 @@ struct Model {
     swept: bool,
     forgotten: bool,
     downloads: u64,
+    last_ms: Option<u64>,
 }
 
 impl Model {
@@ -376,7 +409,15 @@ async fn play(steps: Vec<Step>) {
             Step::Make { days } => {
                 let made = place.make("a", b"a", *days).await;
                 let expires_ms = now + days * DAY_MS;
-                models.push(Model { made, expires_ms, revoked_ms: None, swept: false, forgotten: false, downloads: 0 });
+                models.push(Model {
+                    made,
+                    expires_ms,
+                    revoked_ms: None,
+                    swept: false,
+                    forgotten: false,
+                    downloads: 0,
+                    last_ms: None,
+                });
             }
             Step::Forward { ms } => place.clock.forward(*ms),
             Step::Back { ms } => place.clock.back(*ms),
@@ -390,7 +431,9 @@ async fn play(steps: Vec<Step>) {
                 assert_eq!(begun.is_ok(), model.is_live(now), "{step:?}");
                 if let Ok(ticket) = begun {
                     assert_eq!(place.redeem(&model.made, &ticket).await.unwrap(), b"a");
-                    model.downloads += 1;
+                    if model.last_ms.is_none_or(|last| last.abs_diff(now) >= SAME_MS) {
+                        (model.downloads, model.last_ms) = (model.downloads + 1, Some(now));
+                    }
                 }
             }
             Step::Revoke { at } => {

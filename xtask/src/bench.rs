@@ -4,7 +4,9 @@
 mod address;
 mod list;
 mod save;
+mod send;
 mod session;
+mod sink;
 mod startup;
 
 use std::fs;
@@ -20,22 +22,33 @@ type Bench = (&'static str, fn(&Project) -> Outcome);
 const BENCHES: [Bench; 5] =
     [("startup", startup::run), ("list", list::run), ("save", save::run), ("address", address::run), ("session", session::run)];
 
-/// Runs the benches that are named, or all of them.
+/// Runs the benches that are named, or all of them. `send` alone takes options, and is named alone.
 pub(crate) fn bench(project: &Project, names: &[String]) -> Outcome {
+    if let Some(("send", options)) = names.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        // It needs no binary.
+        return send::run(project, options);
+    }
     let mut chosen = Vec::new();
     for name in names {
         let found = BENCHES.iter().find(|(known, _)| known == name);
         chosen.push(
-            *found.ok_or_else(|| Failure::usage(format!("there is no bench “{name}”: startup, list, save, address, session.")))?,
+            *found.ok_or_else(|| {
+                Failure::usage(format!("there is no bench “{name}”: startup, list, save, address, session, send."))
+            })?,
         );
     }
-    if chosen.is_empty() {
+    let everything = chosen.is_empty();
+    if everything {
         chosen.extend(BENCHES);
     }
     build::build(project)?;
     for (name, run) in chosen {
         println!("\n── {name}");
         run(project)?;
+    }
+    if everything {
+        println!("\n── send");
+        send::run(project, &[])?;
     }
     Ok(())
 }
@@ -73,6 +86,10 @@ impl std::fmt::Display for Samples {
         let [p10, p50, p90] = [10, 50, 90].map(|percent| self.percentile(percent));
         write!(f, "median {} ms, 10–90 %: {}–{} ms, {} samples", ms(p50), ms(p10), ms(p90), self.0.len())
     }
+}
+
+fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
 }
 
 fn ms(duration: Duration) -> String {

@@ -34,6 +34,10 @@ Postroom's commands. Each of them installs what it needs and is missing.
   cargo xtask check                      Check format, lints, documentation, dependencies and the repository
   cargo xtask size                       Measure what a browser loads
   cargo xtask bench [NAME …]             Measure the release binary: startup, list, save, address, session
+  cargo xtask bench send [OPTIONS]       Measure how messages with files are sent, beside others
+      --quick            A fifth of the messages, three rounds
+      --rounds=N         So many rounds; 7 unless given
+      --only=CASE        Only what has this in its name, such as “KiB”
   cargo xtask help                       Show this
 ";
 

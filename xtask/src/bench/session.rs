@@ -1,13 +1,12 @@
 //! SMTP sessions into a sink on this machine (Postfix' `smtp-sink`): ours beside swaks as processes, beside lettre's own
 //! connection in one process, and beside nodemailer's pool with many messages over one connection.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
-use super::{Samples, ms, scratch};
+use super::sink::Sink;
+use super::{Samples, ms, ratio, scratch};
 use crate::peers::{POSTFIX, SWAKS};
 use crate::project::{Doing, Failure, Outcome, Project, output, run as run_to_end};
 use crate::setup;
@@ -35,7 +34,7 @@ pub(super) fn run(project: &Project) -> Outcome {
 /// A whole test as a process each, in turns.
 fn processes(project: &Project, sink: &Sink) -> Outcome {
     let config = scratch(project, "session")?.join("server.json");
-    fs::write(&config, format!("{{ \"host\": \"127.0.0.1\", \"port\": {}, \"sender\": \"scan@example.com\" }}", sink.port))
+    fs::write(&config, format!("{{ \"host\": \"127.0.0.1\", \"port\": {}, \"sender\": \"scan@example.com\" }}", sink.port()))
         .doing(|| format!("write {}", config.display()))?;
     let (mut ours, mut swaks, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     // The first of each is not counted.
@@ -43,7 +42,7 @@ fn processes(project: &Project, sink: &Sink) -> Outcome {
         let mut postroom = Command::new(project.binary());
         postroom.args(["send-test", "--to", "anna@example.com", "--format", "ndjson", "--config"]).arg(&config);
         let mut perl = SWAKS.command(project, "usr/bin/swaks");
-        let server = format!("127.0.0.1:{}", sink.port);
+        let server = format!("127.0.0.1:{}", sink.port());
         perl.args(["--server", &server, "--helo", "bench.test", "--from", "scan@example.com", "--to", "anna@example.com"]);
         let times = [timed(&mut postroom)?, timed(&mut perl)?, timed(Command::new(project.binary()).arg("--version"))?];
         if round > 0 {
@@ -73,7 +72,7 @@ fn timed(command: &mut Command) -> Outcome<Duration> {
 
 /// A session with a message in one process, in turns.
 fn overhead(project: &Project, server: &str, sink: &Sink) -> Outcome {
-    let text = output(bench(project).args(["--", "overhead"]).args([sink.port.to_string(), SESSIONS.to_string()]))?;
+    let text = output(bench(project).args(["--", "overhead"]).args([sink.port().to_string(), SESSIONS.to_string()]))?;
     let (ours, lettre) = (samples(&text, "ours")?, samples(&text, "lettre")?);
     println!("with {server}:");
     println!("our session, recorded and guarded            {ours}");
@@ -85,7 +84,7 @@ fn overhead(project: &Project, server: &str, sink: &Sink) -> Outcome {
 
 /// Many messages over one connection, in turns.
 fn messages(project: &Project, sink: &Sink) -> Outcome {
-    let (port, count) = (sink.port.to_string(), MESSAGES.to_string());
+    let (port, count) = (sink.port().to_string(), MESSAGES.to_string());
     let (mut ours, mut nodemailer) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(samples(&output(bench(project).args(["--", "messages", &port, &count]))?, "messages")?.median());
@@ -104,10 +103,6 @@ fn rate(samples: &Samples) -> f64 {
     1_000.0 * ratio(Duration::from_secs(1), samples.median())
 }
 
-fn ratio(a: Duration, b: Duration) -> f64 {
-    a.as_secs_f64() / b.as_secs_f64()
-}
-
 /// The part that needs the mailer in the process. Built as the binary is: the assets are an input of the crate.
 fn bench(project: &Project) -> Command {
     let mut command = project.cargo("bench");
@@ -123,42 +118,4 @@ fn samples(text: &str, name: &str) -> Outcome<Samples> {
         return Err(Failure::new(format!("the benchmark measured no {name}: {text}")));
     }
     Ok(Samples::new(all))
-}
-
-/// A server that takes every message and keeps none; it ends when this is dropped.
-struct Sink {
-    child: Child,
-    port: u16,
-}
-
-impl Sink {
-    fn start(project: &Project, options: &[&str]) -> Outcome<Self> {
-        let port = free_port().doing(|| "find a free port".into())?;
-        let mut command = POSTFIX.command(project, "usr/sbin/smtp-sink");
-        if rustix::process::geteuid().is_root() {
-            command.args(["-u", "nobody"]);
-        }
-        command.args(options).arg(format!("127.0.0.1:{port}")).arg("1000").stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().doing(|| "start smtp-sink".into())?;
-        let mut sink = Self { child, port };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if !matches!(sink.child.try_wait(), Ok(None)) || Instant::now() > deadline {
-                return Err(Failure::new("smtp-sink does not listen"));
-            }
-            sleep(Duration::from_millis(10));
-        }
-        Ok(sink)
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
