@@ -248,15 +248,20 @@ test('StartTLS that is required and not offered ends the test; without being req
   await expectOutcome(page, /^Sent\. .*unencrypted because/);
 });
 
-test('what sending does not honour yet refuses the test with that reason', async ({ page, postroom, mail }) => {
+test('with links, a test shows both sides of the threshold', async ({ page, postroom, mail }) => {
   const { id } = await postroom.create({ name: 'mail', host: '127.0.0.1', port: mail.port });
   await open(page, `/servers/${id}`);
   await field(page, 'Attachment as URL enabled').check();
   await save(page);
-  await field(page, 'Attach a file of').fill('20 MB');
-  await sendTest(page, 'scan@example.com', 'anna@example.com');
-  await expectOutcome(page, /links for them aren't supported yet/);
-  expect(mail.connections).toBe(0);
+  for (const [size, bytes] of [['1 MB', 1024 * 1024], ['20 MB', 20 * 1024 * 1024]] as const) {
+    await field(page, 'Attach a file of').fill(size);
+    await sendTest(page, 'scan@example.com', 'anna@example.com');
+    await expectOutcome(page, /^Sent\./);
+    const { mail: message } = await mail.message(size === '1 MB' ? 1 : 2);
+    const [link] = /http:\S+\/d\/\S+/.exec(message.text ?? '') ?? [];
+    expect([message.attachments.length, link !== undefined]).toEqual(size === '1 MB' ? [1, false] : [0, true]);
+    if (link) expect(await (await fetch(link)).text()).toContain(`postroom-${bytes}-bytes.bin`);
+  }
 });
 
 test('each stage has a row with its time that opens to what was said', async ({ page, postroom, mail }) => {
