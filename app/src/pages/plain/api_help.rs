@@ -13,7 +13,7 @@ pub(super) fn ApiHelp(base: String, manages: bool) -> impl IntoView {
     let examples: Vec<_> = examples(&base).into_iter().map(|(name, text)| example(name, text)).collect();
     view! {
         <div class="page narrow">
-            <p class="crumb"><a href="/messages">"‹ Messages"</a></p>
+            <p class="crumb"><a href="/messages">"Messages"</a></p>
             <h1>"Sending from applications"</h1>
             <section class="group" aria-labelledby="how">
                 <h2 id="how">"What it takes"</h2>

@@ -108,7 +108,7 @@ fn found(page: LinksPage, query: &LinksQuery, is_all: bool, at_field: Option<(Li
             })
             .collect();
         Either::Right(view! {
-            <div class="activity">
+            <div class="activity links">
                 <table>
                     <thead><tr>
                         <th scope="col">"File"</th><th scope="col">"Message"</th><th scope="col">"Ends"</th>

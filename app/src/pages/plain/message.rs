@@ -38,7 +38,7 @@ pub(super) fn OneMessage(view: MessageView) -> impl IntoView {
     });
     view! {
         <div class="page">
-            <p class="crumb"><a href="/messages">"‹ Messages"</a></p>
+            <p class="crumb"><a href="/messages">"Messages"</a></p>
             <h1>{title}</h1>
             {outcome}
             <section class="group" aria-label="The message">{facts(&message, now_ms)}</section>
@@ -118,7 +118,7 @@ fn facts(message: &Message, now_ms: u64) -> impl IntoView + use<> {
             {fact("Reply to", message.reply_to.join(", "))}
             <div><dt>"To"</dt><dd><ul class="plain">{to}</ul></dd></div>
             {fact("Subject", words::shown(&message.subject, 1_000))}
-            {fact("Size", words::bytes(Size::from_bytes(message.size)))}
+            {fact("Size", format!("{} bytes", words::grouped(message.size)))}
             {files}
             {fact("Encryption", ended.map(|ended| ended.security.words().to_owned()).unwrap_or_default())}
             {fact("Queued as", ended.and_then(|ended| ended.queue_id.clone()).unwrap_or_default())}

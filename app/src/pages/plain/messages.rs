@@ -149,7 +149,7 @@ fn row(message: Message, now_ms: u64) -> impl IntoView {
         let title = diagnosis.title.clone();
         view! { <span class="reason">{title}</span> }
     });
-    let bytes = words::bytes(Size::from_bytes(message.size));
+    let bytes = format!("{} bytes", words::grouped(message.size));
     view! {
         <tr id=format!("message-{}", message.id)>
             <td data-label="When">
@@ -158,7 +158,7 @@ fn row(message: Message, now_ms: u64) -> impl IntoView {
             </td>
             <th scope="row">
                 <a href=href>{subject}</a>
-                <span class="muted" title=bytes>{size}{files}{linked.then_some(" as links")}</span>
+                <span class="help from" title=bytes>{size}{files}{linked.then_some(" as links")}</span>
             </th>
             <td data-label="From and to">
                 <span>{words::shown(&message.from, 120)}</span>
