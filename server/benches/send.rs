@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use domain::address::{Mailbox, Strictness};
+use domain::fax::FaxSettings;
 use domain::host::Host;
+use domain::link::Language;
 use domain::name::Name;
 use domain::smtp_server::{
     Attachments, DEFAULT_LINK_DAYS, DEFAULT_THRESHOLD, Kind, Protocol, SignIn, SmtpServer, StartTls, TlsSettings,
@@ -103,6 +105,7 @@ fn entry(port: u16) -> SmtpServer {
     SmtpServer {
         name: Name::parse("bench").unwrap(),
         kind: Kind::Smtp,
+        fax: FaxSettings::default(),
         protocol: Protocol::Smtp { starttls: StartTls::Disabled, allow_plaintext_credentials: false },
         host: Host::Ip([127, 0, 0, 1].into()),
         port,
@@ -111,6 +114,11 @@ fn entry(port: u16) -> SmtpServer {
         sign_in: SignIn::None,
         sender: None,
         mime_address_strict: true,
-        attachments: Attachments { as_url: false, threshold: DEFAULT_THRESHOLD, link_days: DEFAULT_LINK_DAYS },
+        attachments: Attachments {
+            as_url: false,
+            threshold: DEFAULT_THRESHOLD,
+            link_days: DEFAULT_LINK_DAYS,
+            link_language: Language::English,
+        },
     }
 }
