@@ -95,7 +95,9 @@ impl Nobody {
     }
 
     fn own(dir: &Path) {
-        for file in ["", "postroom.lock", "postroom.key", "postroom.redb"] {
+        // The folder of files is there once it has served.
+        let folder = ["attachments"].into_iter().filter(|name| dir.join(name).exists());
+        for file in ["", "postroom.lock", "postroom.key", "postroom.redb"].into_iter().chain(folder) {
             std::os::unix::fs::chown(dir.join(file), Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
