@@ -196,7 +196,7 @@ fn actions(id: LinkId, name: &str, typed: Option<(String, String)>) -> impl Into
                     <label for=field.clone()>"Days from now"</label>
                     <input id=field name="days" type="number" min=min.to_string() max=max.to_string() required value=days
                         aria-invalid=open.then_some("true") aria-describedby=error_id.clone()/>
-                    <p class="error" id=error_id>{error}</p>
+                    <p class="error" id=error_id>{(!error.is_empty()).then_some(error)}</p>
                     <button>"Extend"</button>
                 </form>
             </details>
