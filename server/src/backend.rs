@@ -159,56 +159,45 @@ impl Local {
         });
         Problem::NotAllowed { act }
     }
-
-    /// Runs `work` where it may block: every call of the store waits for the disk.
-    async fn stored<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Entries) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let entries = Arc::clone(&self.entries);
-        tokio::task::spawn_blocking(move || work(&entries)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a call of the store broke off");
-            Err(Problem::Internal)
-        })
-    }
 }
 
 #[async_trait]
 impl Backend for Local {
     async fn list(&self, query: ListQuery) -> Result<ListPage, Problem> {
         self.may(Act::See)?;
-        self.stored(move |entries| entries.list(&query)).await
+        self.entries.blocking(move |entries| entries.list(&query)).await
     }
 
     async fn suggest_name(&self) -> Result<String, Problem> {
         self.may_with(Act::Change, &[])?;
-        self.stored(Entries::suggest_name).await
+        self.entries.blocking(Entries::suggest_name).await
     }
 
     async fn entry(&self, id: EntryId) -> Result<EntryView, Problem> {
         self.may_with(Act::See, &[id])?;
-        self.stored(move |entries| entries.entry(id)).await
+        self.entries.blocking(move |entries| entries.entry(id)).await
     }
 
     async fn create(&self, patch: ServerPatch) -> Result<Saved, Problem> {
         self.may_with(Act::Change, &[])?;
-        self.stored(move |entries| {
-            let name = patch.name.clone().unwrap_or_default();
-            let (id, version) = if (ServerPatch { name: patch.name.clone(), ..ServerPatch::default() }) == patch {
-                let name = Name::parse(&name).map_err(|error| invalid(Field::Name, error))?;
-                entries.create_named(&name)?
-            } else {
-                entries.create(&check(ServerDraft::new(&name), Edit::Patch(Box::new(patch)))?)?
-            };
-            tracing::info!(entry = id.0, "added");
-            Ok(Saved { id, version })
-        })
-        .await
+        self.entries
+            .blocking(move |entries| {
+                let name = patch.name.clone().unwrap_or_default();
+                let (id, version) = if (ServerPatch { name: patch.name.clone(), ..ServerPatch::default() }) == patch {
+                    let name = Name::parse(&name).map_err(|error| invalid(Field::Name, error))?;
+                    entries.create_named(&name)?
+                } else {
+                    entries.create(&check(ServerDraft::new(&name), Edit::Patch(Box::new(patch)))?)?
+                };
+                tracing::info!(entry = id.0, "added");
+                Ok(Saved { id, version })
+            })
+            .await
     }
 
     async fn save(&self, id: EntryId, base: Version, edit: Edit) -> Result<Saved, Problem> {
         self.may_with(Act::Change, &[id])?;
-        let saved = self.stored(move |entries| {
+        let saved = self.entries.blocking(move |entries| {
             let view = entries.entry(id)?;
             if view.version != base {
                 return Err(Problem::Stale(Box::new(Stale { version: view.version, current: view.server })));
@@ -226,12 +215,13 @@ impl Backend for Local {
 
     async fn trash_plan(&self, ids: Vec<EntryId>) -> Result<TrashPlan, Problem> {
         self.may_with(Act::Change, &ids)?;
-        self.stored(move |entries| {
-            let mut plan = entries.trash_plan(&ids)?;
-            plan.heirs.truncate(MAX_HEIRS);
-            Ok(plan)
-        })
-        .await
+        self.entries
+            .blocking(move |entries| {
+                let mut plan = entries.trash_plan(&ids)?;
+                plan.heirs.truncate(MAX_HEIRS);
+                Ok(plan)
+            })
+            .await
     }
 
     async fn trash(&self, ids: Vec<EntryId>, new_default: Option<EntryId>) -> Result<Trashed, Problem> {
@@ -241,7 +231,8 @@ impl Backend for Local {
         sign_ins.idle(&ids).await;
         let going = ids.clone();
         let trashed = self
-            .stored(move |entries| {
+            .entries
+            .blocking(move |entries| {
                 let next = entries.after(&ids)?;
                 let undo = entries.trash(&ids, new_default)?;
                 tracing::info!(entries = undo.names.len(), batch = undo.batch, "trashed");
@@ -256,23 +247,24 @@ impl Backend for Local {
 
     async fn undo(&self, batch: u64) -> Result<Vec<EntryId>, Problem> {
         self.may_with(Act::Change, &[])?;
-        self.stored(move |entries| {
-            let ids = entries.undo(batch)?;
-            tracing::info!(entries = ids.len(), batch, "restored");
-            Ok(ids)
-        })
-        .await
+        self.entries
+            .blocking(move |entries| {
+                let ids = entries.undo(batch)?;
+                tracing::info!(entries = ids.len(), batch, "restored");
+                Ok(ids)
+            })
+            .await
     }
 
     async fn entry_page(&self, id: EntryId, run: Option<RunId>) -> Result<EntryPage, Problem> {
         self.may_with(Act::See, &[id])?;
-        self.stored(move |entries| entries.page(id, run)).await
+        self.entries.blocking(move |entries| entries.page(id, run)).await
     }
 
     async fn start_test(&self, id: Option<EntryId>, edit: Edit, test: TestDraft) -> Result<LiveRun, Problem> {
         self.may_with(Act::Test, id.as_slice())?;
         let caller = self.caller.clone();
-        let mut planned = self.stored(move |entries| plan(entries, id, edit, &test, caller)).await?;
+        let mut planned = self.entries.blocking(move |entries| plan(entries, id, edit, &test, caller)).await?;
         planned.test.link = self.submissions.test_link(id, &planned.test).await?;
         Ok(self.runs.start(planned))
     }
@@ -288,12 +280,12 @@ impl Backend for Local {
 
     async fn history(&self, id: EntryId) -> Result<History, Problem> {
         self.may_with(Act::See, &[id])?;
-        self.stored(move |entries| entries.history(id)).await
+        self.entries.blocking(move |entries| entries.history(id)).await
     }
 
     async fn run(&self, run: RunId) -> Result<Run, Problem> {
         self.may(Act::See)?;
-        self.stored(move |entries| entries.run(run)).await
+        self.entries.blocking(move |entries| entries.run(run)).await
     }
 
     async fn test_all(&self, ids: Option<Vec<EntryId>>) -> Result<Events<BatchEvent>, Problem> {
@@ -302,7 +294,8 @@ impl Backend for Local {
             None => self.may(Act::Test)?,
         }
         let ids = self
-            .stored(move |entries| {
+            .entries
+            .blocking(move |entries| {
                 let ids = entries.choose(ids.as_deref())?;
                 entries.tell_check_of(&ids)?;
                 Ok(ids)

@@ -75,6 +75,21 @@ impl Entries {
         }
     }
 
+    /// Runs `work` where it may block: every call of the store waits for the disk.
+    ///
+    /// # Errors
+    /// What `work` says; [`Problem::Internal`] where it broke off.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let entries = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&entries)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call of the store broke off");
+            Err(Problem::Internal)
+        })
+    }
+
     /// The store they lie in.
     pub(crate) const fn store(&self) -> &Arc<dyn Store> {
         &self.store

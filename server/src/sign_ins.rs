@@ -105,7 +105,8 @@ impl SignIns {
     /// What asks for tokens with what is saved of `id`.
     async fn saved(&self, id: EntryId) -> Result<Saved, Problem> {
         let (server, keys, trust, fingerprint) = self
-            .stored(move |entries| {
+            .entries
+            .blocking(move |entries| {
                 let (_, content) = entries.content(id)?;
                 let server = content.server().filter(|server| server.oauth().is_some()).cloned();
                 let server = server.ok_or_else(|| failed(&Cause::NotSignedIn.into(), &[]))?;
@@ -136,7 +137,7 @@ impl SignIns {
         let sign_ins = Arc::clone(self);
         tokio::spawn(async move {
             slot.idle().await;
-            let there = sign_ins.stored(move |entries| entries.has_sign_in(id)).await.unwrap_or(true);
+            let there = sign_ins.entries.blocking(move |entries| entries.has_sign_in(id)).await.unwrap_or(true);
             slot.wipe(!there).await;
         });
     }
@@ -169,15 +170,6 @@ impl SignIns {
 
     fn leavings(&self) -> MutexGuard<'_, browser::Leavings> {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Runs `work` where it may block.
-    async fn stored<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Entries) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let entries = Arc::clone(&self.entries);
-        tokio::task::spawn_blocking(move || work(&entries)).await.unwrap_or(Err(Problem::Internal))
     }
 
     /// What is told of a token.

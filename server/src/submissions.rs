@@ -201,7 +201,8 @@ impl Submissions {
         }
         // On record before anything is said.
         let record = self
-            .stored(move |entries| {
+            .entries
+            .blocking(move |entries| {
                 entries.store().writing(|tx| {
                     let mut record = Message { id: SubmissionId(tx.new_number()?), ..record.clone() };
                     for (file, link) in record.files.iter_mut().zip(&records) {
@@ -228,7 +229,7 @@ impl Submissions {
             Verdict::Sent | Verdict::Unknown => Vec::new(),
         };
         tracing::info!(message = id.0, entry = entry.0, outcome = ?finished.outcome, stage = ?finished.stage, "sent for an application");
-        let kept = self.stored(move |entries| {
+        let kept = self.entries.blocking(move |entries| {
             entries.store().writing(|tx| {
                 links::discard(tx, &unsent)?;
                 tx.put_message(&record)?;
@@ -244,7 +245,7 @@ impl Submissions {
 
     /// Forgets a message that nobody took, and its links.
     async fn take_back(&self, record: Message, problem: Problem) -> Result<SubmissionReport, Problem> {
-        let forgotten = self.stored(move |entries| {
+        let forgotten = self.entries.blocking(move |entries| {
             let unsent: Vec<LinkId> = record.files.iter().filter_map(|file| file.link).collect();
             entries.store().writing(|tx| {
                 links::discard(tx, &unsent)?;
@@ -358,18 +359,6 @@ impl Submissions {
                 tracing::warn!(?problem, "can't remove a file yet");
             }
         }
-    }
-
-    /// Runs `work` where it may block.
-    async fn stored<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Entries) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let entries = Arc::clone(&self.entries);
-        tokio::task::spawn_blocking(move || work(&entries)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a call of the store broke off");
-            Err(Problem::Internal)
-        })
     }
 }
 

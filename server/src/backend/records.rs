@@ -27,13 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Records for Local {
     async fn activity(&self, query: ActivityQuery) -> Result<ActivityPage, Problem> {
         self.may_with(Act::Manage, &[])?;
-        self.stored(move |entries| entries.activity().page(&query)).await
+        self.entries.blocking(move |entries| entries.activity().page(&query)).await
     }
 
     async fn export_activity(&self, query: ActivityQuery, format: ExportFormat) -> Result<Events<Vec<u8>>, Problem> {
         self.may_with(Act::Manage, &[])?;
         let activity = self
-            .stored(move |entries| {
+            .entries
+            .blocking(move |entries| {
                 Activity::check(&query)?;
                 entries.tell(Deed::ActivityExported, if format == ExportFormat::Csv { "As CSV." } else { "As JSON lines." })?;
                 Ok((entries.activity(), query))
@@ -58,30 +59,32 @@ impl Records for Local {
 
     async fn export_servers(&self, ids: Vec<EntryId>, secrets: ExportSecrets) -> Result<String, Problem> {
         self.may_with(Act::See, &ids)?;
-        self.stored(move |entries| {
-            let (file, count) = entries.export(&ids, secrets)?;
-            tracing::info!(count, "exported");
-            Ok(file)
-        })
-        .await
+        self.entries
+            .blocking(move |entries| {
+                let (file, count) = entries.export(&ids, secrets)?;
+                tracing::info!(count, "exported");
+                Ok(file)
+            })
+            .await
     }
 
     async fn plan_import(&self, file: Vec<u8>) -> Result<ImportPlan, Problem> {
         self.may_with(Act::Change, &[])?;
-        self.stored(move |entries| {
-            let servers = exchange::read(&file, MAX_FILE)?;
-            exchange::refuse_secrets(&servers)?;
-            // As it was read: what was looked at is what is taken in, and it is no longer than it has to be.
-            let text = serde_json::to_string(&servers).map_err(|_| Problem::Internal)?;
-            let Plan { items, default } = entries.plan_import(&servers, &Variables::new())?;
-            Ok(ImportPlan { items, default, text })
-        })
-        .await
+        self.entries
+            .blocking(move |entries| {
+                let servers = exchange::read(&file, MAX_FILE)?;
+                exchange::refuse_secrets(&servers)?;
+                // As it was read: what was looked at is what is taken in, and it is no longer than it has to be.
+                let text = serde_json::to_string(&servers).map_err(|_| Problem::Internal)?;
+                let Plan { items, default } = entries.plan_import(&servers, &Variables::new())?;
+                Ok(ImportPlan { items, default, text })
+            })
+            .await
     }
 
     async fn import_servers(&self, text: String, only: Option<Vec<usize>>) -> Result<Imported, Problem> {
         self.may_with(Act::Change, &[])?;
-        let imported = self.stored(move |entries| {
+        let imported = self.entries.blocking(move |entries| {
             let servers = exchange::read(text.as_bytes(), MAX_FILE)?;
             exchange::refuse_secrets(&servers)?;
             let imported = entries.import(&servers, only.as_deref(), &Variables::new())?;

@@ -23,7 +23,7 @@ impl Local {
 impl backend::SignIns for Local {
     async fn sign_in_page(&self, id: EntryId) -> Result<SignInPage, Problem> {
         self.may_with(Act::See, &[id])?;
-        let view = self.stored(move |entries| entries.entry(id)).await?;
+        let view = self.entries.blocking(move |entries| entries.entry(id)).await?;
         let may_sign_in = self.caller.permit.allows_with(Act::Change, &[id]);
         let device = if may_sign_in { self.sign_ins().device(id) } else { None };
         Ok(SignInPage { view, redirect: self.sign_ins().redirect(), device, now_ms: self.entries.now_ms() })
@@ -67,7 +67,7 @@ impl backend::SignIns for Local {
 
     async fn end_sign_in(&self, id: EntryId) -> Result<bool, Problem> {
         self.may_with(Act::Change, &[id])?;
-        let ended = self.stored(move |entries| entries.end_sign_in(id)).await?;
+        let ended = self.entries.blocking(move |entries| entries.end_sign_in(id)).await?;
         self.sign_ins().forget(id);
         Ok(ended)
     }

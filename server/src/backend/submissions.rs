@@ -21,12 +21,12 @@ impl backend::Submissions for Local {
     async fn messages(&self, query: MessagesQuery) -> Result<MessagesPage, Problem> {
         self.may(Act::See)?;
         let (history, only) = (self.submissions.history(), self.caller.permit.entries.clone());
-        self.stored(move |_| history.page(&query, only.as_deref())).await
+        self.entries.blocking(move |_| history.page(&query, only.as_deref())).await
     }
 
     async fn message(&self, id: SubmissionId) -> Result<MessageView, Problem> {
         self.may(Act::See)?;
         let (history, only) = (self.submissions.history(), self.caller.permit.entries.clone());
-        self.stored(move |_| history.message(id, only.as_deref())).await
+        self.entries.blocking(move |_| history.message(id, only.as_deref())).await
     }
 }

@@ -87,7 +87,7 @@ impl Runs {
             return Ok(Turn::Skipped);
         }
         let caller = caller.clone();
-        let (name, planned) = match self.stored(move |entries| plan(entries, id, caller)).await {
+        let (name, planned) = match self.entries.blocking(move |entries| plan(entries, id, caller)).await {
             Ok(Some(planned)) => planned,
             Ok(None) | Err(Problem::NoSuchEntry(_)) => return Ok(Turn::Skipped),
             Err(problem) => {
@@ -118,17 +118,8 @@ impl Runs {
     }
 
     async fn tell_end(&self, id: EntryId, outcome: Outcome, headline: String, tell: &Teller) -> Result<(), Unheard> {
-        let standing: Standing = self.stored(move |entries| entries.standing(id)).await.unwrap_or_default();
+        let standing: Standing = self.entries.blocking(move |entries| entries.standing(id)).await.unwrap_or_default();
         tell.tell(BatchEvent::Finished { id, outcome, headline, standing }).await
-    }
-
-    /// Runs `work` where it may block.
-    async fn stored<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Entries) -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let entries = Arc::clone(&self.entries);
-        tokio::task::spawn_blocking(move || work(&entries)).await.unwrap_or(Err(Problem::Internal))
     }
 }
 

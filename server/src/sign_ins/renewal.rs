@@ -35,7 +35,7 @@ impl SignIns {
     /// # Errors
     /// As the store, before anything was asked.
     pub async fn renew_due(self: &Arc<Self>) -> Result<usize, Problem> {
-        let due = self.stored(|entries| entries.sign_ins_due(entries.now_ms().saturating_sub(DAY_MS))).await?;
+        let due = self.entries.blocking(|entries| entries.sign_ins_due(entries.now_ms().saturating_sub(DAY_MS))).await?;
         let mut granted = 0;
         for id in due {
             // What is older than a day is renewed although it may still count; what failed waits its time.
@@ -46,7 +46,7 @@ impl SignIns {
     }
 
     async fn works(&self, id: EntryId) -> bool {
-        let view = self.stored(move |entries| entries.entry(id)).await;
+        let view = self.entries.blocking(move |entries| entries.entry(id)).await;
         view.is_ok_and(|view| view.sign_in.and_then(|sign_in| sign_in.note).is_some_and(|note| note.failing.is_none()))
     }
 
@@ -56,7 +56,7 @@ impl SignIns {
     /// [`Problem::SignInFailed`], [`Problem::NoSuchEntry`], or as the store.
     pub async fn renew(self: &Arc<Self>, id: EntryId) -> Result<SignInView, Problem> {
         self.granted(id, Some(Instant::now())).await?;
-        let view = self.stored(move |entries| entries.entry(id)).await?;
+        let view = self.entries.blocking(move |entries| entries.entry(id)).await?;
         Ok(view.sign_in.unwrap_or_default())
     }
 

@@ -202,7 +202,7 @@ impl SignIns {
         let stored = {
             let server = server.clone();
             let id = *id;
-            self.stored(move |entries| entries.sign_in_for(id, &server)).await.map_err(|problem| not_kept(&problem))?
+            self.entries.blocking(move |entries| entries.sign_in_for(id, &server)).await.map_err(|problem| not_kept(&problem))?
         };
         held.stored.clone_from(&stored);
         let stored = stored.ok_or(Cause::NotSignedIn)?;
@@ -243,7 +243,11 @@ impl SignIns {
         granted: &Granted,
     ) -> Result<(), Trouble> {
         let (server, note, must) = (server.clone(), self.note_of(granted), renew_with.is_some());
-        match self.stored(move |entries| entries.keep_granted(id, &server, stored.as_ref(), renew_with.as_ref(), &note)).await {
+        match self
+            .entries
+            .blocking(move |entries| entries.keep_granted(id, &server, stored.as_ref(), renew_with.as_ref(), &note))
+            .await
+        {
             Ok(Kept::Yes | Kept::OtherSettings) => Ok(()),
             // A note that can't be written stands in nobody's way; what renews the sign-in does.
             Err(problem) if !must => {
@@ -258,8 +262,10 @@ impl SignIns {
         let Wanted { entry: id, server, key, .. } = wanted.clone();
         let diagnosis = diagnosed(trouble, &[]);
         tracing::warn!(entry = id.0, cause = ?trouble.cause, "no access token");
-        if let Err(problem) =
-            self.stored(move |entries| entries.note_sign_in_failing(id, (&server, key), stored.as_ref(), &diagnosis)).await
+        if let Err(problem) = self
+            .entries
+            .blocking(move |entries| entries.note_sign_in_failing(id, (&server, key), stored.as_ref(), &diagnosis))
+            .await
         {
             tracing::warn!(entry = id.0, ?problem, "can't note that no token was granted");
         }

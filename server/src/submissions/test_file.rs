@@ -42,7 +42,7 @@ impl Submissions {
         let expires_ms = self.entries.now_ms().saturating_add(DAY_MS);
         let (made, record) = self.linked(&format!("postroom-{size}-bytes.bin"), &stored, server, expires_ms);
         let record = LinkRecord { entry: entry.unwrap_or(EntryId(0)), sender: envelope.from.to_string(), ..record };
-        let kept = self.stored(move |entries| entries.store().writing(|tx| Ok(links::put(tx, &record)?))).await;
+        let kept = self.entries.blocking(move |entries| entries.store().writing(|tx| Ok(links::put(tx, &record)?))).await;
         if let Err(problem) = kept {
             self.links.remove_files([stored.id]).await;
             return Err(problem);

@@ -81,13 +81,8 @@ pub(super) async fn send(url: &str, token: &Secret, ca: Option<&Path>, parts: Pa
         ))
     };
     let body = body(parts).await?;
-    let connecting = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(target.authority().replace(['[', ']'], "")));
-    let connecting = if target.host.starts_with('[') {
-        let ip = target.host.trim_matches(['[', ']']).to_owned();
-        tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect((ip, target.port))).await
-    } else {
-        connecting.await
-    };
+    let name = target.host.trim_matches(['[', ']']);
+    let connecting = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect((name, target.port))).await;
     let stream = connecting.map_err(|_| unreachable(&"it doesn't answer"))?.map_err(|error| unreachable(&error))?;
     let request = Request::post("/api/v1/messages")
         .header(header::HOST, target.authority())
@@ -99,7 +94,7 @@ pub(super) async fn send(url: &str, token: &Secret, ca: Option<&Path>, parts: Pa
     if !target.encrypted {
         return exchange(stream, request).await;
     }
-    let name = ServerName::try_from(target.host.trim_matches(['[', ']']).to_owned()).map_err(|error| unreachable(&error))?;
+    let name = ServerName::try_from(name.to_owned()).map_err(|error| unreachable(&error))?;
     let connector = TlsConnector::from(Arc::new(tls(ca)?));
     let shaking = tokio::time::timeout(CONNECT_WITHIN, connector.connect(name, stream)).await;
     let stream = shaking.map_err(|_| unreachable(&"it doesn't answer"))?.map_err(|error| unreachable(&error))?;
