@@ -6,6 +6,8 @@ mod certificate;
 mod facts;
 mod fields;
 mod notice;
+#[cfg(feature = "ssr")]
+mod paging;
 mod standing;
 mod tools;
 mod transcript;
@@ -19,6 +21,8 @@ pub(crate) use fields::{
 #[cfg(feature = "ssr")]
 pub(crate) use notice::names;
 pub(crate) use notice::{ErrorNotice, NOTICE, Undo};
+#[cfg(feature = "ssr")]
+pub(crate) use paging::{day, filter_address, older_and_newest};
 pub(crate) use standing::{ExpiringMarks, SignInMark, StandingView};
 pub(crate) use tools::SiteTools;
 pub(crate) use transcript::{recipients, stages};

@@ -6,8 +6,7 @@ use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
-use crate::components::ErrorNotice;
-use crate::pages::encode_query;
+use crate::components::{ErrorNotice, day, filter_address, older_and_newest};
 
 /// So many names of a line are shown at once; the rest unfolds.
 const NAMES: usize = 3;
@@ -44,14 +43,6 @@ fn filters(query: ActivityQuery) -> impl IntoView {
         .into_iter()
         .map(|deed| view! { <option value=deed.key() selected=chosen == Some(deed)>{words::deed(deed)}</option> })
         .collect();
-    let day = |id: &'static str, name: &'static str, label: &'static str, value: String| {
-        view! {
-            <div class="field">
-                <label for=id>{label}</label>
-                <input id=id name=name type="date" value=value/>
-            </div>
-        }
-    };
     view! {
         <form class="group filters" method="get" action="/activity" role="search" aria-label="Filter">
             <div class="field wide">
@@ -78,16 +69,7 @@ fn filters(query: ActivityQuery) -> impl IntoView {
 
 fn found(activity: ActivityPage, query: &ActivityQuery, is_all: bool) -> impl IntoView + use<> {
     let ActivityPage { lines, next, total, now_ms } = activity;
-    let older = next.map(|before| {
-        let href = format!("/activity?{}&before={before}", address(query));
-        view! { <a class="button quiet" href=href>"Older"</a> }
-    });
-    let newest = query.before.map(|_| {
-        let href = format!("/activity?{}", address(query));
-        view! { <a class="button quiet" href=href>"Newest"</a> }
-    });
-    let pages =
-        (older.is_some() || newest.is_some()).then(|| view! { <nav class="pages" aria-label="Pages">{newest} {older}</nav> });
+    let pages = older_and_newest("/activity", &address(query), next, query.before.is_none());
     let count = if total == 1 { "1 line is kept.".to_owned() } else { format!("{} lines are kept.", words::grouped(total)) };
     let empty = match (lines.is_empty(), is_all, next) {
         (false, ..) => None,
@@ -172,10 +154,5 @@ pub(super) fn changed(change: Change) -> impl IntoView {
 /// The filters of a query, for an address.
 fn address(query: &ActivityQuery) -> String {
     let deed = query.deed.map(Deed::key).unwrap_or_default();
-    [("search", &query.search), ("who", &query.who), ("deed", &deed), ("from", &query.from), ("to", &query.to)]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(key, text)| format!("{key}={}", encode_query(text)))
-        .collect::<Vec<_>>()
-        .join("&")
+    filter_address(&[("search", &query.search), ("who", &query.who), ("deed", &deed), ("from", &query.from), ("to", &query.to)])
 }

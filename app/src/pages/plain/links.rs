@@ -9,8 +9,8 @@ use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
-use crate::components::ErrorNotice;
-use crate::pages::{Rights, encode_query};
+use crate::components::{ErrorNotice, filter_address, older_and_newest};
+use crate::pages::Rights;
 
 /// The page "Links".
 pub(super) fn list(
@@ -76,13 +76,7 @@ fn filters(query: LinksQuery) -> impl IntoView {
 
 fn found(page: LinksPage, query: &LinksQuery, is_all: bool, at_field: Option<(LinkId, String, String)>) -> impl IntoView + use<> {
     let LinksPage { links, next, total, used, now_ms, .. } = page;
-    let older = next.map(|before| {
-        let href = format!("/links?{}&before={before}", address(query));
-        view! { <a class="button quiet" href=href>"Older"</a> }
-    });
-    let newest = query.before.map(|_| view! { <a class="button quiet" href=format!("/links?{}", address(query))>"Newest"</a> });
-    let pages =
-        (older.is_some() || newest.is_some()).then(|| view! { <nav class="pages" aria-label="Pages">{newest} {older}</nav> });
+    let pages = older_and_newest("/links", &address(query), next.map(|next| next.0), query.before.is_none());
     let count = match total {
         1 => "1 link is remembered".to_owned(),
         total => format!("{} links are remembered", words::grouped(total)),
@@ -241,10 +235,5 @@ const fn word(state: LinkState) -> &'static str {
 /// The filters of a query, for an address.
 fn address(query: &LinksQuery) -> String {
     let state = query.state.map(LinkState::key).unwrap_or_default();
-    [("search", query.search.as_str()), ("state", state)]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(key, text)| format!("{key}={}", encode_query(text)))
-        .collect::<Vec<_>>()
-        .join("&")
+    filter_address(&[("search", query.search.as_str()), ("state", state)])
 }

@@ -8,8 +8,7 @@ use domain::words;
 use leptos::either::Either;
 use leptos::prelude::*;
 
-use crate::components::ErrorNotice;
-use crate::pages::encode_query;
+use crate::components::{ErrorNotice, day, filter_address, older_and_newest};
 
 /// The page "Messages".
 #[component]
@@ -45,14 +44,6 @@ fn filters(query: MessagesQuery) -> impl IntoView {
     .into_iter()
     .map(|(outcome, key, text)| view! { <option value=key selected=chosen == Some(outcome)>{text}</option> })
     .collect();
-    let day = |id: &'static str, name: &'static str, label: &'static str, value: String| {
-        view! {
-            <div class="field">
-                <label for=id>{label}</label>
-                <input id=id name=name type="date" value=value/>
-            </div>
-        }
-    };
     view! {
         <form class="group filters" method="get" action="/messages" role="search" aria-label="Filter">
             <div class="field wide">
@@ -79,16 +70,7 @@ fn filters(query: MessagesQuery) -> impl IntoView {
 
 fn list(found: MessagesPage, query: &MessagesQuery, is_all: bool) -> impl IntoView + use<> {
     let MessagesPage { messages, next, total, now_ms, .. } = found;
-    let older = next.map(|before| {
-        let href = format!("/messages?{}&before={before}", address(query));
-        view! { <a class="button quiet" href=href>"Older"</a> }
-    });
-    let newest = query.before.map(|_| {
-        let href = format!("/messages?{}", address(query));
-        view! { <a class="button quiet" href=href>"Newest"</a> }
-    });
-    let pages =
-        (older.is_some() || newest.is_some()).then(|| view! { <nav class="pages" aria-label="Pages">{newest} {older}</nav> });
+    let pages = older_and_newest("/messages", &address(query), next.map(|next| next.0), query.before.is_none());
     let count = if total == 1 {
         "1 message is remembered.".to_owned()
     } else {
@@ -191,10 +173,11 @@ fn address(query: &MessagesQuery) -> String {
         Outcome::Unknown => "unknown",
         Outcome::Cancelled => "cancelled",
     });
-    [("search", search.as_str()), ("outcome", outcome.unwrap_or_default()), ("server", server), ("from", from), ("to", to)]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(key, text)| format!("{key}={}", encode_query(text)))
-        .collect::<Vec<_>>()
-        .join("&")
+    filter_address(&[
+        ("search", search.as_str()),
+        ("outcome", outcome.unwrap_or_default()),
+        ("server", server),
+        ("from", from),
+        ("to", to),
+    ])
 }
